@@ -1,1 +1,38 @@
-//! (stub)
+//! The ledger: signed statements in, accounts and bills out, and proofs of both.
+//!
+//! The log of signed statements is the ground state. Everything else is computed from it by [`State`], one
+//! deterministic function that knows no clock, file or socket, so that whoever holds the log reaches the same state
+//! root. Bytes become values once ([`SignedStatement`], [`Block`]), values become trusted once
+//! ([`VerifiedStatement`], [`CheckedBlock`]), and only what is trusted changes state.
+//!
+//! Every signed or hashed byte is drawn in `docs/protocol.md`. Who orders blocks is not known here.
+
+pub mod act;
+pub mod attachment;
+pub mod bill;
+mod block;
+pub mod bundle;
+pub mod cbor;
+mod checkpoint;
+mod genesis;
+mod key;
+pub mod log;
+mod receipt;
+mod rule;
+pub mod smt;
+mod state;
+mod statement;
+pub mod verify;
+
+pub use act::Act;
+pub use block::{Block, BlockError, CheckedBlock, Engine, Header};
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use genesis::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, Surplus};
+pub use key::{KeyError, PublicKey, SecretKey};
+pub use receipt::{ReceiptError, TransparentStatement, issue_receipt, verify_receipt};
+pub use rule::RuleViolation;
+pub use state::{
+    AccountRecord, ApplyError, BindingRecord, BillRecord, ChainHead, Entry, MeterMonth, MonthRecord, MonthStatus, Record,
+    RecordKey, SheetRecord, State, TariffRecord, Terms, Undo,
+};
+pub use statement::{Payload, SignedStatement, StatementError, VerifiedStatement};

@@ -1,0 +1,413 @@
+//! Blocks: a header of fixed width, a body of statements, and a seal that stands outside the hash.
+
+use crate::cbor::{self, CborError};
+use crate::log::{self, Log};
+use crate::statement::{SignedStatement, StatementError, VerifiedStatement};
+use crate::{Genesis, KeyError, PublicKey, act};
+use minicbor::{Decode, Encode};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use units::{AccountId, BlockHash, Digest, Height, LedgerId, Timestamp};
+
+/// The engine's 24 bytes at the header's end, for `pow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Engine {
+    /// Expected number of attempts; level L is 16^L.
+    pub difficulty: u64,
+    /// Which of several searchers; 0 for one.
+    pub extra_nonce: u64,
+    /// Counted up from 0.
+    pub nonce: u64,
+}
+
+/// A block's header, 212 bytes, all integers big endian. See `docs/protocol.md` for the drawing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Protocol version; [`Genesis::VERSION`].
+    pub version: u32,
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// The block's number.
+    pub height: Height,
+    /// When it was proposed; above its parent's.
+    pub time: Timestamp,
+    /// Hash of the block before; zeros in genesis.
+    pub previous: BlockHash,
+    /// Statements in the log after this block.
+    pub log_size: u64,
+    /// RFC 9162 root of the log after this block.
+    pub log_root: Digest,
+    /// Root of all state records after this block.
+    pub state_root: Digest,
+    /// Who proposed it; zeros in genesis.
+    pub proposer: AccountId,
+    /// The engine's.
+    pub engine: Engine,
+}
+
+impl Header {
+    /// Bytes of a header.
+    pub const BYTES: usize = 212;
+    /// Whole SHA-256 blocks before the bytes that a search changes.
+    pub const MIDSTATE_BYTES: usize = 192;
+
+    /// The bytes that are hashed.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let mut rest = &mut bytes[..];
+        let mut put = |field: &[u8]| {
+            let (head, tail) = std::mem::take(&mut rest).split_at_mut(field.len());
+            head.copy_from_slice(field);
+            rest = tail;
+        };
+        put(&self.version.to_be_bytes());
+        put(self.ledger.as_bytes());
+        put(&self.height.number().to_be_bytes());
+        put(&self.time.ms().to_be_bytes());
+        put(self.previous.as_bytes());
+        put(&self.log_size.to_be_bytes());
+        put(self.log_root.as_bytes());
+        put(self.state_root.as_bytes());
+        put(self.proposer.as_bytes());
+        put(&self.engine.difficulty.to_be_bytes());
+        put(&self.engine.extra_nonce.to_be_bytes());
+        put(&self.engine.nonce.to_be_bytes());
+        bytes
+    }
+
+    /// Reads a header; every 212 bytes are one.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let mut rest = &bytes[..];
+        Self {
+            version: u32::from_be_bytes(take(&mut rest)),
+            ledger: LedgerId::from_bytes(take(&mut rest)),
+            height: Height::from_number(u64::from_be_bytes(take(&mut rest))),
+            time: Timestamp::from_ms(u64::from_be_bytes(take(&mut rest))),
+            previous: BlockHash::from_bytes(take(&mut rest)),
+            log_size: u64::from_be_bytes(take(&mut rest)),
+            log_root: Digest::from_bytes(take(&mut rest)),
+            state_root: Digest::from_bytes(take(&mut rest)),
+            proposer: AccountId::from_bytes(take(&mut rest)),
+            engine: Engine {
+                difficulty: u64::from_be_bytes(take(&mut rest)),
+                extra_nonce: u64::from_be_bytes(take(&mut rest)),
+                nonce: u64::from_be_bytes(take(&mut rest)),
+            },
+        }
+    }
+
+    /// The block's hash: SHA-256 of the header.
+    #[must_use]
+    pub fn hash(&self) -> BlockHash {
+        BlockHash::from_bytes(Sha256::digest(self.to_bytes()).into())
+    }
+
+    /// The genesis block's header, which is the same on every node (the paper's problem 7).
+    #[must_use]
+    pub fn genesis(genesis: &Genesis, state_root: Digest) -> Self {
+        Self {
+            version: Genesis::VERSION,
+            ledger: genesis.ledger(),
+            height: Height::GENESIS,
+            time: genesis.created,
+            previous: BlockHash::from_bytes([0; 32]),
+            log_size: 0,
+            log_root: Log::new().root(),
+            state_root,
+            proposer: AccountId::from_bytes([0; 32]),
+            engine: Engine::default(),
+        }
+    }
+}
+
+/// Takes the next field; the caller's array is as long as all fields together.
+fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    let mut field = [0; N];
+    let (head, tail) = rest.split_at(N);
+    field.copy_from_slice(head);
+    *rest = tail;
+    field
+}
+
+/// The largest hash, as a big-endian integer, that satisfies a difficulty: (2^256 - 1) / D, rounded down.
+/// A difficulty of 0 counts as 1.
+#[must_use]
+pub fn target(difficulty: u64) -> [u8; 32] {
+    let divisor = u128::from(difficulty.max(1));
+    let mut remainder = 0u128;
+    let mut quotient = [0; 32];
+    for limb in quotient.chunks_exact_mut(8) {
+        let dividend = (remainder << 64) | u128::from(u64::MAX);
+        remainder = dividend % divisor;
+        // The remainder is below the divisor, so each quotient fits one limb; the mask states it.
+        let [.., a, b, c, d, e, f, g, h] = (dividend / divisor).to_be_bytes();
+        limb.copy_from_slice(&[a, b, c, d, e, f, g, h]);
+    }
+    quotient
+}
+
+/// The difficulty of a mining level: 16^level.
+#[must_use]
+pub const fn difficulty_of_level(level: u8) -> u64 {
+    16u64.saturating_pow(level as u32)
+}
+
+/// A block as it travels and is stored: structure only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The header.
+    pub header: Header,
+    /// The statements' leaf forms, in order.
+    pub statements: Vec<SignedStatement>,
+    /// The proposer's signature over [`Block::sealed_bytes`].
+    pub seal: [u8; 64],
+}
+
+#[derive(Encode, Decode)]
+struct WireBlock {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    header: Vec<u8>,
+    #[n(1)]
+    statements: Vec<minicbor::bytes::ByteVec>,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    seal: Vec<u8>,
+}
+
+/// Why a block is refused before its statements are applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// Not of the wire form.
+    #[error("not a block: {0}")]
+    Form(#[from] CborError),
+    /// Header or seal of another length.
+    #[error("a block's header has {header} bytes and its seal 64", header = Header::BYTES)]
+    FieldLength,
+    /// Too many statements or bytes.
+    #[error("a block has at most {statements} statements and {bytes} bytes", statements = Block::STATEMENTS_MAX, bytes = Block::BYTES_MAX)]
+    TooLarge,
+    /// A statement in it is malformed or wrongly signed.
+    #[error("statement {index}: {error}")]
+    Statement {
+        /// Its place in the block.
+        index: usize,
+        /// What is wrong.
+        error: StatementError,
+    },
+    /// Signed by an account whose key no earlier statement registers.
+    #[error("statement {index}: signed by {signer}, whose key is not registered")]
+    UnknownSigner {
+        /// Its place in the block.
+        index: usize,
+        /// Who signed.
+        signer: AccountId,
+    },
+    /// Of another protocol version.
+    #[error("protocol version {0}")]
+    Version(u32),
+    /// Of another ledger.
+    #[error("a block of another ledger, {0}")]
+    Ledger(LedgerId),
+    /// Does not follow the parent.
+    #[error("height {height} does not follow {parent}")]
+    Height {
+        /// Its height.
+        height: Height,
+        /// The parent's.
+        parent: Height,
+    },
+    /// Names another parent.
+    #[error("its previous hash is not the parent's")]
+    Previous,
+    /// Too early after the parent.
+    #[error("its time {time} ms is less than {distance_ms} ms after its parent's", time = time.ms())]
+    Time {
+        /// Its time.
+        time: Timestamp,
+        /// The least distance.
+        distance_ms: u64,
+    },
+    /// The difficulty is not the one in force.
+    #[error("difficulty {found}; {expected} is in force")]
+    Difficulty {
+        /// As in the header.
+        found: u64,
+        /// As the rules say.
+        expected: u64,
+    },
+    /// The hash does not satisfy the difficulty.
+    #[error("the hash {0} does not satisfy the difficulty")]
+    Work(BlockHash),
+    /// Log size or root is not that of the statements.
+    #[error("log size or root does not fit the statements")]
+    LogRoot,
+    /// The proposer has no registered key.
+    #[error("proposed by {0}, who is no registered miner")]
+    Proposer(AccountId),
+    /// The seal is not the proposer's signature.
+    #[error("seal: {0}")]
+    Seal(KeyError),
+}
+
+impl Block {
+    /// Statements in a block: bounds what a node holds while it checks one.
+    pub const STATEMENTS_MAX: usize = 8_192;
+    /// Bytes of a block: what a slow line carries in a minute.
+    pub const BYTES_MAX: usize = 8 << 20;
+
+    /// The wire form: `[header, [statement, ...], seal]`.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        cbor::encode(&WireBlock {
+            header: self.header.to_bytes().to_vec(),
+            statements: self.statements.iter().map(|statement| statement.leaf().to_vec().into()).collect(),
+            seal: self.seal.to_vec(),
+        })
+    }
+
+    /// Reads the wire form.
+    ///
+    /// # Errors
+    /// When it is malformed or beyond the bounds.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BlockError> {
+        if bytes.len() > Self::BYTES_MAX {
+            return Err(BlockError::TooLarge);
+        }
+        let wire: WireBlock = cbor::decode(bytes)?;
+        if wire.statements.len() > Self::STATEMENTS_MAX {
+            return Err(BlockError::TooLarge);
+        }
+        let header: [u8; Header::BYTES] = wire.header.try_into().map_err(|_| BlockError::FieldLength)?;
+        let statements = wire.statements.iter().enumerate().map(|(index, bytes)| {
+            SignedStatement::from_leaf(bytes).map_err(|error| BlockError::Statement { index, error })
+        });
+        Ok(Self {
+            header: Header::from_bytes(&header),
+            statements: statements.collect::<Result<_, _>>()?,
+            seal: wire.seal.try_into().map_err(|_| BlockError::FieldLength)?,
+        })
+    }
+
+    /// What the seal signs: a fixed prefix, so that no seal is ever a signature over something else, and the hash.
+    #[must_use]
+    pub fn sealed_bytes(hash: &BlockHash) -> Vec<u8> {
+        [b"wattproof block seal\0".as_slice(), hash.as_bytes()].concat()
+    }
+
+    /// Checks everything that needs no account: the header against its parent, the work, the seal, the log root and
+    /// every signature. `key_of` answers for accounts registered before this block.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn check(
+        self,
+        genesis: &Genesis,
+        parent: &Header,
+        log: &Log,
+        key_of: &dyn Fn(&AccountId) -> Option<PublicKey>,
+    ) -> Result<CheckedBlock, BlockError> {
+        check_header(&self.header, genesis, parent, self.statements.is_empty())?;
+        let proposer = key_of(&self.header.proposer).ok_or(BlockError::Proposer(self.header.proposer))?;
+        let hash = self.header.hash();
+        proposer.verify(&Self::sealed_bytes(&hash), &self.seal).map_err(BlockError::Seal)?;
+
+        let leaves: Vec<Digest> = self.statements.iter().map(|statement| log::leaf_hash(statement.leaf())).collect();
+        if log.extended(&leaves) != (self.header.log_size, self.header.log_root) {
+            return Err(BlockError::LogRoot);
+        }
+        let statements = verify_all(self.statements, key_of)?;
+        Ok(CheckedBlock { header: self.header, hash, statements, leaves, seal: self.seal })
+    }
+}
+
+fn check_header(header: &Header, genesis: &Genesis, parent: &Header, empty: bool) -> Result<(), BlockError> {
+    if header.version != Genesis::VERSION {
+        return Err(BlockError::Version(header.version));
+    }
+    if header.ledger != parent.ledger {
+        return Err(BlockError::Ledger(header.ledger));
+    }
+    if header.height != parent.height.next() {
+        return Err(BlockError::Height { height: header.height, parent: parent.height });
+    }
+    if header.previous != parent.hash() {
+        return Err(BlockError::Previous);
+    }
+    let order = &genesis.order;
+    let distance = if empty { order.empty_block_after } else { order.block_interval_min };
+    let distance_ms = distance.ms().max(1);
+    if header.time <= parent.time || header.time.since(parent.time).ms() < distance_ms {
+        return Err(BlockError::Time { time: header.time, distance_ms });
+    }
+    let expected = difficulty_of_level(order.level);
+    if header.engine.difficulty != expected {
+        return Err(BlockError::Difficulty { found: header.engine.difficulty, expected });
+    }
+    let hash = header.hash();
+    if *hash.as_bytes() > target(expected) {
+        return Err(BlockError::Work(hash));
+    }
+    Ok(())
+}
+
+/// Verifies the statements in order; a key registered in one signs from the next on.
+fn verify_all(
+    statements: Vec<SignedStatement>,
+    key_of: &dyn Fn(&AccountId) -> Option<PublicKey>,
+) -> Result<Vec<VerifiedStatement>, BlockError> {
+    let mut registered: BTreeMap<AccountId, PublicKey> = BTreeMap::new();
+    let mut verified = Vec::with_capacity(statements.len());
+    for (index, statement) in statements.into_iter().enumerate() {
+        let signer = statement.signer();
+        let key = registered.get(&signer).copied().or_else(|| key_of(&signer));
+        let key = key.ok_or(BlockError::UnknownSigner { index, signer })?;
+        let statement = statement.verify(&key).map_err(|error| BlockError::Statement { index, error })?;
+        for act in &statement.payload().acts {
+            if let act::Act::Register(act::Register::Key(register)) = act {
+                registered.insert(register.key.account(), register.key);
+            }
+        }
+        verified.push(statement);
+    }
+    Ok(verified)
+}
+
+/// A block whose header, work, seal, log root and signatures are right. Only such are applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedBlock {
+    header: Header,
+    hash: BlockHash,
+    statements: Vec<VerifiedStatement>,
+    leaves: Vec<Digest>,
+    seal: [u8; 64],
+}
+
+impl CheckedBlock {
+    /// The header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+    /// Its hash.
+    #[must_use]
+    pub const fn hash(&self) -> BlockHash {
+        self.hash
+    }
+    /// The statements in order.
+    #[must_use]
+    pub fn statements(&self) -> &[VerifiedStatement] {
+        &self.statements
+    }
+    /// Their leaf hashes, for the log.
+    #[must_use]
+    pub fn leaves(&self) -> &[Digest] {
+        &self.leaves
+    }
+    /// The block as it travels.
+    #[must_use]
+    pub fn to_block(&self) -> Block {
+        let statements = self.statements.iter().map(|statement| statement.signed().clone()).collect();
+        Block { header: self.header.clone(), statements, seal: self.seal }
+    }
+}

@@ -1,0 +1,243 @@
+//! The genesis document: what all nodes of a ledger agree on before the first block. Its SHA-256 names the ledger.
+
+use crate::cbor::{self, CborError};
+use crate::{KeyError, PublicKey};
+use minicbor::{Decode, Encode};
+use sha2::{Digest as _, Sha256};
+use units::{AccountId, Energy, LedgerId, Millis, Month, Timestamp, Voltage};
+
+/// What happens to what remains of a month at its close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Surplus {
+    /// It goes back to the operator's supply.
+    #[n(0)]
+    Lapses,
+    /// It is carried into the next month's sheet.
+    #[n(1)]
+    CarriesOver,
+}
+
+/// Proof of work, the distances of blocks, and when a block is final.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct OrderRules {
+    /// Leading zero hexadecimal digits of a block's hash, 1 to 5: difficulty 16^level.
+    #[n(1)]
+    pub level: u8,
+    /// Least distance of two blocks, so that easy levels do not flood.
+    #[n(2)]
+    pub block_interval_min: Millis,
+    /// An idle ledger makes at most one empty block in this time.
+    #[n(3)]
+    pub empty_block_after: Millis,
+    /// How many blocks below the head the log key anchors; 0 with one node.
+    #[n(4)]
+    pub final_depth: u32,
+}
+
+/// Rewards and fees, in energy, out of a monthly budget.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RewardRules {
+    /// Reward of a block that is not empty, for level 1 to 5 (the paper: 2, 4, 6, 8, 10).
+    #[n(1)]
+    pub by_level: [Energy; 5],
+    /// What the rewards of a month may sum to, fees not counted.
+    #[n(2)]
+    pub monthly_budget: Energy,
+    /// Fee of a transfer, paid by the seller into the budget.
+    #[n(3)]
+    pub transfer_fee: Energy,
+}
+
+/// A miner known from the start: without one the first block could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct GenesisMiner {
+    /// Its key.
+    #[n(1)]
+    pub key: PublicKey,
+    /// Who gains its rewards.
+    #[n(2)]
+    pub beneficiary: AccountId,
+}
+
+/// The genesis document.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Genesis {
+    /// Protocol version; [`Genesis::VERSION`].
+    #[n(1)]
+    pub version: u32,
+    /// The community's name; part of no rule.
+    #[n(2)]
+    pub name: String,
+    /// Time of the genesis block.
+    #[n(3)]
+    pub created: Timestamp,
+    /// The operator's key.
+    #[n(4)]
+    pub operator: PublicKey,
+    /// The key that signs checkpoints; Ed25519.
+    #[n(5)]
+    pub log_key: PublicKey,
+    /// Keys that sign receipts; P-256.
+    #[n(6)]
+    pub receipt_keys: Vec<PublicKey>,
+    /// Miners known from the start.
+    #[n(7)]
+    pub miners: Vec<GenesisMiner>,
+    /// IANA name of the time zone that the month starts were computed from.
+    #[n(8)]
+    pub time_zone: String,
+    /// The first month.
+    #[n(9)]
+    pub first_month: Month,
+    /// Starts of the first month and all following in UTC, the end of the last month included.
+    #[n(10)]
+    pub month_starts: Vec<Timestamp>,
+    /// ISO 4217 code of the currency.
+    #[n(11)]
+    pub currency: String,
+    /// A month closes at the first block at least this long after its end.
+    #[n(12)]
+    pub close_after: Millis,
+    /// What happens to a surplus at the close.
+    #[n(13)]
+    pub surplus: Surplus,
+    /// Order.
+    #[n(14)]
+    pub order: OrderRules,
+    /// Rewards and fees.
+    #[n(15)]
+    pub rewards: RewardRules,
+    /// Whether everybody may read the attachments (the paper's openness).
+    #[n(16)]
+    pub public_readings: bool,
+    /// Whether the ledger is for teaching: weak keys and rewards are allowed.
+    #[n(17)]
+    pub classroom: bool,
+    /// Voltage below which an interval has an event.
+    #[n(18)]
+    pub voltage_min: Voltage,
+    /// Voltage above which an interval has an event.
+    #[n(19)]
+    pub voltage_max: Voltage,
+}
+
+/// Why a genesis document is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// Not a genesis document.
+    #[error("not a genesis document: {0}")]
+    Form(#[from] CborError),
+    /// Of another protocol version.
+    #[error("protocol version {0}; this program knows version {known}", known = Genesis::VERSION)]
+    Version(u32),
+    /// A key in it is unusable or of the wrong kind.
+    #[error("the {0} key: {1}")]
+    Key(&'static str, KeyError),
+    /// Month starts that do not rise, or are fewer than two or more than a hundred years.
+    #[error("month starts must rise, and be 2 to {max}", max = Genesis::MONTH_STARTS_MAX)]
+    MonthStarts,
+    /// Created outside its months.
+    #[error("the genesis time lies outside the listed months")]
+    Created,
+    /// A level outside 1 to 5.
+    #[error("mining level {0}; it must be 1 to 5")]
+    Level(u8),
+}
+
+impl Genesis {
+    /// The protocol version of this program.
+    pub const VERSION: u32 = 1;
+    /// A hundred years of months.
+    pub const MONTH_STARTS_MAX: usize = 1_201;
+
+    /// Its one encoding.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        cbor::encode(self)
+    }
+
+    /// Decodes and checks a genesis document.
+    ///
+    /// # Errors
+    /// When it is malformed or says something that no ledger can keep.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, GenesisError> {
+        let genesis: Self = cbor::decode(bytes)?;
+        genesis.check()?;
+        Ok(genesis)
+    }
+
+    /// Checks what the encoding alone does not.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn check(&self) -> Result<(), GenesisError> {
+        if self.version != Self::VERSION {
+            return Err(GenesisError::Version(self.version));
+        }
+        self.check_keys()?;
+        let starts = &self.month_starts;
+        let rising = starts.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising || !(2..=Self::MONTH_STARTS_MAX).contains(&starts.len()) {
+            return Err(GenesisError::MonthStarts);
+        }
+        if self.month_at(self.created).is_none() {
+            return Err(GenesisError::Created);
+        }
+        if !(1..=5).contains(&self.order.level) {
+            return Err(GenesisError::Level(self.order.level));
+        }
+        Ok(())
+    }
+
+    fn check_keys(&self) -> Result<(), GenesisError> {
+        let named = [("operator's", self.operator), ("log", self.log_key)];
+        let receipts = self.receipt_keys.iter().map(|key| ("receipt", *key));
+        let miners = self.miners.iter().map(|miner| ("miner's", miner.key));
+        for (name, key) in named.into_iter().chain(receipts).chain(miners) {
+            key.check().map_err(|error| GenesisError::Key(name, error))?;
+            let fits = match name {
+                "receipt" => matches!(key, PublicKey::P256(..)),
+                "log" => matches!(key, PublicKey::Ed25519(_)),
+                _ => true,
+            };
+            if !fits {
+                return Err(GenesisError::Key(name, KeyError::InvalidKey));
+            }
+        }
+        Ok(())
+    }
+
+    /// The ledger that it founds.
+    #[must_use]
+    pub fn ledger(&self) -> LedgerId {
+        LedgerId::from_bytes(Sha256::digest(self.to_bytes()).into())
+    }
+
+    /// The month that a point in time lies in; `None` outside the listed months.
+    #[must_use]
+    pub fn month_at(&self, time: Timestamp) -> Option<Month> {
+        let after = self.month_starts.partition_point(|start| *start <= time);
+        if after == 0 || after == self.month_starts.len() {
+            return None;
+        }
+        u32::try_from(after - 1).ok().map(|months| self.first_month.plus(months))
+    }
+
+    /// Start of a month and of the next; `None` for a month that is not listed.
+    #[must_use]
+    pub fn month_span(&self, month: Month) -> Option<(Timestamp, Timestamp)> {
+        let at = usize::try_from(month.index().checked_sub(self.first_month.index())?).ok()?;
+        Some((*self.month_starts.get(at)?, *self.month_starts.get(at + 1)?))
+    }
+
+    /// The earliest block time that closes a month; `None` for a month that is not listed.
+    #[must_use]
+    pub fn close_time(&self, month: Month) -> Option<Timestamp> {
+        self.month_span(month).map(|(_, end)| end + self.close_after)
+    }
+}
