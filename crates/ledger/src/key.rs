@@ -66,7 +66,7 @@ impl<C> Encode<C> for PublicKey {
 impl<C> Decode<'_, C> for PublicKey {
     fn decode(d: &mut decode::Decoder<'_>, _: &mut C) -> Result<Self, decode::Error> {
         let entries = d.map()?;
-        let mut label = |expected: i8, d: &mut decode::Decoder<'_>| -> Result<(), decode::Error> {
+        let label = |expected: i8, d: &mut decode::Decoder<'_>| -> Result<(), decode::Error> {
             if d.i8()? == expected { Ok(()) } else { Err(decode::Error::message("unexpected COSE_Key parameter")) }
         };
         label(cose::KTY, d)?;

@@ -1,5 +1,8 @@
 //! Statements: a COSE_Sign1 (RFC 9052 4.2) over a deterministic-CBOR payload, and the two steps from bytes to trust.
 
+// The derived decoder of a tagged value names this crate.
+extern crate alloc;
+
 use crate::act::{Act, Bill, Note, Readings};
 use crate::cbor::{self, CborError};
 use crate::{KeyError, PublicKey, SecretKey};
