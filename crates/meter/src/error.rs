@@ -1,0 +1,72 @@
+//! Why a poll gave no reading.
+
+use crate::modbus::FrameError;
+use units::{Key, Millis};
+
+/// Why a meter's bytes are not a reading.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MeterError {
+    /// A frame failed a check.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// Not one byte came.
+    #[error("no answer within {} ms: is the meter powered, and its address and baud rate right?", .waited.ms())]
+    NoAnswer {
+        /// How long it was waited for, time on the wire included.
+        waited: Millis,
+    },
+    /// Somebody talks without a pause.
+    #[error("the line has not been silent for {} ms: is there a second master, or a fault in the wiring?", .busy.ms())]
+    LineBusy {
+        /// For how long.
+        busy: Millis,
+    },
+    /// The value cannot be true.
+    #[error("{quantity} = {value} is outside {min} to {max}: wrong profile, or a defective meter")]
+    Implausible {
+        /// What it claims to measure.
+        quantity: Key,
+        /// The value, in the quantity's unit.
+        value: i64,
+        /// Lowest possible value.
+        min: i64,
+        /// Highest possible value.
+        max: i64,
+    },
+    /// NaN, infinity, or beyond what the quantity's integer holds.
+    #[error("{quantity} is not a number: wrong profile, or a defective meter")]
+    NotANumber {
+        /// What it claims to measure.
+        quantity: Key,
+    },
+    /// Not as many exchanges as the profile has reads.
+    #[error("{got} exchanges for a profile with {expected} reads")]
+    WrongExchanges {
+        /// Reads of the profile.
+        expected: usize,
+        /// Exchanges given.
+        got: usize,
+    },
+    /// An exchange's request is not the profile's.
+    #[error("the request is not this profile's read at register {at:#06x}: another profile or address")]
+    WrongRequest {
+        /// First register of the profile's read.
+        at: u16,
+    },
+}
+
+impl MeterError {
+    /// A short stable name to count by.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Frame(error) => error.kind(),
+            Self::NoAnswer { .. } => "no_answer",
+            Self::LineBusy { .. } => "line_busy",
+            Self::Implausible { .. } => "implausible",
+            Self::NotANumber { .. } => "not_a_number",
+            Self::WrongExchanges { .. } => "wrong_exchanges",
+            Self::WrongRequest { .. } => "wrong_request",
+        }
+    }
+}

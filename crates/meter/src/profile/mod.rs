@@ -1,0 +1,253 @@
+//! Meter models as data: which registers to read, and how their values become a [`Reading`].
+//!
+//! Invariant: a [`Profile`] that was loaded is usable as it stands: every register lies in a read, every read fits a
+//! frame, every scale is exact, and a value outside its limits never becomes part of a reading.
+//!
+//! A new model needs one TOML file and no code; its `[[example]]` frames are its test.
+
+mod number;
+mod register;
+mod text;
+
+use crate::MeterError;
+use crate::modbus::{FrameError, Request};
+use crate::strict_toml::{self, TomlError};
+use number::Scale;
+pub use register::{Register, RegisterRead, RegisterType, WordOrder};
+use units::{Millis, Reading};
+
+/// The profiles that come with the program, by name.
+const SHIPPED: [(&str, &str); 3] = [
+    ("im1281b", include_str!("../../profiles/im1281b.toml")),
+    ("pzem-004t-v3", include_str!("../../profiles/pzem-004t-v3.toml")),
+    ("sdm120", include_str!("../../profiles/sdm120.toml")),
+];
+
+/// Why a profile is not usable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    /// Not TOML, a key missing, or a key misspelt.
+    #[error(transparent)]
+    Toml(#[from] TomlError),
+    /// A register names a quantity that does not exist.
+    #[error("unknown quantity `{name}`; did you mean `{nearest}`?")]
+    UnknownQuantity {
+        /// As written.
+        name: String,
+        /// The nearest known name.
+        nearest: String,
+    },
+    /// A scale is not a positive decimal of at most 12 digits.
+    #[error("{quantity}: scale `{scale}` is not a positive decimal such as 0.1")]
+    Scale {
+        /// Of which register.
+        quantity: String,
+        /// As written.
+        scale: String,
+    },
+    /// A register lies outside all reads.
+    #[error("{quantity}: register {address:#06x} is in none of the [[read]] blocks; extend one")]
+    OutsideReads {
+        /// Of which register.
+        quantity: String,
+        /// Its address.
+        address: u16,
+    },
+    /// A register's width is no multiple of what the device answers for a counted register.
+    #[error("{quantity}: its type has {width} bytes, but the meter answers in steps of {bytes_per_count}")]
+    Width {
+        /// Of which register.
+        quantity: String,
+        /// Bytes of the type.
+        width: usize,
+        /// Bytes the device answers for each counted register.
+        bytes_per_count: u8,
+    },
+    /// The lower limit is above the upper one.
+    #[error("{quantity}: min {min} is above max {max}")]
+    Limits {
+        /// Of which register.
+        quantity: String,
+        /// Lower limit.
+        min: i64,
+        /// Upper limit.
+        max: i64,
+    },
+    /// A read does not fit a frame.
+    #[error("[[read]] at {address:#06x}: {reason}")]
+    Read {
+        /// Its first register.
+        address: u16,
+        /// Why.
+        reason: FrameError,
+    },
+    /// There is nothing to read, or more than a poll may take.
+    #[error("a profile has 1 to {reads_max} [[read]] and 1 to {registers_max} [[register]] blocks")]
+    Empty {
+        /// Most reads.
+        reads_max: usize,
+        /// Most registers.
+        registers_max: usize,
+    },
+    /// An example frame is not hexadecimal.
+    #[error("example: `{0}` is not bytes in hexadecimal")]
+    Hex(String),
+}
+
+/// One request and its answer, both as RTU frames: what is kept as evidence of a reading.
+///
+/// Modbus over TCP carries no CRC; there both frames are put into RTU form, so that one decoder checks all evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// As sent.
+    pub request: Vec<u8>,
+    /// As received.
+    pub response: Vec<u8>,
+}
+
+/// Example frames with the reading that they must give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Where the frames come from.
+    pub source: String,
+    /// One exchange for each read, in order.
+    pub exchanges: Vec<Exchange>,
+    /// What they say.
+    pub reading: Reading,
+}
+
+impl Example {
+    /// The address that its frames speak of.
+    #[must_use]
+    pub fn address(&self) -> u8 {
+        self.exchanges.first().and_then(|exchange| exchange.request.first()).copied().unwrap_or_default()
+    }
+}
+
+/// A meter model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    model: String,
+    manual: String,
+    baud: u32,
+    timeout: Millis,
+    gap: Millis,
+    bytes_per_count: u8,
+    word_order: WordOrder,
+    reads: Vec<RegisterRead>,
+    registers: Vec<Register>,
+    examples: Vec<Example>,
+}
+
+impl Profile {
+    /// A profile that comes with the program, such as `im1281b`.
+    #[must_use]
+    pub fn shipped(name: &str) -> Option<Self> {
+        let (_, text) = SHIPPED.into_iter().find(|(shipped, _)| *shipped == name)?;
+        // A shipped profile that does not load is a defect of the build; a test loads each.
+        Self::from_toml(text).ok()
+    }
+
+    /// The names that [`Profile::shipped`] knows.
+    #[must_use]
+    pub fn shipped_names() -> Vec<&'static str> {
+        SHIPPED.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// From a profile's TOML.
+    ///
+    /// # Errors
+    /// When it is not one; a misspelt key is named with its line and the key probably meant.
+    pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
+        strict_toml::from_str::<text::ProfileText>(text)?.check()
+    }
+
+    /// Maker and model.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+    /// Where its manual is.
+    #[must_use]
+    pub fn manual(&self) -> &str {
+        &self.manual
+    }
+    /// The baud rate that it has when it comes out of its box.
+    #[must_use]
+    pub const fn baud(&self) -> u32 {
+        self.baud
+    }
+    /// How long it may think before its answer begins; the time on the wire comes on top.
+    #[must_use]
+    pub const fn timeout(&self) -> Millis {
+        self.timeout
+    }
+    /// Silence that it needs between an answer and the next request, if longer than the line's own.
+    #[must_use]
+    pub const fn gap(&self) -> Millis {
+        self.gap
+    }
+    /// Bytes that it answers for each counted register: 2 by the standard, 4 for the IM12xx family.
+    #[must_use]
+    pub const fn bytes_per_count(&self) -> u8 {
+        self.bytes_per_count
+    }
+    /// The order of the two words of a 32-bit value.
+    #[must_use]
+    pub const fn word_order(&self) -> WordOrder {
+        self.word_order
+    }
+    /// The blocks that are read, in order.
+    #[must_use]
+    pub fn reads(&self) -> &[RegisterRead] {
+        &self.reads
+    }
+    /// The registers that give its values.
+    #[must_use]
+    pub fn registers(&self) -> &[Register] {
+        &self.registers
+    }
+    /// Frames with the reading they must give.
+    #[must_use]
+    pub fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+
+    /// The requests of one poll, in order.
+    #[must_use]
+    pub fn requests(&self, address: u8) -> Vec<Request> {
+        // Loading has tried each read, so none is refused here.
+        self.reads.iter().filter_map(|read| read.request(address, self.bytes_per_count).ok()).collect()
+    }
+
+    /// The reading that one poll's exchanges give: the only way from bytes to values, used live and for evidence.
+    ///
+    /// # Errors
+    /// When the exchanges are not this poll's, a frame fails a check, or a value is impossible.
+    pub fn reading(&self, address: u8, exchanges: &[Exchange]) -> Result<Reading, MeterError> {
+        let requests = self.requests(address);
+        if requests.len() != exchanges.len() {
+            return Err(MeterError::WrongExchanges { expected: requests.len(), got: exchanges.len() });
+        }
+        let mut reading = Reading::new();
+        for ((read, request), exchange) in self.reads.iter().zip(&requests).zip(exchanges) {
+            if exchange.request != request.rtu() {
+                return Err(MeterError::WrongRequest { at: read.address });
+            }
+            let block = request.parse_rtu(&exchange.response)?;
+            self.take_values(read, block, &mut reading)?;
+        }
+        Ok(reading)
+    }
+
+    /// Decodes the registers of one read out of its data; an older model's shorter answer has fewer.
+    fn take_values(&self, read: &RegisterRead, block: &[u8], reading: &mut Reading) -> Result<(), MeterError> {
+        for register in &self.registers {
+            let Some(bytes) = register.range_in(read, self.bytes_per_count).and_then(|range| block.get(range)) else {
+                continue;
+            };
+            reading.insert(register.key, register.decode(bytes, self.word_order)?);
+        }
+        Ok(())
+    }
+}
