@@ -6,7 +6,10 @@
 use crate::PublicKey;
 use crate::state::Terms;
 use minicbor::{Decode, Encode};
-use units::{AccountId, BindingId, Current, Digest, Energy, MeterId, Millis, Money, Month, Power, StatementId, Timestamp, Voltage};
+use units::{
+    AccountId, BindingId, Current, Digest, Energy, MeterId, Millis, Money, Month, Power, StatementId, Timestamp,
+    Voltage,
+};
 
 /// One act of a statement: `[kind, body]`.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -8,31 +8,21 @@
 //! Every signed or hashed byte is drawn in `docs/protocol.md`. Who orders blocks is not known here.
 
 pub mod act;
-pub mod attachment;
 pub mod bill;
 mod block;
-pub mod bundle;
 pub mod cbor;
-mod checkpoint;
 mod genesis;
 mod key;
 pub mod log;
-mod receipt;
 mod rule;
 pub mod smt;
-mod state;
+pub mod state;
 mod statement;
-pub mod verify;
 
 pub use act::Act;
-pub use block::{Block, BlockError, CheckedBlock, Engine, Header};
-pub use checkpoint::{Checkpoint, CheckpointError};
+pub use block::{Block, BlockError, CheckedBlock, Engine, Header, difficulty_of_level, target};
 pub use genesis::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, Surplus};
 pub use key::{KeyError, PublicKey, SecretKey};
-pub use receipt::{ReceiptError, TransparentStatement, issue_receipt, verify_receipt};
 pub use rule::RuleViolation;
-pub use state::{
-    AccountRecord, ApplyError, BindingRecord, BillRecord, ChainHead, Entry, MeterMonth, MonthRecord, MonthStatus, Record,
-    RecordKey, SheetRecord, State, TariffRecord, Terms, Undo,
-};
+pub use state::State;
 pub use statement::{Payload, SignedStatement, StatementError, VerifiedStatement};

@@ -1,0 +1,255 @@
+//! Why a statement is refused. One variant per rule in `docs/protocol.md`: this enum is the rule book.
+
+use crate::act::Role;
+use units::{AccountId, BindingId, Energy, EnergyBalance, MeterId, Month, StatementId, Timestamp};
+
+/// Why a statement is refused, worded so that a person can act on it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleViolation {
+    // Every statement.
+    /// Made for another ledger.
+    #[error("the statement is for another ledger; sign it for this one")]
+    WrongLedger,
+    /// Already in the ledger.
+    #[error("statement {0} is already in the ledger")]
+    Duplicate(StatementId),
+    /// Its life is over.
+    #[error("the statement expired at {expired} ms; sign it again", expired = .0.ms())]
+    Expired(Timestamp),
+    /// Made in the future.
+    #[error("the statement was issued in the future; check the signer's clock against the node's time")]
+    IssuedInFuture,
+    /// The signer's role does not allow the act.
+    #[error("{account} is not registered as {role:?}, which `{act}` needs")]
+    RoleNeeded {
+        /// Who signed.
+        account: AccountId,
+        /// The role.
+        role: Role,
+        /// The act.
+        act: &'static str,
+    },
+    /// An amount beyond what an account can hold.
+    #[error("the amount is beyond what an account can hold (10^18 mWh)")]
+    AmountTooLarge,
+    /// A month outside the ledger's calendar.
+    #[error("the ledger's calendar does not contain that time or month")]
+    OutsideCalendar,
+    /// The month is closed.
+    #[error("month {0} is closed; nothing moves in it any more")]
+    MonthClosed(Month),
+
+    // Register.
+    /// The operator's role is given by genesis alone.
+    #[error("the operator's role is given by the genesis document alone")]
+    OperatorByGenesis,
+    /// The key is unusable.
+    #[error("the key to be registered is unusable")]
+    KeyInvalid,
+    /// The account has the role already.
+    #[error("{account} is already registered as {role:?}")]
+    AlreadyRegistered {
+        /// The account.
+        account: AccountId,
+        /// The role.
+        role: Role,
+    },
+    /// A miner needs an account that gains; others must not name one.
+    #[error("a miner names the member or operator that gains its rewards; other roles name none")]
+    Beneficiary,
+    /// A meter's signer or member has no such role.
+    #[error("{account} cannot be bound to meter {meter}: it is not registered as {role:?}")]
+    MeterParty {
+        /// The meter.
+        meter: MeterId,
+        /// The account.
+        account: AccountId,
+        /// The role that it needs.
+        role: Role,
+    },
+    /// Factor of 0, or a profile name that is empty or too long.
+    #[error("a meter's factor is 1 or more and its profile's name 1 to 32 characters of a-z 0-9 -")]
+    MeterDescription,
+    /// A new binding must begin exactly where the old one's readings end.
+    #[error("meter {meter} has readings until {head} ms; a new binding must begin there", head = .head.ms())]
+    BindingNotAtHead {
+        /// The meter.
+        meter: MeterId,
+        /// End of the last interval.
+        head: Timestamp,
+    },
+
+    // Contract.
+    /// A contract may only rise in an open month.
+    #[error("{account} has a contract of {present} in {month}; it may only rise")]
+    ContractLowered {
+        /// The member.
+        account: AccountId,
+        /// The month.
+        month: Month,
+        /// As it stands.
+        present: Energy,
+    },
+    /// Only members have contracts.
+    #[error("{0} is not a member")]
+    NotAMember(AccountId),
+
+    // Readings.
+    /// No such binding.
+    #[error("meter binding {0} is not registered")]
+    UnknownBinding(BindingId),
+    /// The binding names another signer.
+    #[error("{0} does not sign for this meter")]
+    NotTheSigner(AccountId),
+    /// The binding ended.
+    #[error("the binding ended at {ended} ms", ended = .0.ms())]
+    BindingEnded(Timestamp),
+    /// Not the next of the chain.
+    #[error("number {found} in the meter's chain; {expected} is next")]
+    WrongSequence {
+        /// As stated.
+        found: u64,
+        /// Next in the chain.
+        expected: u64,
+    },
+    /// Names another predecessor.
+    #[error("the meter's chain continues from {expected}")]
+    WrongPrevious {
+        /// The chain's head.
+        expected: StatementId,
+    },
+    /// An interval that is empty or longer than a day.
+    #[error("an interval has a length, of at most a day")]
+    IntervalLength,
+    /// An interval of the future.
+    #[error("the interval ends in the future")]
+    IntervalInFuture,
+    /// Does not start where the chain's head ended.
+    #[error("the interval must start at {expected} ms, where the last one ended, or say why it does not", expected = .expected.ms())]
+    StartDiscontinuous {
+        /// End of the last interval.
+        expected: Timestamp,
+    },
+    /// The counter does not continue.
+    #[error("the counter must continue from {expected}, or the statement must say why it does not")]
+    CounterDiscontinuous {
+        /// The counter at the chain's head.
+        expected: Energy,
+    },
+    /// The counter runs backwards within the interval.
+    #[error("the counter runs backwards within the interval")]
+    CounterBackwards,
+    /// Breaks beyond what a sheet keeps.
+    #[error("more than {max} breaks of meter counters in one month", max = crate::state::SEGMENTS_MAX)]
+    TooManyBreaks,
+
+    // Note.
+    /// A note that states nothing.
+    #[error("a note states at least one value or a remark")]
+    EmptyNote,
+
+    // Transfer.
+    /// Nothing, or to oneself.
+    #[error("a transfer moves more than nothing, to somebody else")]
+    EmptyTransfer,
+    /// The energy is used up.
+    #[error("the energy is used up: {account} has {remaining} left in {month} and cannot give {offered}")]
+    EnergyUsedUp {
+        /// The seller.
+        account: AccountId,
+        /// The month.
+        month: Month,
+        /// What remains.
+        remaining: EnergyBalance,
+        /// What was offered, the fee included.
+        offered: Energy,
+    },
+
+    // Tariff.
+    /// A negative price or a rounding step below one.
+    #[error("prices are not negative and the rounding step is positive")]
+    TariffAmounts,
+    /// The month has begun under another tariff.
+    #[error("month {0} has begun under another tariff; a new one begins with a later month")]
+    TariffTooLate(Month),
+
+    // Bill.
+    /// Neither the operator nor the account itself.
+    #[error("only the operator or the account itself makes a bill")]
+    BillSigner,
+    /// The span is not whole months.
+    #[error("a bill spans 1 to 12 whole months")]
+    BillSpan,
+    /// A month in the span is still open.
+    #[error("month {0} is not closed yet")]
+    MonthOpen(Month),
+    /// No sheet to bill.
+    #[error("{account} has nothing to bill in {month}")]
+    NothingToBill {
+        /// The account.
+        account: AccountId,
+        /// The month.
+        month: Month,
+    },
+    /// No tariff in force.
+    #[error("no tariff was in force in {0}")]
+    NoTariff(Month),
+    /// Part of the span is billed already.
+    #[error("part of the span is billed already")]
+    BillOverlaps,
+    /// Not what the ledger computes.
+    #[error("the bill is not what the ledger computes: the total is {computed}", computed = computed)]
+    BillDiffers {
+        /// The right total.
+        computed: units::Money,
+    },
+}
+
+impl RuleViolation {
+    /// A short stable name, for JSON and scenarios.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::WrongLedger => "wrong_ledger",
+            Self::Duplicate(_) => "duplicate",
+            Self::Expired(_) => "expired",
+            Self::IssuedInFuture => "issued_in_future",
+            Self::RoleNeeded { .. } => "role_needed",
+            Self::AmountTooLarge => "amount_too_large",
+            Self::OutsideCalendar => "outside_calendar",
+            Self::MonthClosed(_) => "month_closed",
+            Self::OperatorByGenesis => "operator_by_genesis",
+            Self::KeyInvalid => "key_invalid",
+            Self::AlreadyRegistered { .. } => "already_registered",
+            Self::Beneficiary => "beneficiary",
+            Self::MeterParty { .. } => "meter_party",
+            Self::MeterDescription => "meter_description",
+            Self::BindingNotAtHead { .. } => "binding_not_at_head",
+            Self::ContractLowered { .. } => "contract_lowered",
+            Self::NotAMember(_) => "not_a_member",
+            Self::UnknownBinding(_) => "unknown_binding",
+            Self::NotTheSigner(_) => "not_the_signer",
+            Self::BindingEnded(_) => "binding_ended",
+            Self::WrongSequence { .. } => "wrong_sequence",
+            Self::WrongPrevious { .. } => "wrong_previous",
+            Self::IntervalLength => "interval_length",
+            Self::IntervalInFuture => "interval_in_future",
+            Self::StartDiscontinuous { .. } => "start_discontinuous",
+            Self::CounterDiscontinuous { .. } => "counter_discontinuous",
+            Self::CounterBackwards => "counter_backwards",
+            Self::TooManyBreaks => "too_many_breaks",
+            Self::EmptyNote => "empty_note",
+            Self::EmptyTransfer => "empty_transfer",
+            Self::EnergyUsedUp { .. } => "energy_used_up",
+            Self::TariffAmounts => "tariff_amounts",
+            Self::TariffTooLate(_) => "tariff_too_late",
+            Self::BillSigner => "bill_signer",
+            Self::BillSpan => "bill_span",
+            Self::MonthOpen(_) => "month_open",
+            Self::NothingToBill { .. } => "nothing_to_bill",
+            Self::NoTariff(_) => "no_tariff",
+            Self::BillOverlaps => "bill_overlaps",
+            Self::BillDiffers { .. } => "bill_differs",
+        }
+    }
+}

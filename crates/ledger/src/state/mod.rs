@@ -1,0 +1,274 @@
+//! The state: what the log of statements means. One deterministic function, [`State::apply`], moves it.
+//!
+//! Invariant: after every block the state root is a function of genesis and the statements alone, in whatever blocks
+//! they came, and the balances of each month hold (checked at every block; a node that finds otherwise halts).
+
+mod close;
+mod draft;
+mod readings;
+mod record;
+mod rules;
+
+pub use draft::{Draft, Drafted, Undo};
+pub use record::{
+    AccountRecord, BillRecord, BindingRecord, ChainHead, Correction, Entry, MeterMonth, MonthRecord, MonthStatus,
+    Record, RecordKey, RoleSince, SheetRecord, TariffRecord, Terms,
+};
+
+use crate::act::Role;
+use crate::log::Log;
+use crate::smt::{SparseProof, SparseTree};
+use crate::{CheckedBlock, Genesis, GenesisError, Header, PublicKey, RuleViolation};
+use std::collections::{BTreeMap, BTreeSet};
+use units::{AccountId, BindingId, Digest, EnergyBalance, LedgerId, MeterId, Millis, Month, StatementId, Timestamp};
+
+/// Unbroken stretches of counters kept in one sheet: more breaks a month than this means a defect, not a meter.
+pub const SEGMENTS_MAX: usize = 64;
+/// How far a signer's clock may be ahead of the block's time.
+pub const CLOCK_AHEAD_MAX: Millis = Millis::from_minutes(10);
+
+/// Why a checked block is not applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The proposer is no miner.
+    #[error("proposed by {0}, who is not registered as a miner")]
+    NotAMiner(AccountId),
+    /// The block lies outside the calendar.
+    #[error("the block's time lies outside the ledger's calendar")]
+    OutsideCalendar,
+    /// A statement breaks a rule.
+    #[error("statement {index}: {violation}")]
+    Statement {
+        /// Its place in the block.
+        index: usize,
+        /// The rule.
+        violation: RuleViolation,
+    },
+    /// The header's state root is not what the statements give.
+    #[error("the state root is {computed}, the header says {stated}")]
+    StateRoot {
+        /// What the rules give.
+        computed: Digest,
+        /// What the header says.
+        stated: Digest,
+    },
+    /// A month's accounts do not sum to zero: a defect of this program.
+    #[error("the accounts of {0} do not balance; stop and report this")]
+    Unbalanced(Month),
+}
+
+/// The state after some block.
+#[derive(Debug, Clone)]
+pub struct State {
+    genesis: Genesis,
+    ledger: LedgerId,
+    records: BTreeMap<RecordKey, Record>,
+    tree: SparseTree,
+    log: Log,
+    head: Header,
+    /// Ids that could still be replayed, by expiry. The log commits to them already, so the state root need not.
+    seen: BTreeSet<StatementId>,
+    expiries: BTreeMap<Timestamp, Vec<StatementId>>,
+    /// Every month before it is closed.
+    first_open: Month,
+}
+
+impl State {
+    /// The state that a genesis document founds: its operator and its miners, nothing else.
+    ///
+    /// # Errors
+    /// When the document says something that no ledger can keep.
+    pub fn new(genesis: Genesis) -> Result<Self, GenesisError> {
+        genesis.check()?;
+        let mut records = BTreeMap::new();
+        let mut add = |key: PublicKey, role, beneficiary| {
+            let account = AccountRecord { key, roles: vec![RoleSince { role, from: genesis.created }], beneficiary };
+            records.insert(RecordKey::Account(key.account()), Record::Account(account));
+        };
+        add(genesis.operator, Role::Operator, None);
+        for miner in &genesis.miners {
+            add(miner.key, Role::Miner, Some(miner.beneficiary));
+        }
+        let mut tree = SparseTree::new();
+        for (key, record) in &records {
+            tree.insert(key.digest(), record.digest());
+        }
+        let head = Header::genesis(&genesis, tree.root());
+        let first_open = genesis.month_at(genesis.created).ok_or(GenesisError::Created)?;
+        Ok(Self {
+            ledger: genesis.ledger(),
+            genesis,
+            records,
+            tree,
+            log: Log::new(),
+            head,
+            seen: BTreeSet::new(),
+            expiries: BTreeMap::new(),
+            first_open,
+        })
+    }
+
+    /// Applies a block: every rule, then the state root.
+    ///
+    /// # Errors
+    /// When a rule is broken; the state is then as it was.
+    pub fn apply(&mut self, block: &CheckedBlock) -> Result<Drafted, ApplyError> {
+        let header = block.header();
+        let mut draft = self.draft(header.time, header.proposer)?;
+        for (index, statement) in block.statements().iter().enumerate() {
+            if let Err(violation) = draft.push(statement) {
+                draft.cancel();
+                return Err(ApplyError::Statement { index, violation });
+            }
+        }
+        let drafted = draft.finish()?;
+        if drafted.state_root != header.state_root {
+            let computed = drafted.state_root;
+            self.undo(drafted.undo);
+            return Err(ApplyError::StateRoot { computed, stated: header.state_root });
+        }
+        for leaf in block.leaves() {
+            self.log.append(*leaf);
+        }
+        self.head = header.clone();
+        Ok(drafted)
+    }
+
+    /// The genesis document.
+    #[must_use]
+    pub const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> LedgerId {
+        self.ledger
+    }
+    /// The newest block's header.
+    #[must_use]
+    pub const fn head(&self) -> &Header {
+        &self.head
+    }
+    /// The log.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+    /// The state root.
+    #[must_use]
+    pub fn root(&self) -> Digest {
+        self.tree.root()
+    }
+    /// The first month that is not closed.
+    #[must_use]
+    pub const fn first_open(&self) -> Month {
+        self.first_open
+    }
+    /// All records in the order of their keys.
+    pub fn records(&self) -> impl Iterator<Item = (&RecordKey, &Record)> {
+        self.records.iter()
+    }
+    /// A record.
+    #[must_use]
+    pub fn record(&self, key: &RecordKey) -> Option<&Record> {
+        self.records.get(key)
+    }
+    /// Proof that a record is, or is not, in the state that the root commits to.
+    #[must_use]
+    pub fn prove(&self, key: &RecordKey) -> SparseProof {
+        self.tree.proof(&key.digest())
+    }
+    /// Whether a statement that could still be replayed is in the ledger.
+    #[must_use]
+    pub fn has_seen(&self, id: &StatementId) -> bool {
+        self.seen.contains(id)
+    }
+
+    /// An account.
+    #[must_use]
+    pub fn account(&self, id: &AccountId) -> Option<&AccountRecord> {
+        match self.records.get(&RecordKey::Account(*id)) {
+            Some(Record::Account(account)) => Some(account),
+            _ => None,
+        }
+    }
+    /// An account's key.
+    #[must_use]
+    pub fn key_of(&self, id: &AccountId) -> Option<PublicKey> {
+        self.account(id).map(|account| account.key)
+    }
+    /// A sheet.
+    #[must_use]
+    pub fn sheet(&self, month: Month, account: &AccountId) -> Option<&SheetRecord> {
+        match self.records.get(&RecordKey::Sheet(month, *account)) {
+            Some(Record::Sheet(sheet)) => Some(sheet),
+            _ => None,
+        }
+    }
+    /// The community's side of a month.
+    #[must_use]
+    pub fn month(&self, month: Month) -> Option<&MonthRecord> {
+        match self.records.get(&RecordKey::Month(month)) {
+            Some(Record::Month(record)) => Some(record),
+            _ => None,
+        }
+    }
+    /// A binding.
+    #[must_use]
+    pub fn binding(&self, id: &BindingId) -> Option<&BindingRecord> {
+        match self.records.get(&RecordKey::Binding(*id)) {
+            Some(Record::Binding(binding)) => Some(binding),
+            _ => None,
+        }
+    }
+    /// A meter's present binding.
+    #[must_use]
+    pub fn meter(&self, meter: &MeterId) -> Option<(BindingId, &BindingRecord)> {
+        match self.records.get(&RecordKey::Meter(meter.clone())) {
+            Some(Record::Meter(id)) => self.binding(id).map(|binding| (*id, binding)),
+            _ => None,
+        }
+    }
+    /// The tariff in force in a month: the one that began last.
+    #[must_use]
+    pub fn tariff(&self, month: Month) -> Option<&TariffRecord> {
+        let earliest = RecordKey::Tariff(self.genesis.first_month);
+        self.records.range(earliest..=RecordKey::Tariff(month)).next_back().and_then(|(_, record)| match record {
+            Record::Tariff(tariff) => Some(tariff),
+            _ => None,
+        })
+    }
+
+    /// Checks every month's double entry from all its sheets, not only from those that a block touched.
+    ///
+    /// # Errors
+    /// The first month that does not balance.
+    pub fn check_balances(&self) -> Result<(), ApplyError> {
+        let mut sums: BTreeMap<Month, i128> = BTreeMap::new();
+        for (key, record) in &self.records {
+            match (key, record) {
+                (RecordKey::Sheet(month, _), Record::Sheet(sheet)) => {
+                    *sums.entry(*month).or_default() += i128::from(sheet.terms.remaining().mwh());
+                }
+                (RecordKey::Month(month), Record::Month(record)) => {
+                    *sums.entry(*month).or_default() += record.community_balance();
+                }
+                _ => {}
+            }
+        }
+        match sums.into_iter().find(|(_, sum)| *sum != 0) {
+            Some((month, _)) => Err(ApplyError::Unbalanced(month)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl MonthRecord {
+    /// Supply, physical side and budget together: minus the sum of all sheets.
+    fn community_balance(&self) -> i128 {
+        [self.supply, self.physical, self.budget].iter().map(|balance: &EnergyBalance| i128::from(balance.mwh())).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

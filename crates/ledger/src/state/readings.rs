@@ -1,0 +1,251 @@
+//! The interval of a meter: it must continue its chain or say why not, and only counter differences are booked.
+
+use super::draft::{Draft, Posting};
+use super::{BindingRecord, ChainHead, Correction, Entry, MeterMonth, SEGMENTS_MAX, Terms};
+use crate::RuleViolation;
+use crate::act::{Break, CounterPair, Readings};
+use crate::state::CLOCK_AHEAD_MAX;
+use units::{AccountId, Energy, Month, StatementId, Timestamp};
+
+/// A stretch of time with the counters at its ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stretch {
+    start: Timestamp,
+    end: Timestamp,
+    import: CounterPair,
+    export: Option<CounterPair>,
+    estimated: bool,
+}
+
+impl Draft<'_> {
+    /// Checks an interval against its chain and books what its counters moved.
+    pub(super) fn readings(
+        &mut self,
+        readings: &Readings,
+        signer: AccountId,
+        statement: StatementId,
+        entry: Entry,
+    ) -> Result<(), RuleViolation> {
+        let unknown = RuleViolation::UnknownBinding(readings.binding);
+        let mut binding = self.state.binding(&readings.binding).cloned().ok_or(unknown)?;
+        self.check_interval(readings, &binding, signer)?;
+        let stretch = continue_chain(readings, &binding.head)?;
+        self.book_stretch(&binding, readings.binding, stretch, &entry)?;
+        binding.head = ChainHead {
+            next_seq: binding.head.next_seq + 1,
+            previous: statement,
+            end: readings.end,
+            import: Some(readings.import.end),
+            export: readings.export.map(|export| export.end),
+        };
+        self.put_binding(readings.binding, binding);
+        Ok(())
+    }
+
+    fn check_interval(
+        &self,
+        readings: &Readings,
+        binding: &BindingRecord,
+        signer: AccountId,
+    ) -> Result<(), RuleViolation> {
+        if binding.signer != signer {
+            return Err(RuleViolation::NotTheSigner(signer));
+        }
+        if let Some(ended) = binding.until {
+            return Err(RuleViolation::BindingEnded(ended));
+        }
+        let head = &binding.head;
+        if readings.seq != head.next_seq {
+            return Err(RuleViolation::WrongSequence { found: readings.seq, expected: head.next_seq });
+        }
+        if readings.previous != head.previous {
+            return Err(RuleViolation::WrongPrevious { expected: head.previous });
+        }
+        if readings.end <= readings.start || readings.end.since(readings.start) > Readings::INTERVAL_MAX {
+            return Err(RuleViolation::IntervalLength);
+        }
+        if readings.end > self.time + CLOCK_AHEAD_MAX {
+            return Err(RuleViolation::IntervalInFuture);
+        }
+        Ok(())
+    }
+
+    /// Splits a stretch at month starts and books each part.
+    fn book_stretch(
+        &mut self,
+        binding: &BindingRecord,
+        id: units::BindingId,
+        stretch: Stretch,
+        entry: &Entry,
+    ) -> Result<(), RuleViolation> {
+        let mut rest = stretch;
+        while rest.start < rest.end {
+            let month = self.state.genesis.month_at(rest.start).ok_or(RuleViolation::OutsideCalendar)?;
+            let (_, month_end) = self.state.genesis.month_span(month).ok_or(RuleViolation::OutsideCalendar)?;
+            let (part, after) = if month_end < rest.end { rest.split_at(month_end) } else { (rest, rest.after()) };
+            self.book_part(binding, id, month, part, entry)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Books a part that lies within one month: in its sheet, or as a correction if the month is closed.
+    fn book_part(
+        &mut self,
+        binding: &BindingRecord,
+        id: units::BindingId,
+        month: Month,
+        part: Stretch,
+        entry: &Entry,
+    ) -> Result<(), RuleViolation> {
+        let member = binding.member;
+        let sheet_month = month.max(self.state.first_open);
+        let consumed = times(difference(part.import)?, binding.factor)?;
+        let generated = part.export.map_or(Ok(Energy::ZERO), |export| times(difference(export)?, binding.factor))?;
+        self.post(sheet_month, member, Posting::Consumed, consumed)?;
+        if !generated.is_zero() {
+            self.post(sheet_month, member, Posting::Generated, generated)?;
+        }
+        let unit_price = self.closed_price(month).unwrap_or_default();
+        let mut sheet = self.sheet(sheet_month, member);
+        extend_meters(&mut sheet.meters, binding, id, part)?;
+        if sheet_month != month {
+            correct(&mut sheet.corrections, Correction { of: month, consumed, unit_price });
+        }
+        self.put_sheet(sheet_month, member, sheet);
+        self.enter(sheet_month, member, entry.clone());
+        Ok(())
+    }
+}
+
+/// Checks start and counters against the chain's head; gives the stretch to be booked.
+fn continue_chain(readings: &Readings, head: &ChainHead) -> Result<Stretch, RuleViolation> {
+    let here = Stretch {
+        start: readings.start,
+        end: readings.end,
+        import: readings.import,
+        export: readings.export,
+        estimated: readings.estimated,
+    };
+    difference(here.import)?;
+    here.export.map(difference).transpose()?;
+    let Some(import) = head.import else {
+        // The first interval ever of this meter: its own first reading begins the count.
+        return if readings.start >= head.end {
+            Ok(here)
+        } else {
+            Err(RuleViolation::StartDiscontinuous { expected: head.end })
+        };
+    };
+    let continues = readings.export.map(|export| export.start) == head.export && readings.import.start == import;
+    match readings.broken {
+        None if readings.start != head.end => Err(RuleViolation::StartDiscontinuous { expected: head.end }),
+        None if !continues => Err(RuleViolation::CounterDiscontinuous { expected: import }),
+        None => Ok(here),
+        Some(_) if readings.start < head.end => Err(RuleViolation::StartDiscontinuous { expected: head.end }),
+        Some(Break::Gap) => Ok(here.from_head(head, import)?),
+        Some(Break::Reset | Break::Exchange) => Ok(here),
+    }
+}
+
+fn difference(pair: CounterPair) -> Result<Energy, RuleViolation> {
+    pair.end.checked_sub(pair.start).ok_or(RuleViolation::CounterBackwards)
+}
+
+fn times(energy: Energy, factor: u32) -> Result<Energy, RuleViolation> {
+    let product = energy.mwh().checked_mul(u64::from(factor)).map(Energy::from_mwh);
+    product.filter(|energy| *energy <= Terms::TERM_MAX).ok_or(RuleViolation::AmountTooLarge)
+}
+
+impl Stretch {
+    /// With the gap before it: the counters ran on while nobody read them.
+    fn from_head(self, head: &ChainHead, import: Energy) -> Result<Self, RuleViolation> {
+        let back_to = |pair: CounterPair, start| {
+            let joined = CounterPair { start, end: pair.end };
+            if pair.start < start { Err(RuleViolation::CounterDiscontinuous { expected: start }) } else { Ok(joined) }
+        };
+        let export = match (self.export, head.export) {
+            (Some(export), Some(start)) => Some(back_to(export, start)?),
+            (export, _) => export,
+        };
+        Ok(Self { start: head.end, import: back_to(self.import, import)?, export, ..self })
+    }
+
+    /// Two parts, the counter's difference split by time, rounded down in the earlier one. The boundary lies within.
+    fn split_at(self, boundary: Timestamp) -> (Self, Self) {
+        let elapsed = u128::from(boundary.since(self.start).ms());
+        let length = u128::from(self.end.since(self.start).ms());
+        let at = |pair: CounterPair| {
+            let moved = u128::from(pair.end.mwh().saturating_sub(pair.start.mwh()));
+            let share = u64::try_from(moved * elapsed / length).unwrap_or(u64::MAX);
+            Energy::from_mwh(pair.start.mwh().saturating_add(share))
+        };
+        let before = |pair: CounterPair| CounterPair { end: at(pair), ..pair };
+        let after = |pair: CounterPair| CounterPair { start: at(pair), ..pair };
+        (
+            Self {
+                end: boundary,
+                import: before(self.import),
+                export: self.export.map(before),
+                estimated: true,
+                ..self
+            },
+            Self {
+                start: boundary,
+                import: after(self.import),
+                export: self.export.map(after),
+                estimated: true,
+                ..self
+            },
+        )
+    }
+
+    /// Nothing, at its end.
+    const fn after(self) -> Self {
+        Self { start: self.end, ..self }
+    }
+}
+
+/// Continues the sheet's last stretch of this binding, or begins a new one after a break.
+fn extend_meters(
+    meters: &mut Vec<MeterMonth>,
+    binding: &BindingRecord,
+    id: units::BindingId,
+    part: Stretch,
+) -> Result<(), RuleViolation> {
+    let continues = |meter: &&mut MeterMonth| {
+        meter.binding == id
+            && meter.import.end == part.import.start
+            && meter.export.map(|export| export.end) == part.export.map(|export| export.start)
+    };
+    if let Some(meter) = meters.iter_mut().rev().find(|meter| meter.binding == id).filter(continues) {
+        meter.import.end = part.import.end;
+        if let (Some(export), Some(part)) = (&mut meter.export, part.export) {
+            export.end = part.end;
+        }
+        meter.estimated |= part.estimated;
+        return Ok(());
+    }
+    if meters.len() >= SEGMENTS_MAX {
+        return Err(RuleViolation::TooManyBreaks);
+    }
+    meters.push(MeterMonth {
+        meter: binding.meter.clone(),
+        binding: id,
+        factor: binding.factor,
+        import: part.import,
+        export: part.export,
+        estimated: part.estimated,
+    });
+    Ok(())
+}
+
+/// Adds to the correction of its month.
+fn correct(corrections: &mut Vec<Correction>, correction: Correction) {
+    match corrections.iter_mut().find(|known| known.of == correction.of) {
+        Some(known) => {
+            known.consumed = known.consumed.checked_add(correction.consumed).unwrap_or(Terms::TERM_MAX);
+        }
+        None => corrections.push(correction),
+    }
+}
