@@ -17,18 +17,20 @@ pub struct SimulatedBus {
     framing: Framing,
     buffer: Vec<u8>,
     faults: Faults,
+    /// Answers that a fault holds back.
+    held: Vec<u8>,
 }
 
 impl SimulatedBus {
     /// A line with meters told apart by address.
     #[must_use]
     pub const fn new(meters: Vec<SimulatedMeter>, framing: Framing) -> Self {
-        Self { meters, framing, buffer: Vec::new(), faults: Faults::NONE }
+        Self { meters, framing, buffer: Vec::new(), faults: Faults::NONE, held: Vec::new() }
     }
 
     /// The same line with faults.
     #[must_use]
-    pub fn with_faults(mut self, faults: Faults) -> Self {
+    pub const fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self
     }
@@ -44,7 +46,7 @@ impl SimulatedBus {
         for chunk in bytes.chunks(FRAME_BYTES_MAX) {
             self.buffer.extend(chunk);
             while let Some(answer) = self.next_answer(now) {
-                heard.extend(self.faults.apply(answer));
+                heard.extend(self.faults.apply(answer, &mut self.held));
             }
         }
         heard

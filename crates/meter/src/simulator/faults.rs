@@ -1,7 +1,7 @@
 //! Faults of a line from a seed: the same seed gives the same faults.
 
 /// How often what goes wrong with an answer, each in a thousandth of all answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Faults {
     /// Where the sequence of faults begins.
     pub seed: u64,
@@ -15,23 +15,21 @@ pub struct Faults {
     pub duplicate: u16,
     /// It is held back and arrives with the next answer.
     pub delay: u16,
-    /// What is held back.
-    held: Vec<u8>,
 }
 
 impl Faults {
     /// A perfect line.
-    pub const NONE: Self = Self { seed: 0, flip: 0, cut: 0, drop: 0, duplicate: 0, delay: 0, held: Vec::new() };
+    pub const NONE: Self = Self { seed: 0, flip: 0, cut: 0, drop: 0, duplicate: 0, delay: 0 };
 
     /// Every fault equally often, `each` in a thousand answers.
     #[must_use]
     pub const fn of_each(seed: u64, each: u16) -> Self {
-        Self { seed, flip: each, cut: each, drop: each, duplicate: each, delay: each, held: Vec::new() }
+        Self { seed, flip: each, cut: each, drop: each, duplicate: each, delay: each }
     }
 
-    /// What arrives of an answer.
-    pub(super) fn apply(&mut self, mut answer: Vec<u8>) -> Vec<u8> {
-        let mut arrived = std::mem::take(&mut self.held);
+    /// What arrives of an answer, after what was `held` back of earlier ones.
+    pub(super) fn apply(&mut self, mut answer: Vec<u8>, held: &mut Vec<u8>) -> Vec<u8> {
+        let mut arrived = std::mem::take(held);
         if answer.is_empty() {
             return arrived;
         }
@@ -46,7 +44,7 @@ impl Faults {
             answer.extend_from_within(..);
         }
         if self.happens(self.delay) {
-            self.held = answer;
+            *held = answer;
         } else if !self.happens(self.drop) {
             arrived.extend(answer);
         }

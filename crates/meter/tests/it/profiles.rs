@@ -1,0 +1,132 @@
+//! Shipped profiles give the readings of their example frames; a profile with a mistake is refused with its reason.
+
+use crate::{hex, profile};
+use meter::modbus::{FrameError, seal};
+use meter::strict_toml::TomlError;
+use meter::{Exchange, MeterError, Profile, ProfileError};
+use units::{Key, Quantity, Reading};
+
+#[test]
+fn every_shipped_profile_gives_the_readings_of_its_examples() {
+    for name in Profile::shipped_names() {
+        let profile = profile(name);
+        assert!(!profile.examples().is_empty(), "{name} has no example");
+        for example in profile.examples() {
+            let reading = profile.reading(example.address(), &example.exchanges);
+            assert_eq!(reading.as_ref(), Ok(&example.reading), "{name}: {}", example.source);
+        }
+    }
+    assert_eq!(Profile::shipped("no-such-meter"), None);
+}
+
+const SMALL: &str = r#"
+model = "Small"
+manual = "none"
+baud = 9600
+timeout_ms = 100
+[[read]]
+kind = "input"
+address = 0
+count = 2
+[[register]]
+quantity = "voltage_mv"
+kind = "input"
+address = 0
+type = "f32"
+scale = "1000"
+min = 0
+max = 300_000
+"#;
+
+#[test]
+fn a_misspelt_key_is_named_with_its_line_and_the_right_one() {
+    assert!(Profile::from_toml(SMALL).is_ok());
+    for (right, wrong, line, suggestion) in [
+        ("timeout_ms", "timout_ms", 5, Some("timeout_ms")),
+        ("scale", "scal", 15, Some("scale")),
+        ("count", "cuont", 9, Some("count")),
+        ("[[register]]", "[[regsiter]]", 10, Some("register")),
+        ("kind", "zzzzzzzz", 7, None),
+    ] {
+        let text = SMALL.replacen(right, wrong, 1);
+        let key = wrong.trim_matches(['[', ']']).to_owned();
+        let error = TomlError::UnknownKey { key, line, suggestion: suggestion.map(str::to_owned) };
+        assert_eq!(Profile::from_toml(&text), Err(ProfileError::Toml(error)), "{wrong}");
+    }
+    let slip = Profile::from_toml(&SMALL.replacen("timeout_ms", "timout_ms", 1)).unwrap_err();
+    assert_eq!(slip.to_string(), "line 5: unknown key `timout_ms`; did you mean `timeout_ms`?");
+}
+
+#[test]
+fn a_profile_with_a_mistake_is_refused_with_its_reason() {
+    let quantity = || "voltage_mv".to_owned();
+    for (right, wrong, error) in [
+        (
+            "voltage_mv",
+            "voltage_v",
+            ProfileError::UnknownQuantity { name: "voltage_v".to_owned(), nearest: "voltage_mv".to_owned() },
+        ),
+        ("\"1000\"", "\"1e3\"", ProfileError::Scale { quantity: quantity(), scale: "1e3".to_owned() }),
+        ("address = 0\ntype", "address = 1\ntype", ProfileError::OutsideReads { quantity: quantity(), address: 1 }),
+        ("min = 0", "min = 300_001", ProfileError::Limits { quantity: quantity(), min: 300_001, max: 300_000 }),
+        (
+            "count = 2",
+            "count = 126",
+            ProfileError::Read { address: 0, reason: FrameError::RequestSize { count: 126, bytes_each: 2 } },
+        ),
+        (
+            "type = \"f32\"",
+            "type = \"u16\"",
+            ProfileError::Width { quantity: quantity(), width: 2, bytes_per_count: 4 },
+        ),
+    ] {
+        let text = SMALL.replacen(right, wrong, 1);
+        let four = if wrong.contains("u16") { text.replacen("baud", "bytes_per_count = 4\nbaud", 1) } else { text };
+        assert_eq!(Profile::from_toml(&four), Err(error), "{wrong}");
+    }
+    let missing = Profile::from_toml(&SMALL.replacen("baud = 9600\n", "", 1)).unwrap_err();
+    assert!(missing.to_string().contains("baud"), "{missing}");
+    let unread = SMALL.split("[[register]]").next().unwrap();
+    assert!(matches!(Profile::from_toml(unread), Err(ProfileError::Empty { .. })));
+}
+
+/// What the small profile says of a voltage's bytes.
+fn decoded(single: f32) -> Result<Reading, MeterError> {
+    let profile = Profile::from_toml(SMALL).unwrap();
+    let response = seal([hex("01 04 04"), single.to_be_bytes().to_vec()].concat());
+    profile.reading(1, &[Exchange { request: profile.requests(1)[0].rtu(), response }])
+}
+
+#[test]
+fn an_impossible_value_is_refused_with_quantity_value_and_limits() {
+    let quantity = Key::from(Quantity::Voltage);
+    let implausible = |value| Err(MeterError::Implausible { quantity, value, min: 0, max: 300_000 });
+    let not_a_number = || Err(MeterError::NotANumber { quantity });
+    let volts = |mv| {
+        let mut reading = Reading::new();
+        reading.insert(Quantity::Voltage, mv);
+        Ok(reading)
+    };
+    for (single, verdict) in [
+        (300.0, volts(300_000)),
+        (300.001, implausible(300_001)),
+        (-0.001, implausible(-1)),
+        (-0.0001, volts(0)),
+        (f32::NAN, not_a_number()),
+        (f32::INFINITY, not_a_number()),
+        (1e30, not_a_number()),
+    ] {
+        assert_eq!(decoded(single), verdict, "{single}");
+    }
+}
+
+#[test]
+fn exchanges_of_another_poll_are_refused() {
+    let sdm = profile("sdm120");
+    let example = &sdm.examples()[0];
+    let swapped: Vec<Exchange> = example.exchanges.iter().rev().cloned().collect();
+    assert_eq!(sdm.reading(1, &swapped), Err(MeterError::WrongRequest { at: 0 }));
+    assert_eq!(sdm.reading(2, &example.exchanges), Err(MeterError::WrongRequest { at: 0 }));
+    let one = &example.exchanges[..1];
+    assert_eq!(sdm.reading(1, one), Err(MeterError::WrongExchanges { expected: 2, got: 1 }));
+}

@@ -1,0 +1,150 @@
+//! The simulated meter: a function of time, its counter exact, its frames those of its model.
+
+use crate::{START, exchanges, hex, options, profile, simulated};
+use meter::modbus::{seal, tcp_frame};
+use meter::{Disturbance, Faults, Framing, Profile, Replay, SimulatedBus};
+use units::{Energy, Millis, Quantity, Reading, Timestamp, Voltage};
+
+const RTU: Framing = Framing::Rtu { baud: 9_600 };
+
+/// Three days and a bit, in uneven steps, through the recording's end.
+fn times() -> impl Iterator<Item = Timestamp> {
+    (0..4_000_u64).map(|step| START + Millis::from_ms(step * 77_777))
+}
+
+#[test]
+fn every_model_shows_the_simulated_values_within_its_resolution() {
+    for name in Profile::shipped_names() {
+        let (profile, meter) = (profile(name), simulated(name, 7));
+        for now in times().step_by(40) {
+            let (values, read) = (meter.values_at(now), profile.reading(7, &exchanges(&meter, &profile, now)).unwrap());
+            for register in profile.registers() {
+                let (true_value, shown) = (values.get(register.key).unwrap(), read.get(register.key).unwrap());
+                let error = (true_value - shown).abs();
+                assert!(error <= register.resolution(true_value), "{name} {}: {true_value}, {shown}", register.key);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_counter_never_goes_back_and_is_exact_through_loops() {
+    let meter = simulated("im1281b", 1);
+    let counters: Vec<Energy> = times().map(|now| meter.counter_at(now)).collect();
+    assert!(counters.is_sorted());
+    assert_eq!(counters[0], options().counter_start);
+    let loop_length = Millis::from_minutes(Replay::excerpt().unwrap().minutes());
+    let energy = |loops| {
+        let end = (0..loops).fold(START, |time, _| time + loop_length);
+        meter.counter_at(end).checked_sub(options().counter_start).unwrap().mwh()
+    };
+    // The days' sums in the source: 37.0958 + 28.6104 + 39.0223 kWh, and two held minutes.
+    assert!((104_728_000..104_900_000).contains(&energy(1)), "{}", energy(1));
+    assert!(energy(1_000).abs_diff(1_000 * energy(1)) < 1_000, "rounding does not add up");
+}
+
+#[test]
+fn before_its_start_a_meter_stands_still() {
+    let meter = simulated("im1281b", 1);
+    assert_eq!(meter.values_at(Timestamp::from_ms(0)), meter.values_at(START));
+}
+
+#[test]
+fn rescaling_to_another_supply_leaves_power_and_energy_as_recorded() {
+    let scaled = simulated("im1281b", 1);
+    let recorded = meter::SimulatedMeter::new(
+        profile("im1281b"),
+        1,
+        std::sync::Arc::new(Replay::excerpt().unwrap()),
+        meter::Options { nominal_voltage: None, ..options() },
+    );
+    for now in times().step_by(100) {
+        let (scaled, recorded) = (scaled.values_at(now), recorded.values_at(now));
+        for quantity in
+            [Quantity::ActivePower, Quantity::ReactivePower, Quantity::ApparentPower, Quantity::EnergyImport]
+        {
+            assert_eq!(scaled.get(quantity), recorded.get(quantity));
+        }
+        let mv = scaled.voltage().unwrap().mv();
+        assert!((105_000..125_000).contains(&mv), "{mv}");
+        assert!(recorded.voltage().unwrap().mv() > 220_000);
+        consistent(&scaled);
+        consistent(&recorded);
+    }
+}
+
+/// Voltage times current is the apparent power, to the resolution of the current.
+fn consistent(reading: &Reading) {
+    let product =
+        units::ApparentPower::from_voltage_and_current(reading.voltage().unwrap(), reading.current().unwrap());
+    assert!(product.unwrap().mva().abs_diff(reading.apparent_power().unwrap().mva()) <= 1);
+}
+
+#[test]
+fn a_disturbance_raises_the_voltage_for_its_time_only() {
+    let mut meter = simulated("im1281b", 1);
+    let after = |seconds| START + Millis::from_seconds(seconds);
+    meter.set_disturbance(Some(Disturbance { from: after(10), until: after(20), voltage: Voltage::from_mv(130_000) }));
+    for (seconds, disturbed) in [(9, false), (10, true), (19, true), (20, false)] {
+        let reading = meter.values_at(after(seconds));
+        assert_eq!(reading.voltage() == Some(Voltage::from_mv(130_000)), disturbed, "after {seconds} s");
+        assert_eq!(reading.active_power(), simulated("im1281b", 1).values_at(after(seconds)).active_power());
+    }
+}
+
+#[test]
+fn a_request_that_a_meter_cannot_serve_gets_its_exception_or_silence() {
+    let meter = simulated("im1281b", 1);
+    for (name, request, answer) in [
+        ("another address", "02 03 00 48 00 08", None),
+        ("another function", "01 06 00 48 00 08", Some("01 86 01")),
+        ("the other table", "01 04 00 48 00 08", Some("01 84 02")),
+        ("a register before", "01 03 00 47 00 08", Some("01 83 02")),
+        ("a register behind", "01 03 00 48 00 09", Some("01 83 02")),
+        ("the last register there is", "01 03 FF FF FF FF", Some("01 83 03")),
+        ("no register", "01 03 00 48 00 00", Some("01 83 03")),
+        ("no count", "01 03 00 48", Some("01 83 03")),
+    ] {
+        assert_eq!(meter.respond(START, &seal(hex(request))), answer.map(|answer| seal(hex(answer))), "{name}");
+    }
+    assert_eq!(meter.respond(START, &hex("01 03 00 48 00 08 C4 1B")), None, "broken CRC");
+    assert_eq!(meter.respond(START, &[]), None);
+}
+
+#[test]
+fn meters_on_one_line_are_told_apart_by_address() {
+    let meters = vec![simulated("im1281b", 1), simulated("pzem-004t-v3", 2)];
+    let mut line = SimulatedBus::new(meters, RTU);
+    let second = profile("pzem-004t-v3").requests(2)[0].rtu();
+    assert_eq!(line.receive(START, &second[..3]), Vec::<u8>::new());
+    assert_eq!(line.receive(START, &second[3..]), simulated("pzem-004t-v3", 2).respond(START, &second).unwrap());
+    assert_eq!(
+        line.receive(START, &profile("pzem-004t-v3").requests(3)[0].rtu()),
+        Vec::<u8>::new(),
+        "nobody at address 3"
+    );
+    let noisy = [vec![0xFF; 1_000], second.clone()].concat();
+    assert_eq!(line.receive(START, &noisy).len(), 25, "noise before a request");
+}
+
+#[test]
+fn over_tcp_a_unit_that_is_not_there_gets_the_gateways_exception() {
+    let mut line = SimulatedBus::new(vec![simulated("sdm120", 1)], Framing::Tcp);
+    let request = |unit| tcp_frame(9, unit, &hex("04 00 46 00 06"));
+    let answer = line.receive(START, &request(1));
+    assert_eq!(answer[..9], hex("00 09 00 00 00 0F 01 04 0C"));
+    assert_eq!(line.receive(START, &request(2)), tcp_frame(9, 2, &hex("84 0B")));
+    assert_eq!(line.receive(START, &hex("00 09 00 01 00 06 01 04")), Vec::<u8>::new(), "not Modbus");
+    assert_eq!(line.receive(START, &request(1)), answer);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_faults() {
+    let heard = |seed| {
+        let mut line = SimulatedBus::new(vec![simulated("im1281b", 1)], RTU).with_faults(Faults::of_each(seed, 200));
+        let request = profile("im1281b").requests(1)[0].rtu();
+        (0..50).map(|_| line.receive(START, &request)).collect::<Vec<_>>()
+    };
+    assert_eq!(heard(1), heard(1));
+    assert_ne!(heard(1), heard(2));
+}
