@@ -46,6 +46,16 @@ where
     if encode(&value) == bytes { Ok(value) } else { Err(CborError::NotDeterministic) }
 }
 
+/// Decodes a list of at most `MAX` items, its length known beforehand; for `decode_with` on lists that come from others.
+pub(crate) fn bounded<'b, const MAX: usize, C, T: Decode<'b, C>>(
+    d: &mut minicbor::Decoder<'b>,
+    context: &mut C,
+) -> Result<Vec<T>, minicbor::decode::Error> {
+    let length = d.array()?.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= MAX);
+    let length = length.ok_or_else(|| minicbor::decode::Error::message(format!("a list of at most {MAX} items")))?;
+    (0..length).map(|_| T::decode(d, context)).collect()
+}
+
 /// minicbor tells an unknown variant only through its error's text.
 fn unknown_variant(error: &minicbor::decode::Error) -> Option<i64> {
     if !error.is_unknown_variant() {

@@ -66,7 +66,7 @@ impl Log {
             let row = &mut self.levels[level];
             row.push(hash);
             match row.as_slice() {
-                [.., left, right] if row.len() % 2 == 0 => hash = node_hash(left, right),
+                [.., left, right] if row.len().is_multiple_of(2) => hash = node_hash(left, right),
                 _ => return,
             }
         }
@@ -341,10 +341,10 @@ mod tests {
             let part = &leaves[..new];
             let root = root_by_definition(part);
             assert_eq!(log.root_at(size), Some(root));
-            for index in 0..new {
+            for (index, leaf) in part.iter().enumerate() {
                 let path = log.inclusion_path(index as u64, size).unwrap();
                 assert_eq!(path, path_by_definition(index, part));
-                assert_eq!(root_from_inclusion(leaves[index], index as u64, size, &path), Some(root));
+                assert_eq!(root_from_inclusion(*leaf, index as u64, size, &path), Some(root));
             }
             for old in 1..=new {
                 let path = log.consistency_path(old as u64, size).unwrap();

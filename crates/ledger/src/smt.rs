@@ -7,7 +7,7 @@
 //!
 //! A change costs O(log n) hashes for keys that are digests; a clone shares all nodes and costs nothing until changed.
 
-use minicbor::{Decode, Encode, decode};
+use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use units::Digest;
@@ -189,18 +189,11 @@ impl SparseTree {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct SparseProof {
     /// Hashes beside the way, from the root down.
-    #[cbor(n(0), decode_with = "bounded_siblings")]
+    #[cbor(n(0), decode_with = "crate::cbor::bounded::<DEPTH_MAX, _, _>")]
     siblings: Vec<Digest>,
     /// The record of another key that the way ends at; proves absence.
     #[n(1)]
     other: Option<(Digest, Digest)>,
-}
-
-/// Reads at most [`DEPTH_MAX`] siblings.
-fn bounded_siblings<C>(d: &mut decode::Decoder<'_>, context: &mut C) -> Result<Vec<Digest>, decode::Error> {
-    let count = d.array()?.and_then(|count| usize::try_from(count).ok()).filter(|count| *count <= DEPTH_MAX);
-    let count = count.ok_or_else(|| decode::Error::message("a proof has at most 256 siblings"))?;
-    (0..count).map(|_| Digest::decode(d, context)).collect()
 }
 
 impl SparseProof {
