@@ -66,13 +66,12 @@ impl Receiver {
         self.buffer.extend(chunk);
         let excess = self.buffer.len().saturating_sub(Self::BUFFER_BYTES_MAX);
         self.buffer.drain(..excess);
-        let (frame, verdict) = request.find_rtu(&self.buffer)?;
-        let exchange = Exchange { request: request.rtu(), response: frame.to_vec() };
-        let verdict = verdict.map(|_| exchange);
-        if verdict.is_ok() {
-            self.buffer.clear();
-        }
-        Some(verdict)
+        let response = match request.find_rtu(&self.buffer) {
+            Ok(frame) => frame?.to_vec(),
+            Err(exception) => return Some(Err(exception)),
+        };
+        self.buffer.clear();
+        Some(Ok(Exchange { request: request.rtu(), response }))
     }
 
     /// Steps over whole frames; those of earlier transactions are dropped, whoever waits.

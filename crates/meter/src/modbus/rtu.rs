@@ -58,21 +58,26 @@ impl Request {
         self.parse_pdu(&body[1..])
     }
 
-    /// Looks for this request's answer (or its exception) anywhere in a stream, so that noise before it costs nothing.
+    /// Looks for this request's answer anywhere in a stream, so that noise before it costs nothing. Gives the whole
+    /// frame, or `None` while there is none.
     ///
-    /// Gives the frame as it stands in the stream and what [`Request::parse_rtu`] says of it.
-    #[must_use]
-    pub fn find_rtu<'a>(&self, stream: &'a [u8]) -> Option<(&'a [u8], Result<&'a [u8], FrameError>)> {
-        (0..stream.len()).find_map(|start| {
-            let rest = &stream[start..];
-            if rest.first() != Some(&self.address()) {
-                return None;
+    /// # Errors
+    /// [`FrameError::Exception`] when the device refuses; whatever else a stream holds is no reason to stop waiting.
+    pub fn find_rtu<'a>(&self, stream: &'a [u8]) -> Result<Option<&'a [u8]>, FrameError> {
+        for start in 0..stream.len() {
+            if stream[start] != self.address() {
+                continue;
             }
-            self.rtu_answer_lengths().filter_map(|length| rest.get(..length)).find_map(|frame| {
-                let verdict = if crc_fits(frame) { self.parse_rtu(frame) } else { return None };
-                matches!(verdict, Ok(_) | Err(FrameError::Exception { .. })).then_some((frame, verdict))
-            })
-        })
+            let frames = self.rtu_answer_lengths().filter_map(|length| stream[start..].get(..length));
+            for frame in frames.filter(|frame| crc_fits(frame)) {
+                match self.parse_rtu(frame) {
+                    Ok(_) => return Ok(Some(frame)),
+                    Err(exception @ FrameError::Exception { .. }) => return Err(exception),
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Says what a stream that holds no answer holds instead; called when the time is up.

@@ -93,7 +93,7 @@ fn f32_from_ratio(numerator: u128, denominator: u128) -> u32 {
         .find_map(|up| {
             let exponent = 64_i32 - i32::try_from(up).ok()?;
             let quotient = if exponent >= 0 {
-                numerator / denominator >> exponent.unsigned_abs()
+                (numerator / denominator) >> exponent.unsigned_abs()
             } else {
                 let shift = exponent.unsigned_abs();
                 (numerator.leading_zeros() > shift).then(|| (numerator << shift) / denominator)?
