@@ -15,15 +15,13 @@ pub(super) struct Schedule {
 struct Entry {
     due: Millis,
     every: Millis,
-    /// When it was last polled, so that those who waited longest go first when several are due.
-    polled: Option<Millis>,
     /// Polls in a row without any answer.
     silences: u32,
 }
 
 impl Schedule {
     pub(super) fn new(devices: &[Device]) -> Self {
-        let entry = |device: &Device| Entry { due: Millis::ZERO, every: device.poll_every, polled: None, silences: 0 };
+        let entry = |device: &Device| Entry { due: Millis::ZERO, every: device.poll_every, silences: 0 };
         Self { entries: devices.iter().map(entry).collect() }
     }
 
@@ -32,10 +30,10 @@ impl Schedule {
         self.entries.iter().map(|entry| entry.due).min().unwrap_or(Millis::from_ms(u64::MAX))
     }
 
-    /// Whose turn it is: of those due, who was polled longest ago.
+    /// Whose turn it is: of those due, who has been due longest, so that on an overloaded bus nobody starves.
     pub(super) fn due(&self, now: Millis) -> Option<usize> {
         let due = self.entries.iter().enumerate().filter(|(_, entry)| entry.due <= now);
-        due.min_by_key(|(_, entry)| (entry.polled, entry.due)).map(|(device, _)| device)
+        due.min_by_key(|(_, entry)| entry.due).map(|(device, _)| device)
     }
 
     /// A poll begins: the next one keeps the beat, and beats that were missed are not made up for.
@@ -43,7 +41,6 @@ impl Schedule {
         let entry = &mut self.entries[device];
         let beat = plus(entry.due, entry.every);
         entry.due = if beat > now { beat } else { plus(now, entry.every) };
-        entry.polled = Some(now);
     }
 
     /// The device is alive.

@@ -153,6 +153,8 @@ fn a_late_answer_is_thrown_away_and_the_next_request_gets_its_own() {
     assert!(matches!(error(&timed_out), Some(MeterError::NoAnswer { .. })), "{timed_out:?}");
     // As late as twice the timeout again: it arrives on a line where nobody is asked.
     let failed = desk.now;
+    desk.now = failed + 599;
+    assert_eq!(desk.tick(), [], "the meter is left alone although it is due");
     desk.now = failed + 600;
     assert_eq!(desk.hear(&im_answer(1, 111)), [], "not taken, and nothing is sent into it");
     assert_eq!(desk.wait_for_send(), request("im1281b", 1).rtu());
@@ -300,6 +302,17 @@ fn a_meter_that_comes_back_is_polled_at_its_own_rate_again() {
     desk.hear(&im_answer(1, 110));
     desk.wait_for_send();
     assert!(desk.now - answered <= 2_000 + 60_000, "{}", desk.now - answered);
+}
+
+#[test]
+fn the_beat_is_kept_and_missed_polls_are_not_made_up_for() {
+    let mut desk = Desk::new(vec![device("im1281b", 1, 1_000)], RTU);
+    for (asked_at, next) in [(0, 1_000), (1_030, 2_000), (5_500, 6_500)] {
+        desk.now = asked_at;
+        assert_eq!(desk.tick().into_iter().find_map(sent), Some(request("im1281b", 1).rtu()));
+        desk.hear(&im_answer(1, 110));
+        assert_eq!(desk.bus.wake_at(), ms(next), "asked at {asked_at}");
+    }
 }
 
 #[test]

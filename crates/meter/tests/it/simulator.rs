@@ -44,6 +44,17 @@ fn the_counter_never_goes_back_and_is_exact_through_loops() {
 }
 
 #[test]
+fn the_recorded_minute_is_played_from_the_offset_on() {
+    let meter = simulated("im1281b", 1);
+    // The recording's lines of 2006-12-20 10:00 and 10:05; the offset is ten hours.
+    for (minutes, mw, mvar) in [(0, 1_294_000, 0), (5, 1_298_000, 0)] {
+        let reading = meter.values_at(START + Millis::from_minutes(minutes));
+        let powers = (reading.get(Quantity::ActivePower), reading.get(Quantity::ReactivePower));
+        assert_eq!(powers, (Some(mw), Some(mvar)), "after {minutes} min");
+    }
+}
+
+#[test]
 fn before_its_start_a_meter_stands_still() {
     let meter = simulated("im1281b", 1);
     assert_eq!(meter.values_at(Timestamp::from_ms(0)), meter.values_at(START));
