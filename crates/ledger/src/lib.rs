@@ -8,12 +8,15 @@
 //! Every signed or hashed byte is drawn in `docs/protocol.md`. Who orders blocks is not known here.
 
 pub mod act;
+pub mod attachment;
 pub mod bill;
 mod block;
 pub mod cbor;
+mod checkpoint;
 mod genesis;
 mod key;
 pub mod log;
+mod receipt;
 mod rule;
 pub mod smt;
 pub mod state;
@@ -21,8 +24,13 @@ mod statement;
 
 pub use act::Act;
 pub use block::{Block, BlockError, CheckedBlock, Engine, Header, difficulty_of_level, target};
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use genesis::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, Surplus};
 pub use key::{KeyError, PublicKey, SecretKey};
+pub use receipt::{
+    Growth, InclusionPlace, RECEIPT_BYTES_MAX, ReceiptError, TransparentStatement, issue_consistency_receipt,
+    issue_receipt, receipt_signer, verify_consistency_receipt, verify_receipt,
+};
 pub use rule::RuleViolation;
 pub use state::State;
 pub use statement::{Payload, SignedStatement, StatementError, VerifiedStatement};
