@@ -1,0 +1,318 @@
+//! Accounts, their months and bills.
+
+use serde::{Deserialize, Serialize};
+use units::{
+    AccountId, BindingId, Digest, Energy, EnergyBalance, Height, MeterId, Money, Month, StatementId, Timestamp,
+};
+use utoipa::ToSchema;
+
+/// A role and from when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RoleView {
+    /// `operator`, `member`, `gateway`, `meter`, `miner`, `validator` or `auditor`.
+    pub role: String,
+    /// From when.
+    #[schema(value_type = u64)]
+    pub from_ms: Timestamp,
+}
+
+/// An account in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountSummary {
+    /// The account.
+    #[schema(value_type = String)]
+    pub id: AccountId,
+    /// What it may do.
+    pub roles: Vec<RoleView>,
+    /// Meters whose energy it is billed for at present.
+    #[schema(value_type = Vec<String>)]
+    pub meters: Vec<MeterId>,
+    /// What remains of the present month; absent without a sheet.
+    #[schema(value_type = Option<i64>)]
+    pub remaining_mwh: Option<EnergyBalance>,
+}
+
+/// `GET /api/v1/accounts/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountView {
+    /// The account.
+    #[schema(value_type = String)]
+    pub id: AccountId,
+    /// Its COSE_Key in hexadecimal digits.
+    pub key: String,
+    /// What it may do.
+    pub roles: Vec<RoleView>,
+    /// For a miner: who gains the rewards.
+    #[schema(value_type = Option<String>)]
+    pub beneficiary: Option<AccountId>,
+    /// Meters whose energy it is billed for at present.
+    #[schema(value_type = Vec<String>)]
+    pub meters: Vec<MeterId>,
+    /// Months in which it has a sheet, oldest first.
+    #[schema(value_type = Vec<String>)]
+    pub months: Vec<Month>,
+    /// Bills that the ledger accepted, oldest first.
+    pub bills: Vec<BillSummary>,
+}
+
+/// A bill that the ledger accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BillSummary {
+    /// Start of its span.
+    #[schema(value_type = u64)]
+    pub from_ms: Timestamp,
+    /// End of its span, exclusive.
+    #[schema(value_type = u64)]
+    pub until_ms: Timestamp,
+    /// Its total.
+    #[schema(value_type = i64)]
+    pub total_1e4: Money,
+    /// The statement.
+    #[schema(value_type = String)]
+    pub statement: StatementId,
+}
+
+/// The poster's formula (8), term by term, with the paper's (e1) and (e2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TermsView {
+    /// Contract.
+    #[schema(value_type = u64)]
+    pub contract_mwh: Energy,
+    /// Carried over from the month before.
+    #[schema(value_type = u64)]
+    pub carried_mwh: Energy,
+    /// Generated.
+    #[schema(value_type = u64)]
+    pub generated_mwh: Energy,
+    /// Gained in trades.
+    #[schema(value_type = u64)]
+    pub gained_mwh: Energy,
+    /// Consumed.
+    #[schema(value_type = u64)]
+    pub consumed_mwh: Energy,
+    /// Traded away.
+    #[schema(value_type = u64)]
+    pub traded_mwh: Energy,
+    /// Fees.
+    #[schema(value_type = u64)]
+    pub fee_mwh: Energy,
+    /// Rewards.
+    #[schema(value_type = u64)]
+    pub reward_mwh: Energy,
+    /// What remains; below zero when more was used than there was.
+    #[schema(value_type = i64)]
+    pub remaining_mwh: EnergyBalance,
+    /// The paper's (e1): gained less traded away.
+    #[schema(value_type = i64)]
+    pub e1_mwh: EnergyBalance,
+    /// The paper's (e2): contract + (e1) - consumed.
+    #[schema(value_type = i64)]
+    pub e2_mwh: EnergyBalance,
+}
+
+/// `GET /api/v1/accounts/{id}/months/{yyyy-mm}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SheetView {
+    /// Whose sheet.
+    #[schema(value_type = String)]
+    pub account: AccountId,
+    /// Of which month.
+    #[schema(value_type = String)]
+    pub month: Month,
+    /// Start of the month.
+    #[schema(value_type = u64)]
+    pub from_ms: Timestamp,
+    /// End of the month, exclusive.
+    #[schema(value_type = u64)]
+    pub until_ms: Timestamp,
+    /// Earliest block time that closes it.
+    #[schema(value_type = u64)]
+    pub closes_ms: Timestamp,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// The formula's terms.
+    pub terms: TermsView,
+    /// The tariff in force (at the close, of a closed month).
+    pub tariff: Option<TariffView>,
+    /// Counters of its meters, in the order they were booked.
+    pub meters: Vec<MeterMonthView>,
+    /// Late energy of closed months, part of what was consumed here.
+    pub corrections: Vec<CorrectionView>,
+    /// What moved the sheet, in order.
+    pub entries: Vec<EntryView>,
+    /// Hash chain over the entries.
+    #[schema(value_type = String)]
+    pub entries_digest: Digest,
+}
+
+/// Counters of one meter within a month, without a break between them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MeterMonthView {
+    /// The number on the meter.
+    #[schema(value_type = String)]
+    pub meter: MeterId,
+    /// Its binding.
+    #[schema(value_type = String)]
+    pub binding: BindingId,
+    /// Factor.
+    pub factor: u32,
+    /// First import counter.
+    #[schema(value_type = u64)]
+    pub import_start_mwh: Energy,
+    /// Last import counter.
+    #[schema(value_type = u64)]
+    pub import_end_mwh: Energy,
+    /// First export counter.
+    #[schema(value_type = Option<u64>)]
+    pub export_start_mwh: Option<Energy>,
+    /// Last export counter.
+    #[schema(value_type = Option<u64>)]
+    pub export_end_mwh: Option<Energy>,
+    /// Whether an end was split by time or estimated.
+    pub estimated: bool,
+}
+
+/// Energy of a closed month whose readings came late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CorrectionView {
+    /// The closed month.
+    #[schema(value_type = String)]
+    pub of: Month,
+    /// How much.
+    #[schema(value_type = u64)]
+    pub consumed_mwh: Energy,
+    /// That month's price of a kWh.
+    #[schema(value_type = i64)]
+    pub unit_price_1e4: Money,
+}
+
+/// What kind of entry moved a sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// An act of a statement.
+    Act,
+    /// The reward of a block.
+    Reward,
+    /// What the month before left.
+    Carried,
+}
+
+/// One entry of a sheet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EntryView {
+    /// What kind.
+    pub kind: EntryKind,
+    /// Name of the act (`readings`, `transfer`, ...), for an act.
+    pub act: Option<String>,
+    /// The statement, for an act.
+    #[schema(value_type = Option<String>)]
+    pub statement: Option<StatementId>,
+    /// Place of the act in the statement, from 0.
+    pub act_index: Option<u32>,
+    /// The block that booked it.
+    #[schema(value_type = u64)]
+    pub height: Height,
+    /// That block's time.
+    #[schema(value_type = u64)]
+    pub time_ms: Timestamp,
+    /// The month that was carried over.
+    #[schema(value_type = Option<String>)]
+    pub carried_from: Option<Month>,
+}
+
+/// A flat price table and the statement that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TariffView {
+    /// First month it is in force.
+    #[schema(value_type = String)]
+    pub from: Month,
+    /// Price of a kWh.
+    #[schema(value_type = i64)]
+    pub price_1e4: Money,
+    /// Price of a kWh beyond what the sheet covers.
+    #[schema(value_type = i64)]
+    pub excess_price_1e4: Money,
+    /// Totals are rounded half up to a multiple of this.
+    #[schema(value_type = i64)]
+    pub round_to_1e4: Money,
+    /// The statement; absent where the tariff is shown as that statement's own act.
+    #[schema(value_type = Option<String>)]
+    pub statement: Option<StatementId>,
+}
+
+/// A bill, digit by digit as the ledger computes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BillView {
+    /// Who is billed.
+    #[schema(value_type = String)]
+    pub account: AccountId,
+    /// Start of the span.
+    #[schema(value_type = u64)]
+    pub from_ms: Timestamp,
+    /// End of the span, exclusive.
+    #[schema(value_type = u64)]
+    pub until_ms: Timestamp,
+    /// Month by month.
+    pub months: Vec<BillMonthView>,
+    /// Sum of all lines, rounded as the last month's tariff says.
+    #[schema(value_type = i64)]
+    pub total_1e4: Money,
+}
+
+/// One month of a bill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BillMonthView {
+    /// The month.
+    #[schema(value_type = String)]
+    pub month: Month,
+    /// The formula's terms.
+    pub terms: TermsView,
+    /// What the meters' displays say.
+    pub meters: Vec<BillMeterView>,
+    /// The statement of the tariff.
+    #[schema(value_type = String)]
+    pub tariff: StatementId,
+    /// The amounts.
+    pub lines: Vec<BillLineView>,
+}
+
+/// What a meter's display said at the span's ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BillMeterView {
+    /// The number on the meter.
+    #[schema(value_type = String)]
+    pub meter: MeterId,
+    /// Previous counter.
+    #[schema(value_type = u64)]
+    pub previous_mwh: Energy,
+    /// Present counter.
+    #[schema(value_type = u64)]
+    pub present_mwh: Energy,
+    /// Factor.
+    pub factor: u32,
+    /// Energy used.
+    #[schema(value_type = u64)]
+    pub energy_mwh: Energy,
+    /// Whether a counter was split by time or estimated.
+    pub estimated: bool,
+}
+
+/// A line of a bill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BillLineView {
+    /// `energy`, `excess` or `correction`.
+    pub kind: String,
+    /// The month that the energy was used in.
+    #[schema(value_type = String)]
+    pub month: Month,
+    /// How much.
+    #[schema(value_type = u64)]
+    pub energy_mwh: Energy,
+    /// Price of a kWh.
+    #[schema(value_type = i64)]
+    pub unit_price_1e4: Money,
+    /// Energy x price, rounded half up to 1e-4.
+    #[schema(value_type = i64)]
+    pub amount_1e4: Money,
+}

@@ -1,0 +1,91 @@
+//! Every path of the contract, once: the server's routes and the client's requests both come from here.
+
+use units::{AccountId, MeterId, Month, StatementId};
+
+/// `GET`: [`crate::Status`].
+pub const STATUS: &str = "/api/v1/status";
+/// `GET`: a [`crate::Page`] of [`crate::BlockSummary`], newest first.
+pub const BLOCKS: &str = "/api/v1/blocks";
+/// `GET`: [`crate::BlockDetail`], by height or hash.
+pub const BLOCK: &str = "/api/v1/blocks/{block}";
+/// `POST`: a statement as `application/cose`; answers [`crate::SubmitAnswer`].
+pub const STATEMENTS: &str = "/api/v1/statements";
+/// `GET`: [`crate::StatementView`].
+pub const STATEMENT: &str = "/api/v1/statements/{id}";
+/// `GET`: the transparent statement (RFC 9942) as `application/cose`.
+pub const RECEIPT: &str = "/api/v1/statements/{id}/receipt";
+/// `GET`: the attachment's bytes.
+pub const ATTACHMENT: &str = "/api/v1/statements/{id}/attachment";
+/// `GET`: all [`crate::AccountSummary`].
+pub const ACCOUNTS: &str = "/api/v1/accounts";
+/// `GET`: [`crate::AccountView`].
+pub const ACCOUNT: &str = "/api/v1/accounts/{id}";
+/// `GET`: [`crate::SheetView`].
+pub const MONTH: &str = "/api/v1/accounts/{id}/months/{month}";
+/// `GET`: [`crate::BillView`] of one closed month.
+pub const BILL: &str = "/api/v1/accounts/{id}/months/{month}/bill";
+/// `GET`: [`crate::PoolView`].
+pub const POOL: &str = "/api/v1/pool";
+/// `GET`: all [`crate::MeterView`].
+pub const METERS: &str = "/api/v1/meters";
+/// `GET`: [`crate::MeterView`].
+pub const METER: &str = "/api/v1/meters/{meter}";
+/// `GET`: a [`crate::Page`] of [`crate::ReadingRow`], oldest first.
+pub const READINGS: &str = "/api/v1/meters/{meter}/readings";
+/// `GET`: server-sent [`crate::Event`]s.
+pub const EVENTS: &str = "/api/v1/events";
+/// `GET`: the newest checkpoint, a C2SP signed note, as plain text.
+pub const CHECKPOINT: &str = "/checkpoint";
+/// `GET`: the contract itself.
+pub const OPENAPI: &str = "/api/v1/openapi.json";
+
+/// A path with its placeholder filled in; ids and months need no escaping.
+fn fill(template: &str, name: &str, value: &str) -> String {
+    template.replace(&format!("{{{name}}}"), value)
+}
+
+/// Path of a block by height or hash.
+#[must_use]
+pub fn block(block: &str) -> String {
+    fill(BLOCK, "block", block)
+}
+/// Path of a statement.
+#[must_use]
+pub fn statement(id: &StatementId) -> String {
+    fill(STATEMENT, "id", &id.to_string())
+}
+/// Path of a statement with its receipts.
+#[must_use]
+pub fn receipt(id: &StatementId) -> String {
+    fill(RECEIPT, "id", &id.to_string())
+}
+/// Path of a statement's attachment.
+#[must_use]
+pub fn attachment(id: &StatementId) -> String {
+    fill(ATTACHMENT, "id", &id.to_string())
+}
+/// Path of an account.
+#[must_use]
+pub fn account(id: &AccountId) -> String {
+    fill(ACCOUNT, "id", &id.to_string())
+}
+/// Path of an account's month.
+#[must_use]
+pub fn month(id: &AccountId, month: Month) -> String {
+    fill(&fill(MONTH, "id", &id.to_string()), "month", &month.to_string())
+}
+/// Path of an account's bill of a month.
+#[must_use]
+pub fn bill(id: &AccountId, month: Month) -> String {
+    fill(&fill(BILL, "id", &id.to_string()), "month", &month.to_string())
+}
+/// Path of a meter.
+#[must_use]
+pub fn meter(meter: &MeterId) -> String {
+    fill(METER, "meter", meter.as_str())
+}
+/// Path of a meter's readings.
+#[must_use]
+pub fn readings(meter: &MeterId) -> String {
+    fill(READINGS, "meter", meter.as_str())
+}
