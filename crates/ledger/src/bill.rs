@@ -87,11 +87,12 @@ fn meter_line(meter: &MeterMonth) -> BillMeter {
 }
 
 /// Corrections at their own months' prices; of the rest, what the sheet covers at the price and what is beyond it at
-/// the excess price.
+/// the excess price. That readings of an earlier month came late makes nothing of this month's use an excess.
 fn lines(month: Month, sheet: &SheetRecord, tariff: &TariffRecord) -> Result<Vec<BillLine>, RuleViolation> {
     let corrected: u64 = sheet.corrections.iter().map(|correction| correction.consumed.mwh()).sum();
     let regular = sheet.terms.consumed.mwh().saturating_sub(corrected);
-    let deficit = u64::try_from(-i128::from(sheet.terms.remaining().mwh())).unwrap_or(0);
+    let deficit = -i128::from(sheet.terms.remaining().mwh()) - i128::from(corrected);
+    let deficit = u64::try_from(deficit).unwrap_or(0);
     let excess = deficit.min(regular);
     let corrections = sheet
         .corrections

@@ -307,6 +307,10 @@ impl Block {
         log: &Log,
         key_of: &dyn Fn(&AccountId) -> Option<PublicKey>,
     ) -> Result<CheckedBlock, BlockError> {
+        // A block of one's own never was bytes, so its bounds are looked at here too.
+        if self.statements.len() > Self::STATEMENTS_MAX || self.to_bytes().len() > Self::BYTES_MAX {
+            return Err(BlockError::TooLarge);
+        }
         check_header(&self.header, genesis, parent, self.statements.is_empty())?;
         let proposer = key_of(&self.header.proposer).ok_or(BlockError::Proposer(self.header.proposer))?;
         let hash = self.header.hash();
@@ -335,7 +339,8 @@ fn check_header(header: &Header, genesis: &Genesis, parent: &Header, empty: bool
         return Err(BlockError::Previous);
     }
     let order = &genesis.order;
-    let distance = if empty { order.empty_block_after } else { order.block_interval_min };
+    let least = order.block_interval_min;
+    let distance = if empty { least.max(order.empty_block_after) } else { least };
     let distance_ms = distance.ms().max(1);
     if header.time <= parent.time || header.time.since(parent.time).ms() < distance_ms {
         return Err(BlockError::Time { time: header.time, distance_ms });

@@ -1,9 +1,11 @@
 //! The genesis document: what all nodes of a ledger agree on before the first block. Its SHA-256 names the ledger.
 
 use crate::cbor::{self, CborError};
+use crate::state::Terms;
 use crate::{KeyError, PublicKey};
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use units::{AccountId, Energy, LedgerId, Millis, Month, Timestamp, Voltage};
 
 /// What happens to what remains of a month at its close.
@@ -147,6 +149,15 @@ pub enum GenesisError {
     /// A level outside 1 to 5.
     #[error("mining level {0}; it must be 1 to 5")]
     Level(u8),
+    /// Larger than a genesis document may be.
+    #[error("{0} bytes; a genesis document has at most {max}", max = Genesis::BYTES_MAX)]
+    TooLarge(usize),
+    /// A miner listed twice.
+    #[error("the miner {0} is listed twice")]
+    MinerTwice(AccountId),
+    /// A reward, budget or fee that no sheet could hold.
+    #[error("a reward, the budget or the fee is beyond what an account can hold (10^18 mWh)")]
+    Amount,
 }
 
 impl Genesis {
@@ -154,6 +165,8 @@ impl Genesis {
     pub const VERSION: u32 = 1;
     /// A hundred years of months.
     pub const MONTH_STARTS_MAX: usize = 1_201;
+    /// A hundred years of months take 11 kB; the rest is for keys. Every bundle carries the document.
+    pub const BYTES_MAX: usize = 65_535;
 
     /// Its one encoding.
     #[must_use]
@@ -166,6 +179,9 @@ impl Genesis {
     /// # Errors
     /// When it is malformed or says something that no ledger can keep.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, GenesisError> {
+        if bytes.len() > Self::BYTES_MAX {
+            return Err(GenesisError::TooLarge(bytes.len()));
+        }
         let genesis: Self = cbor::decode(bytes)?;
         genesis.check()?;
         Ok(genesis)
@@ -191,6 +207,10 @@ impl Genesis {
         if !(1..=5).contains(&self.order.level) {
             return Err(GenesisError::Level(self.order.level));
         }
+        let RewardRules { by_level, monthly_budget, transfer_fee } = &self.rewards;
+        if by_level.iter().chain([monthly_budget, transfer_fee]).any(|amount| *amount > Terms::TERM_MAX) {
+            return Err(GenesisError::Amount);
+        }
         Ok(())
     }
 
@@ -209,7 +229,11 @@ impl Genesis {
                 return Err(GenesisError::Key(name, KeyError::InvalidKey));
             }
         }
-        Ok(())
+        let mut seen = BTreeSet::new();
+        match self.miners.iter().map(|miner| miner.key.account()).find(|account| !seen.insert(*account)) {
+            Some(account) => Err(GenesisError::MinerTwice(account)),
+            None => Ok(()),
+        }
     }
 
     /// The ledger that it founds.

@@ -140,8 +140,17 @@ impl PublicKey {
 }
 
 fn ed25519(x: &[u8; 32]) -> Result<ed25519_dalek::VerifyingKey, KeyError> {
+    if !is_canonical(x) {
+        return Err(KeyError::InvalidKey);
+    }
     let key = ed25519_dalek::VerifyingKey::from_bytes(x).map_err(|_| KeyError::InvalidKey)?;
     if key.is_weak() { Err(KeyError::InvalidKey) } else { Ok(key) }
+}
+
+/// Whether the y coordinate is below 2^255 - 19, as RFC 8032 5.1.3 demands. The library reduces it instead, and then
+/// one point has two encodings and two accounts.
+fn is_canonical(x: &[u8; 32]) -> bool {
+    x[0] < 0xed || x[1..31].iter().any(|byte| *byte != 0xff) || x[31] | 0x80 != 0xff
 }
 
 fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<p256::ecdsa::VerifyingKey, KeyError> {
@@ -266,6 +275,24 @@ mod tests {
             assert_eq!(PublicKey::Ed25519(x).check(), Err(KeyError::InvalidKey));
         }
         assert_eq!(PublicKey::P256([1; 32], [1; 32]).check(), Err(KeyError::InvalidKey));
+    }
+
+    #[test]
+    fn reject_a_second_encoding_of_a_point() {
+        let reduced = |y: u8| std::array::from_fn(|at| if at == 0 { y } else { 0 });
+        let unreduced = |y: u8| -> [u8; 32] {
+            std::array::from_fn(|at| match at {
+                0 => 0xed + y,
+                31 => 0x7f,
+                _ => 0xff,
+            })
+        };
+        // Of the y below 19 (only they have a second encoding) some are points of the curve.
+        let points: Vec<u8> = (2..19).filter(|y| PublicKey::Ed25519(reduced(*y)).check().is_ok()).collect();
+        assert!(!points.is_empty());
+        for y in points {
+            assert_eq!(PublicKey::Ed25519(unreduced(y)).check(), Err(KeyError::InvalidKey), "y = {y}");
+        }
     }
 
     #[test]

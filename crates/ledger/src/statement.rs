@@ -81,8 +81,8 @@ pub enum StatementError {
     /// The protected header is not of the profile's one form.
     #[error("protected header: {0}")]
     ProtectedHeader(CborError),
-    /// An act of a kind that this version does not know.
-    #[error("unknown kind of act {0}; a newer version may know it")]
+    /// An act, or a choice within one (a role, an event), of a kind that this version does not know.
+    #[error("an act or a choice within it is of the unknown kind {0}; a newer version may know it")]
     UnknownAct(i64),
     /// The payload is malformed.
     #[error("payload: {0}")]

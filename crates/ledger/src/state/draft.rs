@@ -7,14 +7,15 @@ use super::{
 };
 use crate::act::Role;
 use crate::{RuleViolation, VerifiedStatement};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use units::{AccountId, Digest, Energy, EnergyBalance, Height, Month, StatementId, Timestamp};
 
 /// What a block replaced; undoes it.
 #[derive(Debug, Clone)]
 pub struct Undo {
     records: Vec<(RecordKey, Option<Record>)>,
-    seen: Vec<StatementId>,
+    /// In the order they were remembered.
+    seen: Vec<(Timestamp, StatementId)>,
     forgotten: Vec<(Timestamp, Vec<StatementId>)>,
     first_open: Month,
     head: crate::Header,
@@ -101,13 +102,9 @@ impl State {
                 None => self.tree.remove(&key.digest()),
             };
         }
-        for id in &undo.seen {
-            self.seen.remove(id);
+        for (expires, id) in undo.seen.into_iter().rev() {
+            self.forget_newest(expires, &id);
         }
-        self.expiries.retain(|_, ids| {
-            ids.retain(|id| !undo.seen.contains(id));
-            !ids.is_empty()
-        });
         for (expires, ids) in undo.forgotten {
             self.seen.extend(&ids);
             self.expiries.insert(expires, ids);
@@ -115,6 +112,17 @@ impl State {
         self.first_open = undo.first_open;
         self.head = undo.head;
         self.log.truncate(undo.log_size);
+    }
+
+    /// Forgets the id that was remembered last.
+    fn forget_newest(&mut self, expires: Timestamp, id: &StatementId) {
+        self.seen.remove(id);
+        if let btree_map::Entry::Occupied(mut ids) = self.expiries.entry(expires) {
+            ids.get_mut().pop();
+            if ids.get().is_empty() {
+                ids.remove();
+            }
+        }
     }
 }
 
@@ -180,7 +188,7 @@ impl Draft<'_> {
         if let Some(expires) = statement.payload().expires {
             self.state.seen.insert(statement.id());
             self.state.expiries.entry(expires).or_default().push(statement.id());
-            self.undo.seen.push(statement.id());
+            self.undo.seen.push((expires, statement.id()));
         }
     }
 

@@ -15,7 +15,7 @@ pub use record::{
     Record, RecordKey, RoleSince, SheetRecord, TariffRecord, Terms,
 };
 
-use crate::act::Role;
+use crate::act::{CounterPair, Role};
 use crate::log::Log;
 use crate::smt::{SparseProof, SparseTree};
 use crate::{CheckedBlock, Genesis, GenesisError, Header, PublicKey, RuleViolation};
@@ -30,6 +30,9 @@ pub const CLOCK_AHEAD_MAX: Millis = Millis::from_minutes(10);
 /// Why a checked block is not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
+    /// It was checked against another parent than the newest block.
+    #[error("the block was checked against another parent than the newest block; check it again")]
+    NotOnHead,
     /// The proposer is no miner.
     #[error("proposed by {0}, who is not registered as a miner")]
     NotAMiner(AccountId),
@@ -81,13 +84,8 @@ impl State {
     pub fn new(genesis: Genesis) -> Result<Self, GenesisError> {
         genesis.check()?;
         let mut records = BTreeMap::new();
-        let mut add = |key: PublicKey, role, beneficiary| {
-            let account = AccountRecord { key, roles: vec![RoleSince { role, from: genesis.created }], beneficiary };
-            records.insert(RecordKey::Account(key.account()), Record::Account(account));
-        };
-        add(genesis.operator, Role::Operator, None);
-        for miner in &genesis.miners {
-            add(miner.key, Role::Miner, Some(miner.beneficiary));
+        for (id, account) in founders(&genesis) {
+            records.insert(RecordKey::Account(id), Record::Account(account));
         }
         let mut tree = SparseTree::new();
         for (key, record) in &records {
@@ -114,6 +112,10 @@ impl State {
     /// When a rule is broken; the state is then as it was.
     pub fn apply(&mut self, block: &CheckedBlock) -> Result<Drafted, ApplyError> {
         let header = block.header();
+        // A block checked against a sibling of the newest one would bring its own log with it.
+        if header.previous != self.head.hash() {
+            return Err(ApplyError::NotOnHead);
+        }
         let mut draft = self.draft(header.time, header.proposer)?;
         for (index, statement) in block.statements().iter().enumerate() {
             if let Err(violation) = draft.push(statement) {
@@ -232,6 +234,9 @@ impl State {
     /// The tariff in force in a month: the one that began last.
     #[must_use]
     pub fn tariff(&self, month: Month) -> Option<&TariffRecord> {
+        if month < self.genesis.first_month {
+            return None;
+        }
         let earliest = RecordKey::Tariff(self.genesis.first_month);
         self.records.range(earliest..=RecordKey::Tariff(month)).next_back().and_then(|(_, record)| match record {
             Record::Tariff(tariff) => Some(tariff),
@@ -239,7 +244,8 @@ impl State {
         })
     }
 
-    /// Checks every month's double entry from all its sheets, not only from those that a block touched.
+    /// Checks every month's double entry from all its sheets, not only from those that a block touched, and that each
+    /// sheet booked what its meters' counters moved by.
     ///
     /// # Errors
     /// The first month that does not balance.
@@ -248,6 +254,9 @@ impl State {
         for (key, record) in &self.records {
             match (key, record) {
                 (RecordKey::Sheet(month, _), Record::Sheet(sheet)) => {
+                    if !sheet.counters_agree() {
+                        return Err(ApplyError::Unbalanced(*month));
+                    }
                     *sums.entry(*month).or_default() += i128::from(sheet.terms.remaining().mwh());
                 }
                 (RecordKey::Month(month), Record::Month(record)) => {
@@ -260,6 +269,33 @@ impl State {
             Some((month, _)) => Err(ApplyError::Unbalanced(month)),
             None => Ok(()),
         }
+    }
+}
+
+/// The accounts that genesis knows. One key may be both operator and miner.
+fn founders(genesis: &Genesis) -> BTreeMap<AccountId, AccountRecord> {
+    let operator = (genesis.operator, Role::Operator, None);
+    let miners = genesis.miners.iter().map(|miner| (miner.key, Role::Miner, Some(miner.beneficiary)));
+    let mut accounts = BTreeMap::new();
+    for (key, role, beneficiary) in [operator].into_iter().chain(miners) {
+        let new = AccountRecord { key, roles: Vec::new(), beneficiary: None };
+        let account: &mut AccountRecord = accounts.entry(key.account()).or_insert(new);
+        account.roles.push(RoleSince { role, from: genesis.created });
+        account.beneficiary = account.beneficiary.or(beneficiary);
+    }
+    accounts
+}
+
+impl SheetRecord {
+    /// Whether consumed and generated are what the counters of all stretches moved by, times their factors.
+    fn counters_agree(&self) -> bool {
+        let moved = |pair: CounterPair, factor: u32| {
+            (i128::from(pair.end.mwh()) - i128::from(pair.start.mwh())) * i128::from(factor)
+        };
+        let import: i128 = self.meters.iter().map(|meter| moved(meter.import, meter.factor)).sum();
+        let export = self.meters.iter().filter_map(|meter| meter.export.map(|export| moved(export, meter.factor)));
+        import == i128::from(self.terms.consumed.mwh())
+            && export.sum::<i128>() == i128::from(self.terms.generated.mwh())
     }
 }
 

@@ -106,10 +106,12 @@ impl Draft<'_> {
         if !generated.is_zero() {
             self.post(sheet_month, member, Posting::Generated, generated)?;
         }
-        let unit_price = self.closed_price(month).unwrap_or_default();
+        let late_price = (sheet_month != month).then(|| self.state.tariff(month)).flatten();
+        let late_price = late_price.map(|record| record.tariff.price);
         let mut sheet = self.sheet(sheet_month, member);
         extend_meters(&mut sheet.meters, binding, id, part)?;
-        if sheet_month != month {
+        // Where the closed month had no price, the open month's applies, as to all else in its sheet.
+        if let Some(unit_price) = late_price {
             correct(&mut sheet.corrections, Correction { of: month, consumed, unit_price });
         }
         self.put_sheet(sheet_month, member, sheet);
@@ -143,7 +145,7 @@ fn continue_chain(readings: &Readings, head: &ChainHead) -> Result<Stretch, Rule
         None if !continues => Err(RuleViolation::CounterDiscontinuous { expected: import }),
         None => Ok(here),
         Some(_) if readings.start < head.end => Err(RuleViolation::StartDiscontinuous { expected: head.end }),
-        Some(Break::Gap) => Ok(here.from_head(head, import)?),
+        Some(Break::Gap) => Ok(here.joined_to(head, import)?),
         Some(Break::Reset | Break::Exchange) => Ok(here),
     }
 }
@@ -159,14 +161,16 @@ fn times(energy: Energy, factor: u32) -> Result<Energy, RuleViolation> {
 
 impl Stretch {
     /// With the gap before it: the counters ran on while nobody read them.
-    fn from_head(self, head: &ChainHead, import: Energy) -> Result<Self, RuleViolation> {
+    fn joined_to(self, head: &ChainHead, import: Energy) -> Result<Self, RuleViolation> {
         let back_to = |pair: CounterPair, start| {
             let joined = CounterPair { start, end: pair.end };
             if pair.start < start { Err(RuleViolation::CounterDiscontinuous { expected: start }) } else { Ok(joined) }
         };
         let export = match (self.export, head.export) {
             (Some(export), Some(start)) => Some(back_to(export, start)?),
-            (export, _) => export,
+            (None, None) => None,
+            // A counter that comes or goes is another device; as a gap it would let generated energy vanish.
+            _ => return Err(RuleViolation::CounterDiscontinuous { expected: import }),
         };
         Ok(Self { start: head.end, import: back_to(self.import, import)?, export, ..self })
     }

@@ -1,9 +1,7 @@
 //! One function a kind of act: its rules, then its bookings. The intervals of meters have a room of their own.
 
 use super::draft::{Draft, Posting};
-use super::{
-    AccountRecord, BillRecord, BindingRecord, ChainHead, Entry, MonthStatus, Record, RecordKey, RoleSince, TariffRecord,
-};
+use super::{AccountRecord, BillRecord, BindingRecord, ChainHead, Entry, Record, RecordKey, RoleSince, TariffRecord};
 use crate::act::{Act, Bill, Contract, Note, Register, RegisterKey, RegisterMeter, Role, Tariff, Transfer};
 use crate::{RuleViolation, VerifiedStatement, bill, cbor};
 use sha2::{Digest as _, Sha256};
@@ -235,14 +233,6 @@ impl Draft<'_> {
         let end = RecordKey::Bill(bill.account, bill.until);
         let last = self.state.records.range(first..end).next_back();
         matches!(last, Some((_, Record::Bill(earlier))) if earlier.until > bill.from)
-    }
-
-    /// Whether a month is closed under a tariff, and which.
-    pub(super) fn closed_price(&self, month: Month) -> Option<Money> {
-        match self.state.month(month)?.status {
-            MonthStatus::Closed(tariff) => tariff.map(|record| record.tariff.price),
-            MonthStatus::Open => None,
-        }
     }
 }
 
