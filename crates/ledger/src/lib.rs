@@ -11,6 +11,7 @@ pub mod act;
 pub mod attachment;
 pub mod bill;
 mod block;
+pub mod bundle;
 pub mod cbor;
 mod checkpoint;
 mod genesis;
@@ -21,6 +22,7 @@ mod rule;
 pub mod smt;
 pub mod state;
 mod statement;
+pub mod verify;
 
 pub use act::Act;
 pub use block::{Block, BlockError, CheckedBlock, Engine, Header, difficulty_of_level, target};

@@ -4,7 +4,7 @@
 //! leaf and the path, so a receipt fits only its own statement.
 //!
 //! ```text
-//! 18([ << { 1: alg, 4: kid, 395: 1 } >>,                       kid: thumbprint of the receipt key
+//! 18([ << { 1: alg, 4: kid, 395: 1, -70003: size } >>,                       kid: thumbprint of the receipt key
 //!      { 396: { -1: [ << [size, index, [node, ...]] >> ] } },  or -2: [ << [old size, new size, [node, ...]] >> ]
 //!      nil, signature ])
 //! ```
@@ -13,7 +13,7 @@
 
 use crate::cbor::{self, CborError};
 use crate::log;
-use crate::statement::{CoseSign1, NoHeader, SignedStatement, StatementError, sig_structure};
+use crate::statement::{CoseSign1, NoHeader, SignedStatement, StatementError, VerifiedStatement, sig_structure};
 use crate::{KeyError, PublicKey, SecretKey};
 use minicbor::bytes::ByteVec;
 use minicbor::data::Tag;
@@ -44,15 +44,29 @@ pub enum ReceiptError {
     /// A proof of consistency where one of inclusion is needed, or the other way round.
     #[error("a receipt of the other kind: inclusion and consistency prove different things")]
     Kind,
-    /// Signed by a key that nobody knows as a receipt key.
-    #[error("signed by {0}, which is not known as a receipt key of this ledger")]
+    /// Signed by a key that the file does not bring.
+    #[error("signed by {0}, whose key the file does not bring")]
     UnknownKey(AccountId),
+    /// A key that signed nothing in the file.
+    #[error("the file brings a key of {0}, which signed nothing in it")]
+    IdleKey(AccountId),
+    /// Keys that are not in the order of their accounts.
+    #[error("the keys are not in the order of their accounts, each once")]
+    KeyOrder,
     /// Signed by another key than the one given.
     #[error("signed by {0}, not by the key given")]
     WrongKey(AccountId),
     /// The algorithm in the header is not the key's.
     #[error("the receipt's header names an algorithm that is not the key's")]
     WrongAlgorithm,
+    /// The proof is of a tree of another size than the one signed.
+    #[error("the receipt's proof is of a tree of {stated} leaves, signed is one of {signed}")]
+    Size {
+        /// In the protected header.
+        signed: u64,
+        /// In the proof.
+        stated: u64,
+    },
     /// The path cannot belong to its index and size.
     #[error("the receipt's path cannot belong to its place in the log")]
     Path,
@@ -72,7 +86,7 @@ const RFC9162_SHA256: i64 = 1;
 /// Header label of the proofs in a receipt (RFC 9942).
 const PROOFS: i32 = 396;
 
-/// Protected header: alg (1), kid (4), verifiable data structure (395).
+/// Protected header: alg (1), kid (4), verifiable data structure (395), tree size (-70003, of COSE's private-use range).
 #[derive(Encode, Decode)]
 #[cbor(map)]
 struct ProtectedHeader {
@@ -82,6 +96,10 @@ struct ProtectedHeader {
     key_id: AccountId,
     #[n(395)]
     data_structure: i64,
+    /// Of the tree, so that it is signed: a root does not tell the size of its tree, and several sizes share a path's
+    /// shape.
+    #[n(-70003)]
+    size: u64,
 }
 
 /// The proof that a receipt carries, wrapped as a byte string.
@@ -144,12 +162,13 @@ impl<C> Decode<'_, C> for Receipt {
 
 impl Receipt {
     /// Signs a root, which stays detached.
-    fn issue(key: &SecretKey, proof: Proof, root: &Digest) -> Vec<u8> {
+    fn issue(key: &SecretKey, proof: Proof, size: u64, root: &Digest) -> Vec<u8> {
         let public = key.public();
         let protected = cbor::encode(&ProtectedHeader {
             algorithm: public.algorithm(),
             key_id: public.account(),
             data_structure: RFC9162_SHA256,
+            size,
         });
         let signature = key.sign(&sig_structure(&protected, root.as_bytes())).to_vec();
         cbor::encode(&Self { protected, proof, signature })
@@ -170,9 +189,12 @@ impl Receipt {
         }
     }
 
-    /// Checks the signature over a root.
-    fn verify(&self, root: &Digest, key: &PublicKey) -> Result<(), ReceiptError> {
+    /// Checks the signature over the root of a tree of this size.
+    fn verify(&self, size: u64, root: &Digest, key: &PublicKey) -> Result<(), ReceiptError> {
         let header = self.header()?;
+        if header.size != size {
+            return Err(ReceiptError::Size { signed: header.size, stated: size });
+        }
         if header.key_id != key.account() {
             return Err(ReceiptError::WrongKey(header.key_id));
         }
@@ -209,7 +231,7 @@ pub struct Growth {
 #[must_use]
 pub fn issue_receipt(key: &SecretKey, leaf_index: u64, tree_size: u64, path: &[Digest], root: &Digest) -> Vec<u8> {
     let proof = ProofArray { first: tree_size, second: leaf_index, path: path.to_vec() };
-    Receipt::issue(key, Proof::Inclusion(cbor::encode(&proof)), root)
+    Receipt::issue(key, Proof::Inclusion(cbor::encode(&proof)), tree_size, root)
 }
 
 /// Checks a receipt of inclusion for a leaf's data (a statement's leaf form).
@@ -223,7 +245,7 @@ pub fn verify_receipt(receipt: &[u8], leaf: &[u8], key: &PublicKey) -> Result<In
     };
     let ProofArray { first: size, second: index, path } = cbor::decode(proof).map_err(ReceiptError::Proof)?;
     let root = log::root_from_inclusion(log::leaf_hash(leaf), index, size, &path).ok_or(ReceiptError::Path)?;
-    receipt.verify(&root, key)?;
+    receipt.verify(size, &root, key)?;
     Ok(InclusionPlace { index, size, root })
 }
 
@@ -231,7 +253,7 @@ pub fn verify_receipt(receipt: &[u8], leaf: &[u8], key: &PublicKey) -> Result<In
 #[must_use]
 pub fn issue_consistency_receipt(key: &SecretKey, growth: Growth, path: &[Digest], new_root: &Digest) -> Vec<u8> {
     let proof = ProofArray { first: growth.old_size, second: growth.new_size, path: path.to_vec() };
-    Receipt::issue(key, Proof::Consistency(cbor::encode(&proof)), new_root)
+    Receipt::issue(key, Proof::Consistency(cbor::encode(&proof)), growth.new_size, new_root)
 }
 
 /// Checks a receipt of consistency between two roots.
@@ -252,7 +274,7 @@ pub fn verify_consistency_receipt(
     if !log::verify_consistency(old_size, old_root, new_size, new_root, &path) {
         return Err(ReceiptError::Path);
     }
-    receipt.verify(&new_root, key)?;
+    receipt.verify(new_size, &new_root, key)?;
     Ok(Growth { old_size, new_size })
 }
 
@@ -271,14 +293,43 @@ pub struct TransparentStatement {
     pub statement: SignedStatement,
     /// Its receipts, one from each node that gave one.
     pub receipts: Vec<Vec<u8>>,
+    /// Keys of the statement's and the receipts' signers. An account id is its key's thumbprint, so they prove
+    /// themselves, and the file can be checked without asking anybody for a key.
+    pub keys: Vec<PublicKey>,
 }
 
-/// The unprotected header `{ 394: [receipt, ...] }`; the label is that of RFC 9942.
-#[derive(Encode, Decode)]
-#[cbor(map)]
+/// Header label of the receipts (RFC 9942).
+const RECEIPTS: i32 = 394;
+/// Header label of the signers' keys; from COSE's private-use range (RFC 9052 11.1).
+const KEYS: i32 = -70_002;
+
+/// The unprotected header `{ 394: [receipt, ...], -70002: [COSE_Key, ...] }`.
 struct ReceiptsHeader {
-    #[cbor(n(394), decode_with = "cbor::bounded::<{ TransparentStatement::RECEIPTS_MAX }, _, _>")]
     receipts: Vec<ByteVec>,
+    keys: Vec<PublicKey>,
+}
+
+impl<C> Encode<C> for ReceiptsHeader {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, c: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.map(2)?.i32(RECEIPTS)?;
+        self.receipts.encode(e, c)?;
+        e.i32(KEYS)?;
+        self.keys.encode(e, c)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for ReceiptsHeader {
+    fn decode(d: &mut decode::Decoder<'b>, c: &mut C) -> Result<Self, decode::Error> {
+        let expect = |fits: bool| {
+            let what = "the unprotected header holds receipts (394) and keys (-70002) and nothing else";
+            if fits { Ok(()) } else { Err(decode::Error::message(what)) }
+        };
+        expect(d.map()? == Some(2) && d.i32()? == RECEIPTS)?;
+        let receipts = cbor::bounded::<{ TransparentStatement::RECEIPTS_MAX }, _, _>(d, c)?;
+        expect(d.i32()? == KEYS)?;
+        let keys = cbor::bounded::<{ TransparentStatement::RECEIPTS_MAX + 1 }, _, _>(d, c)?;
+        Ok(Self { receipts, keys })
+    }
 }
 
 impl TransparentStatement {
@@ -293,7 +344,8 @@ impl TransparentStatement {
         match cbor::decode::<CoseSign1<NoHeader>>(self.statement.leaf()) {
             Ok(CoseSign1 { protected, payload, signature, .. }) => {
                 let receipts = self.receipts.iter().map(|receipt| receipt.clone().into()).collect();
-                cbor::encode(&CoseSign1 { protected, unprotected: ReceiptsHeader { receipts }, payload, signature })
+                let unprotected = ReceiptsHeader { receipts, keys: self.keys.clone() };
+                cbor::encode(&CoseSign1 { protected, unprotected, payload, signature })
             }
             Err(error) => unreachable!("a signed statement holds its own leaf form: {error}"),
         }
@@ -314,26 +366,36 @@ impl TransparentStatement {
         }
         let leaf = cbor::encode(&CoseSign1 { protected, unprotected: NoHeader, payload, signature });
         let statement = SignedStatement::from_leaf(&leaf)?;
-        Ok(Self { statement, receipts: unprotected.receipts.into_iter().map(Vec::from).collect() })
+        let receipts = unprotected.receipts.into_iter().map(Vec::from).collect();
+        Ok(Self { statement, receipts, keys: unprotected.keys })
     }
 
-    /// Checks every receipt against the statement; `key_of` answers for the ledger's receipt keys.
+    /// Checks the statement's signature and every receipt with the keys that the file brings, none of which may be idle.
+    /// Whether a receipt's key is one of the ledger's is for the caller to say.
     ///
     /// # Errors
-    /// When there is none, or one of them is wrong or of an unknown key.
-    pub fn check_receipts(
-        &self,
-        key_of: &dyn Fn(&AccountId) -> Option<PublicKey>,
-    ) -> Result<Vec<InclusionPlace>, ReceiptError> {
+    /// When a signature, a receipt or a key does not fit.
+    pub fn check(&self) -> Result<(VerifiedStatement, Vec<InclusionPlace>), ReceiptError> {
         if self.receipts.is_empty() || self.receipts.len() > Self::RECEIPTS_MAX {
             return Err(ReceiptError::ReceiptCount(self.receipts.len()));
         }
-        let check = |receipt: &Vec<u8>| {
-            let signer = receipt_signer(receipt)?;
-            let key = key_of(&signer).ok_or(ReceiptError::UnknownKey(signer))?;
-            verify_receipt(receipt, self.statement.leaf(), &key)
-        };
-        self.receipts.iter().map(check).collect()
+        let mut used = vec![self.key_of(self.statement.signer())?];
+        let statement = self.statement.clone().verify(&used[0])?;
+        let mut places = Vec::with_capacity(self.receipts.len());
+        for receipt in &self.receipts {
+            let key = self.key_of(receipt_signer(receipt)?)?;
+            places.push(verify_receipt(receipt, self.statement.leaf(), &key)?);
+            used.push(key);
+        }
+        match self.keys.iter().find(|key| !used.contains(key)) {
+            Some(idle) => Err(ReceiptError::IdleKey(idle.account())),
+            None if !self.keys.is_sorted_by(|a, b| a.account() < b.account()) => Err(ReceiptError::KeyOrder),
+            None => Ok((statement, places)),
+        }
+    }
+
+    fn key_of(&self, account: AccountId) -> Result<PublicKey, ReceiptError> {
+        self.keys.iter().find(|key| key.account() == account).copied().ok_or(ReceiptError::UnknownKey(account))
     }
 }
 
@@ -361,7 +423,8 @@ mod tests {
         issue_receipt(&key(), index, log.size(), &path, &log.root())
     }
 
-    fn transparent() -> TransparentStatement {
+    /// A statement as leaf `index` of a log of six.
+    fn transparent(index: u64) -> TransparentStatement {
         let issued = Timestamp::from_ms(1_700_000_000_000);
         let note =
             Note { time: issued, voltage: None, current: None, power: None, energy: None, text: Some("7".into()) };
@@ -373,14 +436,12 @@ mod tests {
             acts: vec![Act::Note(note)],
         };
         let statement = SignedStatement::sign(&payload, &SecretKey::ed25519([8; 32])).unwrap();
-        let mut log = log_of(4);
+        let mut log = log_of(index);
         log.append(log::leaf_hash(statement.leaf()));
-        log.append(log::leaf_hash(b"later"));
-        TransparentStatement { receipts: vec![receipt(&log, 4)], statement }
-    }
-
-    fn known(account: &AccountId) -> Option<PublicKey> {
-        (*account == key().account()).then(|| key().public())
+        (index + 1..6).for_each(|later| log.append(log::leaf_hash(&later.to_be_bytes())));
+        let mut keys = vec![key().public(), SecretKey::ed25519([8; 32]).public()];
+        keys.sort_by_key(PublicKey::account);
+        TransparentStatement { receipts: vec![receipt(&log, index)], keys, statement }
     }
 
     #[test]
@@ -403,10 +464,12 @@ mod tests {
     fn the_bytes_are_those_of_rfc_9942() {
         let bytes = receipt(&log_of(1), 0);
         // 18([ h'{1: -7, 4: h'..32..', 395: 1}', {396: {-1: [h'[1, 0, []]']}}, nil, h'..64..' ])
-        let mut expected = vec![0xd2, 0x84, 0x58, 0x2a, 0xa3, 0x01, 0x26, 0x04, 0x58, 0x20];
+        let mut expected = vec![0xd2, 0x84, 0x58, 0x30, 0xa4, 0x01, 0x26, 0x04, 0x58, 0x20];
         expected.extend(key().account().as_bytes());
-        expected
-            .extend([0x19, 0x01, 0x8b, 0x01, 0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81, 0x44, 0x83, 0x01, 0x00, 0x80]);
+        expected.extend([
+            0x19, 0x01, 0x8b, 0x01, 0x3a, 0x00, 0x01, 0x11, 0x72, 0x01, 0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81, 0x44,
+            0x83, 0x01, 0x00, 0x80,
+        ]);
         expected.extend([0xf6, 0x58, 0x40]);
         assert_eq!(bytes[..bytes.len() - 64], expected);
     }
@@ -429,31 +492,32 @@ mod tests {
 
     #[test]
     fn no_flipped_bit_of_a_transparent_statement_passes() {
-        let transparent = transparent();
-        let signer = SecretKey::ed25519([8; 32]).public();
-        let passes = |bytes: &[u8]| {
-            let read = TransparentStatement::from_bytes(bytes).ok()?;
-            read.check_receipts(&known).ok()?;
-            read.statement.verify(&signer).ok()
-        };
-        let bytes = transparent.to_bytes();
-        assert_eq!(TransparentStatement::from_bytes(&bytes).as_ref(), Ok(&transparent));
-        assert!(passes(&bytes).is_some());
-        for bit in 0..bytes.len() * 8 {
-            let mut flipped = bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(passes(&flipped).is_none(), "bit {bit}");
+        for transparent in [transparent(0), transparent(4)] {
+            let passes = |bytes: &[u8]| TransparentStatement::from_bytes(bytes).is_ok_and(|read| read.check().is_ok());
+            let bytes = transparent.to_bytes();
+            assert_eq!(TransparentStatement::from_bytes(&bytes).as_ref(), Ok(&transparent));
+            assert!(passes(&bytes));
+            for bit in 0..bytes.len() * 8 {
+                let mut flipped = bytes.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert!(!passes(&flipped), "bit {bit}");
+            }
         }
     }
 
     #[test]
-    fn reject_receipts_of_unknown_keys_and_none() {
-        let mut transparent = transparent();
-        let unknown = ReceiptError::UnknownKey(key().account());
-        assert_eq!(transparent.check_receipts(&|_| None), Err(unknown));
-        transparent.receipts.clear();
-        assert_eq!(transparent.check_receipts(&known), Err(ReceiptError::ReceiptCount(0)));
-        let bytes = transparent.to_bytes();
+    fn reject_missing_and_idle_keys_and_no_receipts() {
+        let mut without_key = transparent(4);
+        without_key.keys.retain(|known| *known != key().public());
+        assert_eq!(without_key.check(), Err(ReceiptError::UnknownKey(key().account())));
+        let mut with_idle_key = transparent(4);
+        let idle = SecretKey::ed25519([11; 32]).public();
+        with_idle_key.keys.push(idle);
+        assert_eq!(with_idle_key.check(), Err(ReceiptError::IdleKey(idle.account())));
+        let mut without_receipts = transparent(4);
+        without_receipts.receipts.clear();
+        assert_eq!(without_receipts.check(), Err(ReceiptError::ReceiptCount(0)));
+        let bytes = without_receipts.to_bytes();
         assert_eq!(TransparentStatement::from_bytes(&bytes), Err(ReceiptError::ReceiptCount(0)));
     }
 

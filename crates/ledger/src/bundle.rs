@@ -1,0 +1,322 @@
+//! Bundles: a bill in one file with everything that its check needs, but for knowing which ledger to trust.
+//!
+//! The chain from the amount to the meter: the bill's statement is in the log, whose root the checkpoint signs; the
+//! checkpoint names a block, whose state root proves the sheet and the month's tariff; the sheet's hash chain proves
+//! that the list of entries is complete; the entries' statements are in the log; their intervals continue each other
+//! from the previous counter to the present one; and the frames at both ends are the meter's own bytes.
+//!
+//! [`crate::verify`] checks a bundle; this module only gathers one.
+
+use crate::act::{Act, Readings};
+use crate::attachment::{Attachment, Frame, FrameProof};
+use crate::cbor::{self, CborError};
+use crate::smt::SparseProof;
+use crate::state::{Entry, MonthStatus, Record, RecordKey, State};
+use crate::statement::SignedStatement;
+use crate::{Header, PublicKey};
+use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet};
+use units::{AccountId, Digest, Month, StatementId, Timestamp};
+
+/// First element of a bundle file.
+const MAGIC: &str = "wattproof bill bundle 1";
+
+/// A statement with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ProvenStatement {
+    /// Index of its leaf.
+    #[n(0)]
+    pub index: u64,
+    /// The leaf form.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub leaf: Vec<u8>,
+    /// RFC 9162 inclusion path to the checkpoint's root.
+    #[cbor(n(2), decode_with = "cbor::bounded::<{ crate::log::PATH_MAX }, _, _>")]
+    pub path: Vec<Digest>,
+}
+
+/// A state record with its proof against the header's state root.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ProvenRecord {
+    /// Its key.
+    #[n(0)]
+    pub key: RecordKey,
+    /// The record.
+    #[n(1)]
+    pub record: Record,
+    /// Proof of presence.
+    #[n(2)]
+    pub proof: SparseProof,
+}
+
+/// The raw frame at an end of an interval.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct FrameEvidence {
+    /// The statement whose `readings` act commits to it.
+    #[n(0)]
+    pub statement: StatementId,
+    /// Whether it is the interval's last frame (else its first).
+    #[n(1)]
+    pub last: bool,
+    /// The attachment's salt.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub salt: [u8; 32],
+    /// Frames under the root.
+    #[n(3)]
+    pub count: u32,
+    /// The frame and its path.
+    #[n(4)]
+    pub proof: FrameProof,
+}
+
+/// The entries of a month's sheet, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct MonthEntries {
+    /// The month.
+    #[n(0)]
+    pub month: Month,
+    /// All of them.
+    #[n(1)]
+    pub entries: Vec<Entry>,
+}
+
+/// A bill and everything that its check needs.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct BillBundle {
+    /// The genesis document.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub genesis: Vec<u8>,
+    /// The final checkpoint, a C2SP signed note.
+    #[n(2)]
+    pub checkpoint: String,
+    /// Header of the block that the checkpoint names.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub header: Vec<u8>,
+    /// The statement that carries the bill.
+    #[n(4)]
+    pub bill: StatementId,
+    /// Statements by rising index.
+    #[n(5)]
+    pub statements: Vec<ProvenStatement>,
+    /// Keys of the statements' signers by rising account, but for the operator's, which genesis has.
+    #[n(6)]
+    pub keys: Vec<PublicKey>,
+    /// State records by rising key.
+    #[n(7)]
+    pub records: Vec<ProvenRecord>,
+    /// What moved each month's sheet.
+    #[n(8)]
+    pub entries: Vec<MonthEntries>,
+    /// Frames at the ends of the billed counters.
+    #[n(9)]
+    pub frames: Vec<FrameEvidence>,
+}
+
+#[derive(Encode, Decode)]
+struct BundleFile {
+    #[n(0)]
+    magic: String,
+    #[n(1)]
+    bundle: BillBundle,
+}
+
+/// Why a bundle cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BundleError {
+    /// No bill of that span in the final state.
+    #[error("{account} has no bill from {from} ms in the final ledger; bills follow the month's close", from = .from.ms())]
+    NoBill {
+        /// The account.
+        account: AccountId,
+        /// Start of the span.
+        from: Timestamp,
+    },
+    /// The source lacks something that the state refers to.
+    #[error("the store lacks {0}, which the bill refers to")]
+    Missing(String),
+}
+
+/// Where a bundle's material comes from: a node's store, or a ledger export.
+pub trait Source {
+    /// A statement's log index and leaf form.
+    fn statement(&self, id: &StatementId) -> Option<(u64, Vec<u8>)>;
+    /// What moved a sheet, in order.
+    fn entries(&self, month: Month, account: &AccountId) -> Vec<Entry>;
+    /// The attachment of a `readings` statement, unless it was erased.
+    fn attachment(&self, id: &StatementId) -> Option<Attachment>;
+}
+
+impl BillBundle {
+    /// The file's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        cbor::encode(&BundleFile { magic: MAGIC.to_owned(), bundle: self.clone() })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it is not the one encoding of a bundle.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CborError> {
+        let file: BundleFile = cbor::decode(bytes)?;
+        if file.magic == MAGIC { Ok(file.bundle) } else { Err(CborError::Malformed("not a bill bundle".into())) }
+    }
+
+    /// Whether a file claims to be a bundle.
+    #[must_use]
+    pub fn is_bundle(bytes: &[u8]) -> bool {
+        let mut decoder = minicbor::Decoder::new(bytes);
+        decoder.array().is_ok() && decoder.str().is_ok_and(|magic| magic == MAGIC)
+    }
+
+    /// Gathers the bundle of the bill that `account` has from `from` on. `state` is that of the block that
+    /// `checkpoint` names.
+    ///
+    /// # Errors
+    /// When there is no such bill, or the source lacks what it refers to.
+    pub fn gather(
+        state: &State,
+        checkpoint: String,
+        account: AccountId,
+        from: Timestamp,
+        source: &dyn Source,
+    ) -> Result<Self, BundleError> {
+        let Some(Record::Bill(bill)) = state.record(&RecordKey::Bill(account, from)) else {
+            return Err(BundleError::NoBill { account, from });
+        };
+        let mut gathering = Gathering { state, source, statements: BTreeMap::new(), records: BTreeMap::new() };
+        gathering.statement(bill.statement)?;
+        let mut entries = Vec::new();
+        let mut frames = Vec::new();
+        for month in gathering.bill_months(bill.statement) {
+            let of_month = source.entries(month, &account);
+            gathering.month(month, account, &of_month)?;
+            frames.extend(gathering.frames(&of_month)?);
+            entries.push(MonthEntries { month, entries: of_month });
+        }
+        Ok(Self {
+            genesis: state.genesis().to_bytes(),
+            checkpoint,
+            header: state.head().to_bytes().to_vec(),
+            bill: bill.statement,
+            keys: gathering.keys(),
+            records: gathering.records.into_values().collect(),
+            statements: gathering.statements.into_values().map(|(statement, _)| statement).collect(),
+            entries,
+            frames,
+        })
+    }
+
+    /// The header; `None` if its length is wrong.
+    #[must_use]
+    pub fn header(&self) -> Option<Header> {
+        <&[u8; Header::BYTES]>::try_from(self.header.as_slice()).ok().map(Header::from_bytes)
+    }
+}
+
+/// A bundle being gathered: everything once, by its natural order.
+struct Gathering<'a> {
+    state: &'a State,
+    source: &'a dyn Source,
+    statements: BTreeMap<u64, (ProvenStatement, SignedStatement)>,
+    records: BTreeMap<RecordKey, ProvenRecord>,
+}
+
+impl Gathering<'_> {
+    fn statement(&mut self, id: StatementId) -> Result<SignedStatement, BundleError> {
+        let missing = || BundleError::Missing(format!("statement {id}"));
+        let (index, leaf) = self.source.statement(&id).ok_or_else(missing)?;
+        let signed = SignedStatement::from_leaf(&leaf).map_err(|_| missing())?;
+        let log = self.state.log();
+        let path = log.inclusion_path(index, log.size()).ok_or_else(missing)?;
+        self.statements.insert(index, (ProvenStatement { index, leaf, path }, signed.clone()));
+        Ok(signed)
+    }
+
+    fn record(&mut self, key: RecordKey) -> Option<Record> {
+        let record = self.state.record(&key)?.clone();
+        let proof = self.state.prove(&key);
+        self.records.insert(key.clone(), ProvenRecord { key, record: record.clone(), proof });
+        Some(record)
+    }
+
+    fn bill_months(&self, statement: StatementId) -> Vec<Month> {
+        let signed = self.statements.values().find(|(_, signed)| signed.id() == statement);
+        let acts = signed.into_iter().flat_map(|(_, signed)| &signed.payload().acts);
+        let bills = acts.filter_map(|act| if let Act::Bill(bill) = act { Some(bill) } else { None });
+        bills.flat_map(|bill| bill.months.iter().map(|month| month.month)).collect()
+    }
+
+    /// Sheet, the community's record with its tariff, and the statements of all entries.
+    fn month(&mut self, month: Month, account: AccountId, entries: &[Entry]) -> Result<(), BundleError> {
+        self.record(RecordKey::Sheet(month, account));
+        if let Some(Record::Month(community)) = self.record(RecordKey::Month(month))
+            && let MonthStatus::Closed(Some(tariff)) = community.status
+        {
+            self.statement(tariff.statement)?;
+        }
+        for id in statement_ids(entries) {
+            for act in self.statement(id)?.payload().acts.clone() {
+                if let Act::Readings(readings) = act {
+                    self.record(RecordKey::Binding(readings.binding));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The frames that show each meter's counters at the month's ends: the last frame before the month (or the first
+    /// ever), and the last one in it; and both sides of every break.
+    fn frames(&mut self, entries: &[Entry]) -> Result<Vec<FrameEvidence>, BundleError> {
+        let mut chains: BTreeMap<_, Vec<(StatementId, Box<Readings>)>> = BTreeMap::new();
+        for id in statement_ids(entries) {
+            for act in self.statement(id)?.payload().acts.clone() {
+                if let Act::Readings(readings) = act {
+                    chains.entry(readings.binding).or_default().push((id, readings));
+                }
+            }
+        }
+        let mut evidence = Vec::new();
+        for chain in chains.values() {
+            for (at, (id, readings)) in chain.iter().enumerate() {
+                if at == 0 && readings.seq > 0 && readings.broken.is_none() {
+                    self.statement(readings.previous)?;
+                    evidence.extend(self.frame(readings.previous, true));
+                } else if at == 0 || readings.broken.is_some() {
+                    evidence.extend(self.frame(*id, false));
+                }
+                let ends_stretch = chain.get(at + 1).is_none_or(|(_, next)| next.broken.is_some());
+                if ends_stretch {
+                    evidence.extend(self.frame(*id, true));
+                }
+            }
+        }
+        Ok(evidence)
+    }
+
+    /// `None` when the attachment was erased or has no frames: the verifier then says so.
+    fn frame(&self, statement: StatementId, last: bool) -> Option<FrameEvidence> {
+        let attachment = self.source.attachment(&statement)?;
+        let ends = attachment.ends?;
+        let proof = if last { ends.last } else { ends.first };
+        Some(FrameEvidence { statement, last, salt: attachment.salt, count: attachment.frame_count, proof })
+    }
+
+    fn keys(&self) -> Vec<PublicKey> {
+        let operator = self.state.genesis().operator.account();
+        let signers: BTreeSet<AccountId> = self.statements.values().map(|(_, signed)| signed.signer()).collect();
+        signers.iter().filter(|signer| **signer != operator).filter_map(|signer| self.state.key_of(signer)).collect()
+    }
+}
+
+/// The statements of a list of entries, each once, in order.
+fn statement_ids(entries: &[Entry]) -> Vec<StatementId> {
+    let mut known = BTreeSet::new();
+    let acts = entries.iter().filter_map(|entry| if let Entry::Act(id, _) = entry { Some(*id) } else { None });
+    acts.filter(|id| known.insert(*id)).collect()
+}
+
+/// What the frame says: `Err` names why it does not read. Meter models are not known here, so whoever verifies hands in
+/// how the frames of a profile are read.
+pub type FrameReader<'a> = &'a dyn Fn(&str, &Frame) -> Result<units::Energy, String>;

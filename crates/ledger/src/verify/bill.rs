@@ -1,0 +1,377 @@
+//! A bill bundle, layer by layer.
+
+use super::chain::{self, Interval};
+use super::{Kind, Layer, Outcome, Report};
+use crate::act::{Act, Bill, LineKind, Readings};
+use crate::attachment::frame_leaf;
+use crate::bill;
+use crate::bundle::{BillBundle, FrameEvidence, FrameReader};
+use crate::state::{BindingRecord, Entry, MeterMonth, MonthRecord, MonthStatus, Record, RecordKey, SheetRecord, Terms};
+use crate::{Checkpoint, Genesis, Header, PublicKey, RuleViolation, SignedStatement, VerifiedStatement, cbor, log};
+use std::collections::BTreeMap;
+use units::{AccountId, BindingId, Energy, Month, StatementId};
+
+/// Verifies a bundle. Each layer stands on the ones before it; the first failure ends the check.
+pub(super) fn verify(bytes: &[u8], trust: Option<&Genesis>, frames: FrameReader<'_>) -> Report {
+    let mut report = Report::new(Kind::BillBundle);
+    if let Err((layer, reason)) = layers(&mut report, bytes, trust, frames) {
+        report.add(layer, Outcome::Failed, reason);
+    }
+    report.findings.sort_by_key(|finding| finding.layer);
+    report
+}
+
+type Failure = (Layer, String);
+
+fn at<E: std::fmt::Display>(layer: Layer) -> impl Fn(E) -> Failure {
+    move |error| (layer, error.to_string())
+}
+
+fn layers(report: &mut Report, bytes: &[u8], trust: Option<&Genesis>, frames: FrameReader<'_>) -> Result<(), Failure> {
+    let bundle = BillBundle::from_bytes(bytes).map_err(at(Layer::Structure))?;
+    let genesis = Genesis::from_bytes(&bundle.genesis).map_err(at(Layer::Structure))?;
+    report.origin(genesis.ledger(), trust);
+
+    let header = bundle.header().ok_or((Layer::Structure, "a header has 212 bytes".to_owned()))?;
+    let signed = statements(&bundle).map_err(at(Layer::Structure))?;
+    report.add(Layer::Structure, Outcome::Passed, format!("a bill with {} statements", signed.len()));
+
+    let verified = signatures(&bundle, &genesis, signed).map_err(at(Layer::Signatures))?;
+    report.add(Layer::Signatures, Outcome::Passed, format!("{} signatures", verified.len()));
+
+    let finality = finality(&bundle, &genesis, &header).map_err(at(Layer::Finality))?;
+    report.add(Layer::Finality, Outcome::Passed, finality);
+    inclusion(&bundle, &header).map_err(at(Layer::Inclusion))?;
+    report.add(Layer::Inclusion, Outcome::Passed, format!("all in the log of {} statements", header.log_size));
+
+    let records = records(&bundle, &header).map_err(at(Layer::Inclusion))?;
+    let evidence = Evidence { genesis: &genesis, bundle: &bundle, statements: verified, records };
+    let stated = evidence.bill().map_err(at(Layer::Structure))?;
+    evidence.check_entries(&stated).map_err(at(Layer::Inclusion))?;
+
+    for month in &stated.months {
+        for line in evidence.meter_sequences(stated.account, month.month).map_err(at(Layer::MeterSequence))? {
+            report.add(Layer::MeterSequence, Outcome::Passed, line);
+        }
+        evidence.terms(stated.account, month.month).map_err(at(Layer::Arithmetic))?;
+    }
+    evidence.raw_frames(report, &stated, frames)?;
+    let amount = evidence.amounts(&stated).map_err(at(Layer::Arithmetic))?;
+    report.add(Layer::Arithmetic, Outcome::Passed, amount);
+    for line in evidence.tariffs(&stated).map_err(at(Layer::Tariff))? {
+        report.add(Layer::Tariff, Outcome::Passed, line);
+    }
+    Ok(())
+}
+
+fn statements(bundle: &BillBundle) -> Result<Vec<SignedStatement>, String> {
+    if !bundle.statements.is_sorted_by(|a, b| a.index < b.index) {
+        return Err("statements are not in the order of the log".to_owned());
+    }
+    if !bundle.records.is_sorted_by(|a, b| a.key < b.key) || !bundle.keys.is_sorted_by(|a, b| a.account() < b.account())
+    {
+        return Err("records or keys are not in order".to_owned());
+    }
+    let parse = |leaf: &[u8]| SignedStatement::from_leaf(leaf).map_err(|error| error.to_string());
+    bundle.statements.iter().map(|statement| parse(&statement.leaf)).collect()
+}
+
+/// An account id is its key's thumbprint, so keys prove themselves; none may be idle.
+fn signatures(
+    bundle: &BillBundle,
+    genesis: &Genesis,
+    signed: Vec<SignedStatement>,
+) -> Result<Vec<VerifiedStatement>, String> {
+    let known = bundle.keys.iter().chain([&genesis.operator]);
+    let keys: BTreeMap<AccountId, PublicKey> = known.map(|key| (key.account(), *key)).collect();
+    if let Some(idle) = bundle.keys.iter().find(|key| !signed.iter().any(|one| one.signer() == key.account())) {
+        return Err(format!("key of {} signed nothing here", idle.account()));
+    }
+    let verify = |statement: SignedStatement| {
+        let id = statement.id();
+        if statement.payload().ledger != genesis.ledger() {
+            return Err(format!("statement {id} is of another ledger"));
+        }
+        let key = keys.get(&statement.signer()).ok_or(format!("statement {id}: no key of its signer"))?;
+        statement.verify(key).map_err(|error| format!("statement {id}: {error}"))
+    };
+    signed.into_iter().map(verify).collect()
+}
+
+fn finality(bundle: &BillBundle, genesis: &Genesis, header: &Header) -> Result<String, String> {
+    let checkpoint = Checkpoint::open(&bundle.checkpoint, &genesis.log_key).map_err(|error| error.to_string())?;
+    if header.ledger != genesis.ledger() {
+        return Err("the header is of another ledger".to_owned());
+    }
+    if checkpoint != Checkpoint::for_header(header) {
+        return Err("the checkpoint does not name this header".to_owned());
+    }
+    Ok(format!("the log key signed block {} {}", header.height, header.hash()))
+}
+
+fn inclusion(bundle: &BillBundle, header: &Header) -> Result<(), String> {
+    for statement in &bundle.statements {
+        let leaf = log::leaf_hash(&statement.leaf);
+        let root = log::root_from_inclusion(leaf, statement.index, header.log_size, &statement.path);
+        if root != Some(header.log_root) {
+            return Err(format!("statement at index {} is not in the log", statement.index));
+        }
+    }
+    Ok(())
+}
+
+fn records(bundle: &BillBundle, header: &Header) -> Result<BTreeMap<RecordKey, Record>, String> {
+    let mut records = BTreeMap::new();
+    for proven in &bundle.records {
+        if !proven.proof.verify(&proven.key.digest(), Some(&proven.record.digest()), &header.state_root) {
+            return Err(format!("the state does not hold the record {:?}", proven.key));
+        }
+        records.insert(proven.key.clone(), proven.record.clone());
+    }
+    Ok(records)
+}
+
+/// What the layers so far have shown to be the ledger's.
+struct Evidence<'a> {
+    genesis: &'a Genesis,
+    bundle: &'a BillBundle,
+    statements: Vec<VerifiedStatement>,
+    records: BTreeMap<RecordKey, Record>,
+}
+
+impl Evidence<'_> {
+    fn statement(&self, id: &StatementId) -> Result<&VerifiedStatement, String> {
+        self.statements.iter().find(|statement| statement.id() == *id).ok_or(format!("statement {id} is missing"))
+    }
+
+    fn bill(&self) -> Result<Bill, String> {
+        let acts = &self.statement(&self.bundle.bill)?.payload().acts;
+        let bill = acts.iter().find_map(|act| if let Act::Bill(bill) = act { Some(bill) } else { None });
+        bill.map(|bill| (**bill).clone()).ok_or("the statement has no bill in it".to_owned())
+    }
+
+    fn sheet(&self, month: Month, account: AccountId) -> Result<&SheetRecord, String> {
+        match self.records.get(&RecordKey::Sheet(month, account)) {
+            Some(Record::Sheet(sheet)) => Ok(sheet),
+            _ => Err(format!("the sheet of {month} is missing")),
+        }
+    }
+
+    fn community(&self, month: Month) -> Result<&MonthRecord, String> {
+        match self.records.get(&RecordKey::Month(month)) {
+            Some(Record::Month(record)) => Ok(record),
+            _ => Err(format!("the record of {month} is missing")),
+        }
+    }
+
+    fn binding(&self, id: BindingId) -> Result<&BindingRecord, String> {
+        match self.records.get(&RecordKey::Binding(id)) {
+            Some(Record::Binding(binding)) => Ok(binding),
+            _ => Err(format!("meter binding {id} is missing")),
+        }
+    }
+
+    fn entries(&self, month: Month) -> &[Entry] {
+        let of_month = self.bundle.entries.iter().find(|entries| entries.month == month);
+        of_month.map_or(&[], |entries| &entries.entries)
+    }
+
+    /// The lists of entries are complete, by the sheets' hash chains, and are those of the bill's months.
+    fn check_entries(&self, bill: &Bill) -> Result<(), String> {
+        let months = |list: Vec<Month>| list;
+        if months(self.bundle.entries.iter().map(|entries| entries.month).collect())
+            != months(bill.months.iter().map(|month| month.month).collect())
+        {
+            return Err("the lists of entries are not those of the bill's months".to_owned());
+        }
+        for MonthOf { month, entries } in self.months() {
+            let digest = entries.iter().fold(Entry::NONE, |digest, entry| entry.extend(&digest));
+            if digest != self.sheet(month, bill.account)?.entries_digest {
+                return Err(format!("the list of entries of {month} is not complete"));
+            }
+        }
+        Ok(())
+    }
+
+    fn months(&self) -> impl Iterator<Item = MonthOf<'_>> {
+        self.bundle.entries.iter().map(|of| MonthOf { month: of.month, entries: &of.entries })
+    }
+
+    /// The acts behind a month's entries, in order; an interval booked in two parts counts once.
+    fn acts(&self, month: Month) -> Result<Vec<(&VerifiedStatement, &Act)>, String> {
+        let mut entries = self.entries(month).to_vec();
+        entries.dedup();
+        let mut acts = Vec::new();
+        for entry in &entries {
+            if let Entry::Act(id, index) = entry {
+                let statement = self.statement(id)?;
+                let act = usize::try_from(*index).ok().and_then(|index| statement.payload().acts.get(index));
+                acts.push((statement, act.ok_or(format!("statement {id} has no act {index}"))?));
+            }
+        }
+        Ok(acts)
+    }
+
+    fn chains(&self, month: Month) -> Result<BTreeMap<BindingId, Vec<Interval>>, String> {
+        let mut chains: BTreeMap<BindingId, Vec<Interval>> = BTreeMap::new();
+        for (statement, act) in self.acts(month)? {
+            if let Act::Readings(readings) = act {
+                let interval =
+                    Interval { statement: statement.id(), signer: statement.signer(), readings: (**readings).clone() };
+                chains.entry(readings.binding).or_default().push(interval);
+            }
+        }
+        Ok(chains)
+    }
+
+    fn meter_sequences(&self, account: AccountId, month: Month) -> Result<Vec<String>, String> {
+        let sheet = self.sheet(month, account)?;
+        let span = self.genesis.month_span(month).ok_or(format!("{month} is outside the calendar"))?;
+        let chains = self.chains(month)?;
+        if let Some(meter) = sheet.meters.iter().find(|meter| !chains.contains_key(&meter.binding)) {
+            return Err(format!("no intervals of meter {}", meter.meter));
+        }
+        let check = |(id, intervals): (&BindingId, &Vec<Interval>)| {
+            let binding = self.binding(*id)?;
+            if binding.member != account {
+                return Err(format!("meter {} is another member's", binding.meter));
+            }
+            let stretches: Vec<&MeterMonth> = sheet.meters.iter().filter(|meter| meter.binding == *id).collect();
+            chain::check(*id, binding, intervals, &stretches, span)
+        };
+        chains.iter().map(check).collect()
+    }
+
+    /// Every term of the formula, from the acts.
+    fn terms(&self, account: AccountId, month: Month) -> Result<(), String> {
+        let sheet = self.sheet(month, account)?;
+        let computed = self.terms_of_acts(account, month, sheet)?;
+        if computed == sheet.terms {
+            return Ok(());
+        }
+        Err(format!("{month}: the acts give {computed:?}, the sheet says {:?}", sheet.terms))
+    }
+
+    fn terms_of_acts(&self, account: AccountId, month: Month, sheet: &SheetRecord) -> Result<Terms, String> {
+        let mut terms = Terms::default();
+        let overflow = || "a sum overflows".to_owned();
+        let add = |term: &mut Energy, energy: Energy| {
+            *term = term.checked_add(energy).ok_or_else(overflow)?;
+            Ok::<(), String>(())
+        };
+        for (statement, act) in self.acts(month)? {
+            match act {
+                Act::Contract(contract) => terms.contract = contract.energy,
+                Act::Transfer(transfer) if statement.signer() == account => {
+                    add(&mut terms.traded, transfer.energy)?;
+                    add(&mut terms.fee, self.genesis.rewards.transfer_fee)?;
+                }
+                Act::Transfer(transfer) => add(&mut terms.gained, transfer.energy)?,
+                _ => {}
+            }
+        }
+        for meter in &sheet.meters {
+            let times = |start: Energy, end: Energy| {
+                let difference = end.checked_sub(start).ok_or("a counter runs backwards")?;
+                let energy = difference.mwh().checked_mul(u64::from(meter.factor)).ok_or_else(overflow)?;
+                Ok::<_, String>(Energy::from_mwh(energy))
+            };
+            add(&mut terms.consumed, times(meter.import.start, meter.import.end)?)?;
+            if let Some(export) = meter.export {
+                add(&mut terms.generated, times(export.start, export.end)?)?;
+            }
+        }
+        // Rewards and what was carried over are sums over other accounts' doings; the state root vouches for them.
+        let has = |wanted: fn(&Entry) -> bool| self.entries(month).iter().any(wanted);
+        if has(|entry| matches!(entry, Entry::Reward(_))) {
+            terms.reward = sheet.terms.reward;
+        }
+        if has(|entry| matches!(entry, Entry::Carried(_))) {
+            terms.carried = sheet.terms.carried;
+        }
+        Ok(terms)
+    }
+
+    fn raw_frames(&self, report: &mut Report, bill: &Bill, frames: FrameReader<'_>) -> Result<(), Failure> {
+        let fail = at::<String>(Layer::RawFrames);
+        let mut shown = BTreeMap::new();
+        for evidence in &self.bundle.frames {
+            let (meter, counter, expected) = self.frame(evidence, frames).map_err(&fail)?;
+            if counter != expected {
+                return Err(fail(format!("meter {meter}: its own bytes say {counter}, the statement {expected}")));
+            }
+            *shown.entry(meter).or_insert(0u32) += 1;
+        }
+        for month in &bill.months {
+            for meter in &month.meters {
+                let frames = shown.get(meter.meter.as_str()).copied().unwrap_or(0);
+                let (number, previous, present) = (&meter.meter, meter.previous, meter.present);
+                if frames >= 2 {
+                    let detail = format!("meter {number}: its own bytes say {previous} and {present}");
+                    report.add(Layer::RawFrames, Outcome::Passed, detail);
+                } else {
+                    let detail = format!("meter {number}: the raw frames of {previous} to {present} were not kept");
+                    report.add(Layer::RawFrames, Outcome::Unknown, detail);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Meter, what its frame says, and what the act says.
+    fn frame(&self, evidence: &FrameEvidence, frames: FrameReader<'_>) -> Result<(String, Energy, Energy), String> {
+        let statement = self.statement(&evidence.statement)?;
+        let acts = &statement.payload().acts;
+        let readings =
+            acts.iter().find_map(|act| if let Act::Readings(readings) = act { Some(readings) } else { None });
+        let readings: &Readings = readings.ok_or(format!("statement {} has no readings", statement.id()))?;
+        let binding = self.binding(readings.binding)?;
+        let count = u64::from(evidence.count);
+        let index = if evidence.last { count.saturating_sub(1) } else { 0 };
+        let leaf = frame_leaf(&evidence.salt, &evidence.proof.frame);
+        if log::root_from_inclusion(leaf, index, count, &evidence.proof.path) != Some(readings.frames) {
+            return Err(format!("meter {}: a raw frame is not the one that was signed", binding.meter));
+        }
+        let counter = frames(&binding.profile, &evidence.proof.frame)
+            .map_err(|reason| format!("meter {}: its frame does not read: {reason}", binding.meter))?;
+        let expected = if evidence.last { readings.import.end } else { readings.import.start };
+        Ok((binding.meter.to_string(), counter, expected))
+    }
+
+    fn amounts(&self, stated: &Bill) -> Result<String, String> {
+        let records = |month: Month| {
+            let nothing = RuleViolation::NothingToBill { account: stated.account, month };
+            self.sheet(month, stated.account).ok().zip(self.community(month).ok()).ok_or(nothing)
+        };
+        let computed = bill::of_records(self.genesis, stated.account, stated.from, stated.until, records)
+            .map_err(|error| error.to_string())?;
+        if cbor::encode(&computed) != cbor::encode(stated) {
+            return Err(format!("computed again the total is {}, the bill says {}", computed.total, stated.total));
+        }
+        Ok(format!("computed again: {} {}", stated.total, self.genesis.currency))
+    }
+
+    fn tariffs(&self, bill: &Bill) -> Result<Vec<String>, String> {
+        let check = |month: &crate::act::BillMonth| {
+            let MonthStatus::Closed(Some(record)) = self.community(month.month)?.status else {
+                return Err(format!("{} is not closed under a tariff", month.month));
+            };
+            let acts = &self.statement(&record.statement)?.payload().acts;
+            if !acts.iter().any(|act| matches!(act, Act::Tariff(tariff) if *tariff == record.tariff)) {
+                return Err(format!("{}: the tariff is not that of its statement", month.month));
+            }
+            let price = month.lines.iter().find(|line| line.kind == LineKind::Energy).map(|line| line.unit_price);
+            let price = price.unwrap_or_default();
+            Ok(format!(
+                "{}: {price} {} a kWh, in force from {}",
+                month.month, self.genesis.currency, record.tariff.from
+            ))
+        };
+        bill.months.iter().map(check).collect()
+    }
+}
+
+struct MonthOf<'a> {
+    month: Month,
+    entries: &'a [Entry],
+}
