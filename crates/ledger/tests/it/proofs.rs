@@ -1,0 +1,128 @@
+//! Log, checkpoint and transparent statement against independent implementations.
+//!
+//! The sample that is written here is also checked by `tests/foreign/check_transparent.py` with a COSE library that knows
+//! nothing of this crate.
+
+use ledger::act::{Act, Note};
+use ledger::log::{self, Log};
+use ledger::{
+    Checkpoint, InclusionPlace, Payload, PublicKey, SecretKey, SignedStatement, TransparentStatement, issue_receipt,
+};
+use std::path::Path;
+use tlog_tiles::{Error, Hash, HashReader};
+use units::{BlockHash, Digest, Height, LedgerId, Millis, Timestamp, Voltage};
+
+/// The stored hashes of `tlog_tiles`, in its own order.
+#[derive(Default)]
+struct Stored(Vec<Hash>);
+
+impl HashReader for Stored {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, Error> {
+        Ok(indexes.iter().map(|index| self.0[usize::try_from(*index).unwrap()]).collect())
+    }
+}
+
+fn foreign(digests: &[Digest]) -> Vec<Hash> {
+    digests.iter().map(|digest| Hash(*digest.as_bytes())).collect()
+}
+
+#[test]
+fn the_log_agrees_with_another_implementation() {
+    let (mut ours, mut theirs) = (Log::new(), Stored::default());
+    for size in 1..=130u64 {
+        let leaf = format!("statement {size}");
+        ours.append(log::leaf_hash(leaf.as_bytes()));
+        theirs.0.extend(tlog_tiles::stored_hashes(size - 1, leaf.as_bytes(), &theirs).unwrap());
+        let root = tlog_tiles::tree_hash(size, &theirs).unwrap();
+        assert_eq!(ours.root().as_bytes(), &root.0, "{size} leaves");
+        for index in 0..size {
+            let path = ours.inclusion_path(index, size).unwrap();
+            assert_eq!(
+                foreign(&path),
+                tlog_tiles::prove_record(size, index, &theirs).unwrap(),
+                "leaf {index} of {size}"
+            );
+            let path = ours.consistency_path(index + 1, size).unwrap();
+            assert_eq!(
+                foreign(&path),
+                tlog_tiles::prove_tree(size, index + 1, &theirs).unwrap(),
+                "{index} + 1 to {size}"
+            );
+        }
+    }
+}
+
+#[test]
+fn another_implementation_reads_our_checkpoint() {
+    let checkpoint = Checkpoint {
+        ledger: LedgerId::from_bytes([7; 32]),
+        size: 12,
+        root: Digest::from_bytes([8; 32]),
+        height: Height::from_number(3),
+        block: BlockHash::from_bytes([9; 32]),
+    };
+    let note = checkpoint.sign(&SecretKey::ed25519([1; 32])).unwrap();
+    let (text, _) = note.split_once("\n\n").unwrap();
+    let theirs = tlog_tiles::Checkpoint::from_bytes(format!("{text}\n").as_bytes()).unwrap();
+    assert_eq!(theirs.origin(), checkpoint.origin());
+    assert_eq!((theirs.size(), theirs.hash().0), (12, [8; 32]));
+    assert!(theirs.extension().starts_with("height 3\nblock "), "{}", theirs.extension());
+}
+
+fn member() -> SecretKey {
+    SecretKey::ed25519([11; 32])
+}
+
+fn node() -> SecretKey {
+    SecretKey::p256([12; 32]).unwrap()
+}
+
+fn statement() -> SignedStatement {
+    let issued = Timestamp::from_ms(1_782_000_000_000);
+    let note = Note {
+        time: issued,
+        voltage: Some(Voltage::from_mv(118_500)),
+        current: None,
+        power: None,
+        energy: None,
+        text: Some("read from the display".to_owned()),
+    };
+    let payload = Payload {
+        ledger: LedgerId::from_bytes([7; 32]),
+        nonce: [3; 16],
+        issued,
+        expires: Some(issued + Millis::from_minutes(60)),
+        acts: vec![Act::Note(note)],
+    };
+    SignedStatement::sign(&payload, &member()).unwrap()
+}
+
+/// The statement as the 100th of a log of 1,000, so that its path has left and right nodes and an incomplete edge.
+fn transparent() -> (TransparentStatement, InclusionPlace) {
+    let statement = statement();
+    let mut log = Log::new();
+    for index in 0..1_000u64 {
+        let other = log::leaf_hash(&index.to_be_bytes());
+        log.append(if index == 99 { log::leaf_hash(statement.leaf()) } else { other });
+    }
+    let place = InclusionPlace { index: 99, size: 1_000, root: log.root() };
+    let path = log.inclusion_path(place.index, place.size).unwrap();
+    let receipt = issue_receipt(&node(), place.index, place.size, &path, &place.root);
+    let mut keys = vec![member().public(), node().public()];
+    keys.sort_by_key(PublicKey::account);
+    (TransparentStatement { statement, receipts: vec![receipt], keys }, place)
+}
+
+#[test]
+fn a_transparent_statement_survives_export_and_is_left_for_foreign_software() {
+    let (transparent, place) = transparent();
+    let bytes = transparent.to_bytes();
+    let read = TransparentStatement::from_bytes(&bytes).unwrap();
+    assert_eq!(read, transparent);
+    let (verified, places) = read.check().unwrap();
+    assert_eq!((verified.signed(), places), (&transparent.statement, vec![place]));
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("transparent");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("statement.cose"), bytes).unwrap();
+}

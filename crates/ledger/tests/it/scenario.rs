@@ -1,0 +1,442 @@
+//! Runs `scenarios/*.txt`: what happened in, sheets and bills out. The words of a line are told at [`Runner::line`].
+//!
+//! Every text runs twice, with a block for each statement and with as many statements in a block as there come before
+//! a line that looks at the state. Both must end in the same records and the same root, and taking all blocks back and
+//! applying them again must pass every root on the way.
+
+// Helpers of tests stop at the first surprise, as tests do.
+#![allow(clippy::unwrap_used)]
+
+use crate::support::{
+    DAY_MS, GATEWAY, MINER, OPERATOR, account, apply, at, bind, check, genesis, judge, key, kwh, meter_id, month,
+    month_starts, next_readings, payload, propose, register, sign,
+};
+use ledger::act::{
+    Act, Bill, Break, Contract, CounterPair, LineKind, Note, Register, Role, Tariff, Transfer,
+};
+use ledger::state::{ApplyError, SheetRecord, Undo};
+use ledger::{Block, Genesis, State, Surplus, VerifiedStatement, bill};
+use std::path::Path;
+use units::{Digest, Energy, EnergyBalance, Height, Millis, Money, Month, Timestamp, Voltage};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Blocks {
+    OneEach,
+    ManyStatements,
+}
+
+#[test]
+fn all_scenarios_end_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    assert!(paths.len() >= 15, "only {} scenarios found", paths.len());
+    for path in paths {
+        check_text(&path.file_name().unwrap().to_string_lossy(), &std::fs::read_to_string(&path).unwrap());
+    }
+}
+
+fn check_text(name: &str, text: &str) {
+    let one_each = run(name, text, Blocks::OneEach);
+    let many = run(name, text, Blocks::ManyStatements);
+    // Where the miner is paid by the block, how many there are matters.
+    if !text.contains("\nset blocks_matter") {
+        let records = |state: &State| state.records().map(|(k, r)| (k.clone(), r.clone())).collect::<Vec<_>>();
+        assert_eq!(records(&one_each), records(&many), "{name}: the records depend on the blocks");
+        assert_eq!(one_each.root(), many.root(), "{name}: the root depends on the blocks");
+    }
+}
+
+fn run(name: &str, text: &str, blocks: Blocks) -> State {
+    let lines: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).collect();
+    let mut genesis = genesis();
+    for line in lines.iter().filter_map(|line| line.strip_prefix("set ")) {
+        set(&mut genesis, &line.split_whitespace().collect::<Vec<_>>());
+    }
+    let mut runner = Runner::new(genesis, blocks);
+    for (number, line) in (1..).zip(&lines).filter(|(_, line)| !line.is_empty() && !line.starts_with("set ")) {
+        runner.place = format!("{name}:{number}: {line}");
+        runner.line(line);
+    }
+    runner.flush();
+    runner.undo_and_redo();
+    runner.state
+}
+
+/// `set surplus carries_over`, `set close_after 6 h`, `set budget 20 kWh`, `set fee 1 kWh`, `set level 2`.
+fn set(genesis: &mut Genesis, words: &[&str]) {
+    match words {
+        ["surplus", "carries_over"] => genesis.surplus = Surplus::CarriesOver,
+        ["close_after", hours, "h"] => genesis.close_after = Millis::from_minutes(hours.parse::<u64>().unwrap() * 60),
+        ["budget", energy, "kWh"] => genesis.rewards.monthly_budget = kwh(energy),
+        ["fee", energy, "kWh"] => genesis.rewards.transfer_fee = kwh(energy),
+        ["blocks_matter"] => {}
+        _ => panic!("set {words:?} is not understood"),
+    }
+}
+
+struct Runner {
+    state: State,
+    blocks: Blocks,
+    clock: Timestamp,
+    month: Month,
+    nonce: u64,
+    pending: Vec<VerifiedStatement>,
+    applied: Vec<(Digest, Block, Undo)>,
+    place: String,
+}
+
+impl Runner {
+    fn new(genesis: Genesis, blocks: Blocks) -> Self {
+        let clock = genesis.created + Millis::from_minutes(60);
+        let state = State::new(genesis).unwrap();
+        let (nonce, pending, applied) = (0, Vec::new(), Vec::new());
+        let mut runner =
+            Self { state, blocks, clock, month: month(1), nonce, pending, applied, place: String::new() };
+        runner.submit(OPERATOR, register(GATEWAY, Role::Gateway), "ok");
+        runner
+    }
+
+    /// One line. Acts end with `ok` (which may be left out) or `refused NAME_OF_THE_RULE`.
+    ///
+    /// ```text
+    /// month    2026-07                        noon of its 15th; lines without a month mean it
+    /// at       2026-07-31 23:30               the clock, in Taipei
+    /// members  chen lee                       each with a meter of the same name, from the month's start on
+    /// register NAME as miner
+    /// meter    NUMBER for NAME from 2026-07-02 00:00 [factor 10]
+    /// contract NAME 200 kWh [in 2026-08]
+    /// tariff   3.5 excess 7 round 1 [in 2026-08]
+    /// reading  METER 0.0 -> 90.0 kWh [from 2026-07-31 18:00 until 2026-08-01 06:00] [export 0 -> 5] [gap]
+    ///                                         without times: the day after the last reading
+    /// sell     NAME -> NAME 20 kWh [in 2026-08]
+    /// note     NAME 130 V
+    /// block                                   what was stated so far goes into a block
+    /// close    2026-07                        the clock moves to the month's close
+    /// bill     NAME 2026-07 [2026-08 ...] total 315 [off_by 0.0001] [by NAME]
+    /// line     NAME 2026-07 correction 2026-06 10 kWh x 3.5 = 35
+    /// sheet    NAME [in 2026-07] remaining 0.0 consumed 90.0 ...
+    /// month_of 2026-07 supply -300.0 physical 90.0 budget 0.0
+    /// counter  NAME 2026-07 100.0 -> 190.0 [estimated]
+    /// ```
+    fn line(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (words, verdict) = match words.as_slice() {
+            [words @ .., "refused", rule] => (words, *rule),
+            [words @ .., "ok"] => (words, "ok"),
+            words => (words, "ok"),
+        };
+        match words {
+            ["month", name] => {
+                self.month = name.parse().unwrap();
+                self.move_clock(self.state.genesis().month_span(self.month).unwrap().0 + Millis::from_ms(DAY_MS * 29 / 2));
+            }
+            ["at", day, time] => self.move_clock(moment(day, time)),
+            ["members", names @ ..] => names.iter().for_each(|name| self.member(name)),
+            ["register", name, "as", role] => self.submit(OPERATOR, register(name, role_named(role)), verdict),
+            ["meter", rest @ ..] => self.meter(rest, verdict),
+            ["contract", name, energy, "kWh", rest @ ..] => {
+                let act = Contract { account: account(name), month: self.month_in(rest), energy: kwh(energy) };
+                self.submit(OPERATOR, Act::Contract(act), verdict);
+            }
+            ["tariff", price, "excess", excess, "round", round, rest @ ..] => {
+                let (price, excess_price, round_to) = (money(price), money(excess), money(round));
+                let act = Tariff { from: self.month_in(rest), price, excess_price, round_to };
+                self.submit(OPERATOR, Act::Tariff(act), verdict);
+            }
+            ["reading", meter, start, "->", end, "kWh", rest @ ..] => self.reading(meter, (start, end), rest, verdict),
+            ["sell", from, "->", to, energy, "kWh", rest @ ..] => {
+                let act = Transfer { to: account(to), energy: kwh(energy), month: self.month_in(rest) };
+                self.submit(from, Act::Transfer(act), verdict);
+            }
+            ["note", name, volts, "V"] => self.note(name, volts, verdict),
+            ["block"] => self.flush(),
+            ["close", name] => {
+                self.move_clock(self.state.genesis().close_time(name.parse().unwrap()).unwrap());
+                self.block(&[]);
+            }
+            ["bill", name, rest @ ..] => self.bill(name, rest, verdict),
+            _ => self.expect(words),
+        }
+    }
+
+    /// Lines that look at the state.
+    fn expect(&mut self, words: &[&str]) {
+        self.flush();
+        match words {
+            ["sheet", name, "in", month, terms @ ..] => self.expect_sheet(name, month.parse().unwrap(), terms),
+            ["sheet", name, terms @ ..] => self.expect_sheet(name, self.month, terms),
+            ["line", name, month, kind, of, energy, "kWh", "x", price, "=", amount] => {
+                self.expect_line(name, month, (kind, of), [energy, price, amount]);
+            }
+            ["month_of", month, sides @ ..] => self.expect_month(month.parse().unwrap(), sides),
+            ["counter", name, month, start, "->", end, rest @ ..] => {
+                let sheet = self.sheet(name, month.parse().unwrap());
+                let wanted = (CounterPair { start: kwh(start), end: kwh(end) }, *rest == ["estimated"]);
+                let found: Vec<_> = sheet.meters.iter().map(|meter| (meter.import, meter.estimated)).collect();
+                assert!(found.contains(&wanted), "{}: {found:?}", self.place);
+            }
+            _ => panic!("{}: not understood", self.place),
+        }
+    }
+
+    fn month_in(&self, rest: &[&str]) -> Month {
+        match rest {
+            [] => self.month,
+            ["in", month] => month.parse().unwrap(),
+            _ => panic!("{}: {rest:?} is not understood", self.place),
+        }
+    }
+
+    fn move_clock(&mut self, to: Timestamp) {
+        self.flush();
+        assert!(to >= self.clock, "{}: the clock does not run backwards", self.place);
+        self.clock = to;
+    }
+
+    fn member(&mut self, name: &str) {
+        let start = self.state.genesis().month_span(self.month).unwrap().0;
+        self.submit(OPERATOR, register(name, Role::Member), "ok");
+        self.submit(OPERATOR, Act::Register(Register::Meter(bind(name, name, start))), "ok");
+    }
+
+    fn meter(&mut self, rest: &[&str], verdict: &str) {
+        let [number, "for", name, "from", day, time, rest @ ..] = rest else { panic!("{}", self.place) };
+        let factor = match rest {
+            ["factor", factor] => factor.parse().unwrap(),
+            _ => 1,
+        };
+        let act = ledger::act::RegisterMeter { factor, ..bind(number, name, moment(day, time)) };
+        self.submit(OPERATOR, Act::Register(Register::Meter(act)), verdict);
+    }
+
+    fn reading(&mut self, meter: &str, import: (&str, &str), rest: &[&str], verdict: &str) {
+        // The chain's head must be known, so what came before goes first where blocks hold many.
+        self.flush();
+        let mut readings = next_readings(&self.state, meter, import);
+        let mut rest = rest;
+        loop {
+            rest = match rest {
+                [] => break,
+                ["from", day, time, "until", last_day, last_time, rest @ ..] => {
+                    (readings.start, readings.end) = (moment(day, time), moment(last_day, last_time));
+                    rest
+                }
+                ["export", start, "->", end, rest @ ..] => {
+                    readings.export = Some(CounterPair { start: kwh(start), end: kwh(end) });
+                    rest
+                }
+                [word, rest @ ..] => {
+                    readings.broken = Some(match *word {
+                        "gap" => Break::Gap,
+                        "reset" => Break::Reset,
+                        "exchange" => Break::Exchange,
+                        _ => panic!("{}: `{word}` is not understood", self.place),
+                    });
+                    rest
+                }
+            }
+        }
+        if readings.end > self.clock {
+            self.move_clock(readings.end);
+        }
+        self.submit(GATEWAY, Act::Readings(Box::new(readings)), verdict);
+    }
+
+    fn note(&mut self, name: &str, volts: &str, verdict: &str) {
+        let voltage = Some(Voltage::from_mv(volts.parse::<u64>().unwrap() * 1_000));
+        let note = Note { time: self.clock, voltage, current: None, power: None, energy: None, text: None };
+        self.submit(name, Act::Note(note), verdict);
+    }
+
+    fn bill(&mut self, name: &str, rest: &[&str], verdict: &str) {
+        self.flush();
+        let months: Vec<Month> = rest.iter().map_while(|word| word.parse().ok()).collect();
+        let span = |month: Month| self.state.genesis().month_span(month).unwrap();
+        let (from, until) = (span(months[0]).0, span(months[months.len() - 1]).1);
+        let nothing = Bill { account: account(name), from, until, months: Vec::new(), total: Money::ZERO };
+        let mut bill = bill::of_state(&self.state, account(name), from, until).unwrap_or(nothing);
+        let mut signer = OPERATOR;
+        for pair in rest[months.len()..].chunks(2) {
+            match pair {
+                ["total", amount] => assert_eq!(bill.total, money(amount), "{}", self.place),
+                ["off_by", amount] => bill.total = bill.total.checked_add(money(amount)).unwrap(),
+                ["by", name] => signer = name,
+                _ => panic!("{}: {pair:?} is not understood", self.place),
+            }
+        }
+        self.submit(signer, Act::Bill(Box::new(bill)), verdict);
+    }
+
+    /// Asks the rules, and puts what they accept into a block, now or with others later.
+    fn submit(&mut self, signer: &str, act: Act, verdict: &str) {
+        self.nonce += 1;
+        let statement = sign(&payload(self.state.genesis(), self.nonce, self.clock, vec![act]), &key(signer));
+        let time = self.now();
+        let mut draft = self.state.draft(time, account(MINER)).unwrap();
+        self.pending.iter().for_each(|earlier| draft.push(earlier).unwrap());
+        let found = draft.push(&statement);
+        draft.cancel();
+        let name = found.as_ref().map_or_else(ledger::RuleViolation::name, |()| "ok");
+        assert_eq!(name, verdict, "{}: {found:?}", self.place);
+        match found {
+            Ok(()) => self.pending.push(statement),
+            Err(_) if self.blocks == Blocks::OneEach => self.refuse_block_with(&statement),
+            Err(_) => {}
+        }
+        if self.blocks == Blocks::OneEach {
+            self.flush();
+        }
+    }
+
+    /// A block that contains a refused statement is refused, and nothing moves.
+    fn refuse_block_with(&mut self, statement: &VerifiedStatement) {
+        let (time, before) = (self.now(), self.state.root());
+        let violation = judge(&mut self.state, time, statement).unwrap_err();
+        let block = propose(&mut self.state, time, std::slice::from_ref(statement));
+        let checked = check(&self.state, &block.to_bytes()).unwrap();
+        let refused = self.state.apply(&checked).unwrap_err();
+        assert_eq!(refused, ApplyError::Statement { index: 0, violation }, "{}", self.place);
+        assert_eq!(self.state.root(), before, "{}", self.place);
+    }
+
+    fn flush(&mut self) {
+        if !self.pending.is_empty() {
+            let statements = std::mem::take(&mut self.pending);
+            self.block(&statements);
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.max(self.state.head().time + Millis::from_ms(1))
+    }
+
+    fn block(&mut self, statements: &[VerifiedStatement]) {
+        let (time, before) = (self.now(), self.state.root());
+        let block = propose(&mut self.state, time, statements);
+        let drafted = apply(&mut self.state, &block).unwrap_or_else(|error| panic!("{}: {error}", self.place));
+        self.applied.push((before, block, drafted.undo));
+    }
+
+    fn undo_and_redo(&mut self) {
+        let (last, records) = (self.state.root(), self.state.records().count());
+        let mut blocks = Vec::new();
+        while let Some((before, block, undo)) = self.applied.pop() {
+            self.state.undo(undo);
+            assert_eq!((self.state.root(), self.state.head().hash()), (before, block.header.previous), "{}", self.place);
+            blocks.push(block);
+        }
+        assert_eq!((self.state.head().height, self.state.log().size()), (Height::GENESIS, 0));
+        for block in blocks.iter().rev() {
+            apply(&mut self.state, block).unwrap();
+            assert_eq!(self.state.root(), block.header.state_root);
+        }
+        assert_eq!((self.state.root(), self.state.records().count()), (last, records), "{}", self.place);
+    }
+
+    fn sheet(&self, name: &str, month: Month) -> SheetRecord {
+        self.state.sheet(month, &account(name)).cloned().unwrap_or_default()
+    }
+
+    fn expect_sheet(&self, name: &str, month: Month, terms: &[&str]) {
+        let sheet = self.sheet(name, month).terms;
+        for pair in terms.chunks(2) {
+            let energy = match pair[0] {
+                "contract" => sheet.contract,
+                "carried" => sheet.carried,
+                "generated" => sheet.generated,
+                "gained" => sheet.gained,
+                "consumed" => sheet.consumed,
+                "traded" => sheet.traded,
+                "fee" => sheet.fee,
+                "reward" => sheet.reward,
+                "remaining" | "accumulated" => Energy::ZERO,
+                word => panic!("{}: no term `{word}`", self.place),
+            };
+            let found = match pair[0] {
+                "remaining" => sheet.remaining(),
+                "accumulated" => sheet.accumulated_trade(),
+                _ => energy.to_balance().unwrap(),
+            };
+            assert_eq!(found, balance(pair[1]), "{}: {} is {found}", self.place, pair[0]);
+        }
+    }
+
+    fn expect_line(&self, name: &str, month: &str, (kind, of): (&str, &str), [energy, price, amount]: [&str; 3]) {
+        let kind = match kind {
+            "energy" => LineKind::Energy,
+            "excess" => LineKind::Excess,
+            "correction" => LineKind::Correction,
+            _ => panic!("{}: no line `{kind}`", self.place),
+        };
+        let (from, until) = self.state.genesis().month_span(month.parse().unwrap()).unwrap();
+        let bill = bill::of_state(&self.state, account(name), from, until).unwrap();
+        let (unit_price, amount) = (money(price), money(amount));
+        let wanted =
+            ledger::act::BillLine { kind, month: of.parse().unwrap(), energy: kwh(energy), unit_price, amount };
+        assert!(bill.months[0].lines.contains(&wanted), "{}: {:?}", self.place, bill.months[0].lines);
+    }
+
+    fn expect_month(&self, month: Month, sides: &[&str]) {
+        let record = self.state.month(month).unwrap();
+        for pair in sides.chunks(2) {
+            let found = match pair[0] {
+                "supply" => record.supply,
+                "physical" => record.physical,
+                "budget" => record.budget,
+                "contracts" => record.contracts.to_balance().unwrap(),
+                "rewards" => record.rewards.to_balance().unwrap(),
+                word => panic!("{}: a month has no `{word}`", self.place),
+            };
+            assert_eq!(found, balance(pair[1]), "{}: {} is {found}", self.place, pair[0]);
+        }
+    }
+}
+
+fn role_named(name: &str) -> Role {
+    match name {
+        "operator" => Role::Operator,
+        "member" => Role::Member,
+        "gateway" => Role::Gateway,
+        "miner" => Role::Miner,
+        "auditor" => Role::Auditor,
+        _ => panic!("no role `{name}`"),
+    }
+}
+
+fn money(text: &str) -> Money {
+    Money::parse(text).unwrap()
+}
+
+fn balance(text: &str) -> EnergyBalance {
+    let size = kwh(text.trim_start_matches('-')).to_balance().unwrap();
+    if text.starts_with('-') { EnergyBalance::from_mwh(-size.mwh()) } else { size }
+}
+
+/// `2026-07-31 23:30` in Taipei.
+fn moment(day: &str, time: &str) -> Timestamp {
+    let numbers: Vec<u64> = day.split('-').chain(time.split(':')).map(|part| part.parse().unwrap()).collect();
+    let [2026, number, day, hour, minute] = numbers.as_slice() else { panic!("{day} {time}") };
+    at(u32::try_from(*number).unwrap(), *day, *hour, *minute)
+}
+
+#[test]
+fn the_calendar_of_taipei_is_right() {
+    // 2026-07-01T00:00+08:00 and 2027-01-01T00:00+08:00 as any calendar gives them.
+    assert_eq!(at(7, 1, 0, 0).ms(), 1_782_835_200_000);
+    assert_eq!(month_starts()[12].ms(), 1_798_732_800_000);
+    assert_eq!(meter_id("chen").as_str(), "chen");
+}
+
+#[test]
+#[should_panic(expected = "remaining is 200.0")]
+fn a_wrong_expectation_is_noticed() {
+    check_text("planted", "month 2026-07\nmembers chen\ncontract chen 200 kWh\nsheet chen remaining 199.9");
+}
+
+#[test]
+#[should_panic(expected = "energy_used_up")]
+fn a_refusal_that_does_not_come_is_noticed() {
+    check_text("planted", "month 2026-07\nmembers chen lee\ncontract chen 9 kWh\nsell chen -> lee 9 kWh refused energy_used_up");
+}

@@ -1,0 +1,256 @@
+//! A small community with fixed keys, statements as one writes them, and blocks that go the one way: bytes, structure,
+//! check, apply.
+
+
+// Helpers of tests stop at the first surprise, as tests do.
+#![allow(clippy::unwrap_used)]
+use ledger::act::{Act, CounterPair, Readings, Register, RegisterKey, RegisterMeter, Role};
+use ledger::state::{ApplyError, Drafted, RecordKey};
+use ledger::{
+    Block, BlockError, CheckedBlock, Engine, Genesis, GenesisMiner, Header, OrderRules, Payload, RewardRules,
+    RuleViolation, SecretKey, SignedStatement, State, Surplus, VerifiedStatement, difficulty_of_level, log, target,
+};
+use sha2::{Digest as _, Sha256};
+use units::{AccountId, BindingId, Digest, Energy, MeterId, Millis, Month, Timestamp, Voltage};
+
+/// Names of keys that are no member's.
+pub(crate) const OPERATOR: &str = "operator";
+pub(crate) const MINER: &str = "miner";
+pub(crate) const GATEWAY: &str = "gateway";
+
+/// 2026-01-01 00:00 in Asia/Taipei (UTC+8, no summer time): 2025-12-31T16:00:00Z.
+const YEAR_START_MS: u64 = 1_767_196_800_000;
+pub(crate) const DAY_MS: u64 = 86_400_000;
+const DAYS_OF_2026: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/// The starts of the twelve months of 2026 and of January 2027.
+pub(crate) fn month_starts() -> Vec<Timestamp> {
+    let mut starts = vec![Timestamp::from_ms(YEAR_START_MS)];
+    for days in DAYS_OF_2026 {
+        starts.push(starts[starts.len() - 1] + Millis::from_ms(days * DAY_MS));
+    }
+    starts
+}
+
+/// A point in Taipei's 2026.
+pub(crate) fn at(month: u32, day: u64, hour: u64, minute: u64) -> Timestamp {
+    let start = month_starts()[usize::try_from(month).unwrap() - 1];
+    start + Millis::from_minutes(((day - 1) * 24 + hour) * 60 + minute)
+}
+
+pub(crate) fn month(number: u32) -> Month {
+    Month::new(2026, number).unwrap()
+}
+
+pub(crate) fn kwh(text: &str) -> Energy {
+    Energy::parse_kwh(text).unwrap()
+}
+
+/// The key that a name stands for, the same in every test.
+pub(crate) fn key(name: &str) -> SecretKey {
+    SecretKey::ed25519(Sha256::digest(format!("wattproof test key {name}")).into())
+}
+
+pub(crate) fn account(name: &str) -> AccountId {
+    key(name).account()
+}
+
+/// A ledger of level 1 without rewards, whose months close six hours after their end.
+pub(crate) fn genesis() -> Genesis {
+    Genesis {
+        version: Genesis::VERSION,
+        name: "test".into(),
+        created: at(1, 1, 0, 0),
+        operator: key(OPERATOR).public(),
+        log_key: key("log").public(),
+        receipt_keys: vec![SecretKey::p256([1; 32]).unwrap().public()],
+        miners: vec![GenesisMiner { key: key(MINER).public(), beneficiary: account("chen") }],
+        time_zone: "Asia/Taipei".into(),
+        first_month: month(1),
+        month_starts: month_starts(),
+        currency: "TWD".into(),
+        close_after: Millis::from_minutes(6 * 60),
+        surplus: Surplus::Lapses,
+        order: OrderRules {
+            level: 1,
+            block_interval_min: Millis::from_ms(1),
+            empty_block_after: Millis::from_ms(10),
+            final_depth: 0,
+        },
+        rewards: RewardRules {
+            by_level: [2, 4, 6, 8, 10].map(Energy::from_kwh),
+            monthly_budget: Energy::ZERO,
+            transfer_fee: Energy::ZERO,
+        },
+        public_readings: true,
+        classroom: true,
+        voltage_min: Voltage::from_mv(99_000),
+        voltage_max: Voltage::from_mv(121_000),
+    }
+}
+
+/// A payload that lives half an hour (readings: forever). The nonce is a number, so that every run gives the same bytes.
+pub(crate) fn payload(genesis: &Genesis, nonce: u64, issued: Timestamp, acts: Vec<Act>) -> Payload {
+    let readings = !acts.is_empty() && acts.iter().all(|act| matches!(act, Act::Readings(_)));
+    let expires = (!readings).then(|| issued + Millis::from_minutes(30));
+    let mut bytes = [0; 16];
+    bytes[8..].copy_from_slice(&nonce.to_be_bytes());
+    Payload { ledger: genesis.ledger(), nonce: bytes, issued, expires, acts }
+}
+
+/// Signed and read back from its leaf form.
+pub(crate) fn sign(payload: &Payload, key: &SecretKey) -> VerifiedStatement {
+    let signed = SignedStatement::sign(payload, key).unwrap();
+    let read = SignedStatement::from_leaf(signed.leaf()).unwrap();
+    assert_eq!(read, signed);
+    read.verify(&key.public()).unwrap()
+}
+
+pub(crate) fn register(name: &str, role: Role) -> Act {
+    let key = key(name).public();
+    let beneficiary = (role == Role::Miner).then(|| account("chen"));
+    Act::Register(Register::Key(RegisterKey { key, role, from: at(1, 1, 0, 0), beneficiary }))
+}
+
+pub(crate) fn meter_id(name: &str) -> MeterId {
+    name.parse().unwrap()
+}
+
+pub(crate) fn bind(meter: &str, member: &str, from: Timestamp) -> RegisterMeter {
+    RegisterMeter {
+        meter: meter_id(meter),
+        signer: account(GATEWAY),
+        member: account(member),
+        from,
+        profile: "im1281b".into(),
+        factor: 1,
+    }
+}
+
+/// The next interval of a meter's present binding: from the chain's head, a day long.
+pub(crate) fn next_readings(state: &State, meter: &str, import: (&str, &str)) -> Readings {
+    let (binding, record) = state.meter(&meter_id(meter)).unwrap();
+    let start = record.head.end;
+    Readings {
+        binding,
+        seq: record.head.next_seq,
+        previous: record.head.previous,
+        start,
+        end: start + Millis::from_ms(DAY_MS),
+        import: CounterPair { start: kwh(import.0), end: kwh(import.1) },
+        export: None,
+        count: 2,
+        voltage: None,
+        peak_current: None,
+        peak_power: None,
+        broken: None,
+        events: Vec::new(),
+        estimated: false,
+        columns: Digest::from_bytes([0; 32]),
+        frames: Digest::from_bytes([0; 32]),
+    }
+}
+
+/// What a rule says about a statement at a time; the state stays as it is.
+pub(crate) fn judge(state: &mut State, time: Timestamp, statement: &VerifiedStatement) -> Result<(), RuleViolation> {
+    let before = state.root();
+    let mut draft = state.draft(time, account(MINER)).unwrap();
+    let verdict = draft.push(statement);
+    draft.cancel();
+    assert_eq!(state.root(), before);
+    verdict
+}
+
+/// A block on the head, sealed but not applied. Statements that break a rule are put in all the same.
+pub(crate) fn propose(state: &mut State, time: Timestamp, statements: &[VerifiedStatement]) -> Block {
+    let mut draft = state.draft(time, account(MINER)).unwrap();
+    for statement in statements {
+        let _ = draft.push(statement);
+    }
+    let drafted = draft.finish().unwrap();
+    let state_root = drafted.state_root;
+    state.undo(drafted.undo);
+    let statements: Vec<SignedStatement> = statements.iter().map(|statement| statement.signed().clone()).collect();
+    let leaves: Vec<Digest> = statements.iter().map(|statement| log::leaf_hash(statement.leaf())).collect();
+    let (log_size, log_root) = state.log().extended(&leaves);
+    let header = Header {
+        version: Genesis::VERSION,
+        ledger: state.ledger(),
+        height: state.head().height.next(),
+        time,
+        previous: state.head().hash(),
+        log_size,
+        log_root,
+        state_root,
+        proposer: account(MINER),
+        engine: Engine { difficulty: difficulty_of_level(1), extra_nonce: 0, nonce: 0 },
+    };
+    seal(header, statements, &key(MINER))
+}
+
+/// Searches and seals.
+pub(crate) fn seal(mut header: Header, statements: Vec<SignedStatement>, key: &SecretKey) -> Block {
+    let target = target(header.engine.difficulty);
+    while *header.hash().as_bytes() > target {
+        header.engine.nonce += 1;
+    }
+    let seal = key.sign(&Block::sealed_bytes(&header.hash()));
+    Block { header, statements, seal }
+}
+
+/// From the wire form to a checked block on the head.
+pub(crate) fn check(state: &State, bytes: &[u8]) -> Result<CheckedBlock, BlockError> {
+    let block = Block::from_bytes(bytes)?;
+    assert_eq!(block.to_bytes(), bytes);
+    block.check(state.genesis(), state.head(), state.log(), &|id| state.key_of(id))
+}
+
+/// The whole way of a block that must pass the check.
+pub(crate) fn apply(state: &mut State, block: &Block) -> Result<Drafted, ApplyError> {
+    let checked = check(state, &block.to_bytes()).unwrap();
+    let drafted = state.apply(&checked)?;
+    state.check_balances().unwrap();
+    Ok(drafted)
+}
+
+/// A state whose operator has registered the gateway, Chen and Lee, each member with a meter from July on and a
+/// contract of July (Chen 200 kWh, Lee 100 kWh), and a tariff of 3.5 a kWh, 7 beyond the sheet. It is July 1st, 01:00.
+pub(crate) fn community() -> State {
+    let mut state = State::new(genesis()).unwrap();
+    let issued = at(7, 1, 0, 0);
+    let contract = |name, energy| {
+        Act::Contract(ledger::act::Contract { account: account(name), month: month(7), energy: kwh(energy) })
+    };
+    let acts = vec![
+        register(GATEWAY, Role::Gateway),
+        register("chen", Role::Member),
+        register("lee", Role::Member),
+        Act::Register(Register::Meter(bind("m-chen", "chen", issued))),
+        Act::Register(Register::Meter(bind("m-lee", "lee", issued))),
+        contract("chen", "200"),
+        contract("lee", "100"),
+        tariff(7, "3.5", "7", "1"),
+    ];
+    let statement = sign(&payload(state.genesis(), 0, issued, acts), &key(OPERATOR));
+    let block = propose(&mut state, at(7, 1, 1, 0), &[statement]);
+    apply(&mut state, &block).unwrap();
+    state
+}
+
+pub(crate) fn tariff(from: u32, price: &str, excess: &str, round_to: &str) -> Act {
+    let money = |text: &str| units::Money::parse(text).unwrap();
+    Act::Tariff(ledger::act::Tariff {
+        from: month(from),
+        price: money(price),
+        excess_price: money(excess),
+        round_to: money(round_to),
+    })
+}
+
+/// The binding of a meter.
+pub(crate) fn binding_of(state: &State, meter: &str) -> BindingId {
+    match state.record(&RecordKey::Meter(meter_id(meter))) {
+        Some(ledger::state::Record::Meter(id)) => *id,
+        other => panic!("{meter} has no binding: {other:?}"),
+    }
+}
