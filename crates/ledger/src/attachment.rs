@@ -8,7 +8,7 @@
 //!
 //! An attachment is needed to acknowledge a statement, never for a block's validity.
 
-mod columns;
+pub mod columns;
 
 pub use columns::{COLUMNS_MAX, ColumnsError, PACKED_FROM, ROWS_MAX, Row};
 
