@@ -4,6 +4,9 @@
 //! as `verify_strict` (no small-order points, canonical encodings), ECDSA P-256 with SHA-256 and low S only.
 
 use ed25519_dalek::Signer as _;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::spki::der::zeroize::Zeroizing;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use minicbor::{Decode, Encode, Encoder, decode, encode};
 use p256::ecdsa::signature::Verifier as _;
 use sha2::{Digest as _, Sha256};
@@ -19,6 +22,9 @@ pub enum KeyError {
     /// The signature does not fit key and content.
     #[error("the signature does not fit the key and the content")]
     InvalidSignature,
+    /// The text is no PKCS#8 private key of a kind that is used here.
+    #[error("not a PKCS#8 private key (`-----BEGIN PRIVATE KEY-----`) of Ed25519 or P-256, or it is encrypted")]
+    InvalidPem,
 }
 
 /// A public key as a COSE_Key (RFC 9052 7), required parameters only.
@@ -201,6 +207,33 @@ impl SecretKey {
         }
     }
 
+    /// As a PKCS#8 PEM text (RFC 5958, RFC 7468; Ed25519 as in RFC 8410), not encrypted. Other programs read it too, so
+    /// of Ed25519 only the secret part is written: version 1 of the form, which all of them know.
+    ///
+    /// # Errors
+    /// [`KeyError::InvalidPem`] never for a key that exists; the encoding is the libraries' and they answer so.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        match self {
+            Self::Ed25519(key) => {
+                KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_pem(LineEnding::LF)
+            }
+            Self::P256(key) => key.to_pkcs8_pem(LineEnding::LF),
+        }
+        .map_err(|_| KeyError::InvalidPem)
+    }
+
+    /// From a PKCS#8 PEM text; which kind of key it is stands in it.
+    ///
+    /// # Errors
+    /// [`KeyError::InvalidPem`] for anything else.
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        if let Ok(key) = ed25519_dalek::SigningKey::from_pkcs8_pem(text) {
+            return Ok(Self::Ed25519(Box::new(key)));
+        }
+        let key = p256::ecdsa::SigningKey::from_pkcs8_pem(text).map_err(|_| KeyError::InvalidPem)?;
+        Ok(Self::P256(Box::new(key)))
+    }
+
     /// Its public key.
     #[must_use]
     pub fn public(&self) -> PublicKey {
@@ -300,6 +333,36 @@ mod tests {
         for key in keys() {
             let encoded = crate::cbor::encode(&key.public());
             assert_eq!(crate::cbor::decode::<PublicKey>(&encoded), Ok(key.public()));
+        }
+    }
+
+    #[test]
+    fn keys_survive_their_pem() {
+        for key in keys() {
+            let pem = key.to_pem().unwrap();
+            assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+            let read = SecretKey::from_pem(&pem).unwrap();
+            assert_eq!((read.seed(), read.public()), (key.seed(), key.public()));
+        }
+    }
+
+    #[test]
+    fn read_the_pem_of_rfc_8410() {
+        // RFC 8410 10.3 (without the attribute) and the public key that 10.1 gives for it.
+        let pem = "-----BEGIN PRIVATE KEY-----\n\
+                   MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+                   -----END PRIVATE KEY-----\n";
+        let PublicKey::Ed25519(x) = SecretKey::from_pem(pem).unwrap().public() else { panic!("an Ed25519 key") };
+        let hex: String = x.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1");
+    }
+
+    #[test]
+    fn reject_texts_that_are_no_private_key() {
+        let pem = keys()[0].to_pem().unwrap();
+        for text in ["", "-----BEGIN PRIVATE KEY-----", &pem.replace("PRIVATE", "PUBLIC"), &pem.replace("MC4C", "MC4D")]
+        {
+            assert_eq!(SecretKey::from_pem(text).err(), Some(KeyError::InvalidPem), "{text}");
         }
     }
 
