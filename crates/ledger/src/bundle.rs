@@ -61,11 +61,8 @@ pub struct FrameEvidence {
     /// The attachment's salt.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub salt: [u8; 32],
-    /// Frames under the root.
+    /// The frame and its path under the act's root, whose tree has the act's `count` of leaves.
     #[n(3)]
-    pub count: u32,
-    /// The frame and its path.
-    #[n(4)]
     pub proof: FrameProof,
 }
 
@@ -300,7 +297,7 @@ impl Gathering<'_> {
         let attachment = self.source.attachment(&statement)?;
         let ends = attachment.ends?;
         let proof = if last { ends.last } else { ends.first };
-        Some(FrameEvidence { statement, last, salt: attachment.salt, count: attachment.frame_count, proof })
+        Some(FrameEvidence { statement, last, salt: attachment.salt, proof })
     }
 
     fn keys(&self) -> Vec<PublicKey> {

@@ -326,7 +326,7 @@ impl Evidence<'_> {
             acts.iter().find_map(|act| if let Act::Readings(readings) = act { Some(readings) } else { None });
         let readings: &Readings = readings.ok_or(format!("statement {} has no readings", statement.id()))?;
         let binding = self.binding(readings.binding)?;
-        let count = u64::from(evidence.count);
+        let count = u64::from(readings.count);
         let index = if evidence.last { count.saturating_sub(1) } else { 0 };
         let leaf = frame_leaf(&evidence.salt, &evidence.proof.frame);
         if log::root_from_inclusion(leaf, index, count, &evidence.proof.path) != Some(readings.frames) {

@@ -1,7 +1,6 @@
 //! A small community with fixed keys, statements as one writes them, and blocks that go the one way: bytes, structure,
 //! check, apply.
 
-
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
 use ledger::act::{Act, CounterPair, Readings, Register, RegisterKey, RegisterMeter, Role};
@@ -217,6 +216,14 @@ pub(crate) fn apply(state: &mut State, block: &Block) -> Result<Drafted, ApplyEr
 /// contract of July (Chen 200 kWh, Lee 100 kWh), and a tariff of 3.5 a kWh, 7 beyond the sheet. It is July 1st, 01:00.
 pub(crate) fn community() -> State {
     let mut state = State::new(genesis()).unwrap();
+    let statement = community_statement(&state);
+    let block = propose(&mut state, at(7, 1, 1, 0), &[statement]);
+    apply(&mut state, &block).unwrap();
+    state
+}
+
+/// The operator's statement that founds [`community`].
+pub(crate) fn community_statement(state: &State) -> VerifiedStatement {
     let issued = at(7, 1, 0, 0);
     let contract = |name, energy| {
         Act::Contract(ledger::act::Contract { account: account(name), month: month(7), energy: kwh(energy) })
@@ -231,10 +238,7 @@ pub(crate) fn community() -> State {
         contract("lee", "100"),
         tariff(7, "3.5", "7", "1"),
     ];
-    let statement = sign(&payload(state.genesis(), 0, issued, acts), &key(OPERATOR));
-    let block = propose(&mut state, at(7, 1, 1, 0), &[statement]);
-    apply(&mut state, &block).unwrap();
-    state
+    sign(&payload(state.genesis(), 0, issued, acts), &key(OPERATOR))
 }
 
 pub(crate) fn tariff(from: u32, price: &str, excess: &str, round_to: &str) -> Act {

@@ -1,0 +1,286 @@
+//! A bill's bundle, a checkpoint and a whole export: verified with and without a trusted origin, and refused after any
+//! change.
+
+use crate::support::*;
+use ledger::act::{Act, Bill, Break, Readings, Transfer};
+use ledger::attachment::{Attachment, Exchange, Frame, Row, Summary};
+use ledger::bundle::{BillBundle, BundleError, Source};
+use ledger::state::Entry;
+use ledger::verify::{Kind, Layer, LedgerExport, Outcome, Report, Verdict, verify};
+use ledger::{Checkpoint, Genesis, State, VerifiedStatement, bill, cbor};
+use std::collections::BTreeMap;
+use units::{AccountId, Energy, Millis, Month, Quantity, Reading, StatementId};
+
+/// A node's store in memory.
+#[derive(Default)]
+struct Store {
+    statements: Vec<VerifiedStatement>,
+    entries: BTreeMap<(Month, AccountId), Vec<Entry>>,
+    attachments: BTreeMap<StatementId, Attachment>,
+    blocks: Vec<Vec<u8>>,
+}
+
+impl Store {
+    fn commit(&mut self, state: &mut State, time: units::Timestamp, statements: Vec<VerifiedStatement>) {
+        let block = propose(state, time, &statements);
+        let drafted = apply(state, &block).unwrap();
+        for (month, account, entry) in drafted.entries {
+            self.entries.entry((month, account)).or_default().push(entry);
+        }
+        self.blocks.push(block.to_bytes());
+        self.statements.extend(statements);
+    }
+}
+
+impl Source for Store {
+    fn statement(&self, id: &StatementId) -> Option<(u64, Vec<u8>)> {
+        let found = (0u64..).zip(&self.statements).find(|(_, statement)| statement.id() == *id);
+        found.map(|(index, statement)| (index, statement.signed().leaf().to_vec()))
+    }
+    fn entries(&self, month: Month, account: &AccountId) -> Vec<Entry> {
+        self.entries.get(&(month, *account)).cloned().unwrap_or_default()
+    }
+    fn attachment(&self, id: &StatementId) -> Option<Attachment> {
+        self.attachments.get(id).cloned()
+    }
+}
+
+/// A meter model of this test: its answer is the counter in mWh, eight bytes.
+fn read_frame(profile: &str, frame: &Frame) -> Result<Energy, String> {
+    assert_eq!(profile, "im1281b");
+    let bytes: [u8; 8] = frame.exchanges[0].response.clone().try_into().map_err(|_| "eight bytes".to_owned())?;
+    Ok(Energy::from_mwh(u64::from_be_bytes(bytes)))
+}
+
+/// The next interval of Chen's meter with three readings, whose counters are given in kWh.
+fn interval(state: &State, counters: [&str; 3], broken: Option<Break>) -> (Readings, Attachment) {
+    let import = match broken {
+        None if state.meter(&meter_id("m-chen")).unwrap().1.head.import.is_some() => {
+            let head = state.meter(&meter_id("m-chen")).unwrap().1.head.import.unwrap();
+            (head, kwh(counters[2]))
+        }
+        _ => (kwh(counters[0]), kwh(counters[2])),
+    };
+    let mut readings = next_readings(state, "m-chen", ("0", "0"));
+    if broken.is_some() {
+        readings.start = readings.start + Millis::from_ms(DAY_MS);
+        readings.end = readings.end + Millis::from_ms(DAY_MS);
+    }
+    let (mut rows, mut frames) = (Vec::new(), Vec::new());
+    for (minute, counter) in (1u64..).zip(counters) {
+        let time = readings.start + Millis::from_minutes(minute);
+        let mwh = kwh(counter).mwh();
+        let mut reading = Reading::new();
+        reading.insert(Quantity::EnergyImport, i64::try_from(mwh).unwrap());
+        rows.push(Row { time, reading });
+        let exchange = Exchange { request: vec![1, 3], response: mwh.to_be_bytes().to_vec() };
+        frames.push(Frame { time, exchanges: vec![exchange] });
+    }
+    let attachment = Attachment::build([9; 32], &rows, &frames).unwrap();
+    readings.count = Summary::of(&rows).count;
+    readings.import = ledger::act::CounterPair { start: import.0, end: import.1 };
+    readings.broken = broken;
+    readings.columns = attachment.columns_hash();
+    readings.frames = attachment.frames_root().unwrap();
+    attachment.check(&readings).unwrap();
+    (readings, attachment)
+}
+
+/// July of Chen: three days, a gap, 20 kWh sold to Lee, the close and the bill. The first interval ever starts at its
+/// own first reading.
+fn july() -> (State, Store, Bill) {
+    let mut state = State::new(genesis()).unwrap();
+    let mut store = Store::default();
+    let setup = community_statement(&state);
+    store.commit(&mut state, at(7, 1, 0, 1), vec![setup]);
+    for (day, counters, broken) in [
+        (2, ["100.0", "101.5", "103.0"], None),
+        (3, ["103.25", "104.5", "106.0"], None),
+        (5, ["111.0", "112.5", "113.125"], Some(Break::Gap)),
+        (6, ["113.25", "114.5", "116.0"], None),
+    ] {
+        let (readings, attachment) = interval(&state, counters, broken);
+        let payload = payload(state.genesis(), day, at(7, day, 0, 0), vec![Act::Readings(Box::new(readings))]);
+        let statement = sign(&payload, &key(GATEWAY));
+        store.attachments.insert(statement.id(), attachment);
+        store.commit(&mut state, at(7, day, 1, 0), vec![statement]);
+    }
+    let sale = Transfer { to: account("lee"), energy: kwh("20"), month: month(7) };
+    let sale = payload(state.genesis(), 90, at(7, 7, 0, 0), vec![Act::Transfer(sale)]);
+    store.commit(&mut state, at(7, 7, 0, 1), vec![sign(&sale, &key("chen"))]);
+    // Empty: closes July.
+    store.commit(&mut state, at(8, 1, 7, 0), vec![]);
+    let bill = bill::of_state(&state, account("chen"), at(7, 1, 0, 0), at(8, 1, 0, 0)).unwrap();
+    let act = payload(state.genesis(), 91, at(8, 1, 8, 0), vec![Act::Bill(Box::new(bill.clone()))]);
+    store.commit(&mut state, at(8, 1, 8, 1), vec![sign(&act, &key(OPERATOR))]);
+    (state, store, bill)
+}
+
+fn checkpoint(state: &State) -> String {
+    Checkpoint::for_header(state.head()).sign(&key("log")).unwrap()
+}
+
+fn bundle(state: &State, store: &Store) -> BillBundle {
+    BillBundle::gather(state, checkpoint(state), account("chen"), at(7, 1, 0, 0), store).unwrap()
+}
+
+fn check_bytes(bytes: &[u8], trust: Option<&Genesis>) -> Report {
+    verify(bytes, trust, &read_frame)
+}
+
+fn outcome(report: &Report, layer: Layer) -> Option<Outcome> {
+    report.findings.iter().filter(|finding| finding.layer == layer).map(|finding| finding.outcome).max()
+}
+
+#[test]
+fn a_true_bill_is_verified_down_to_the_meters_bytes() {
+    let (state, store, bill) = july();
+    assert_eq!((bill.months[0].meters[0].previous, bill.months[0].meters[0].present), (kwh("100"), kwh("116")));
+    let bytes = bundle(&state, &store).to_bytes();
+    let report = check_bytes(&bytes, Some(state.genesis()));
+    assert_eq!((report.kind, report.verdict()), (Kind::BillBundle, Verdict::Verified), "{report:#?}");
+    for layer in [
+        Layer::Origin,
+        Layer::Structure,
+        Layer::Signatures,
+        Layer::Inclusion,
+        Layer::Finality,
+        Layer::MeterSequence,
+        Layer::RawFrames,
+        Layer::Arithmetic,
+        Layer::Tariff,
+    ] {
+        assert_eq!(outcome(&report, layer), Some(Outcome::Passed), "{layer:?}");
+    }
+}
+
+#[test]
+fn without_a_trusted_origin_the_answer_is_never_verified() {
+    let (state, store, _) = july();
+    let bytes = bundle(&state, &store).to_bytes();
+    assert_eq!(check_bytes(&bytes, None).verdict(), Verdict::OriginUnknown);
+    let other = Genesis { name: "another".into(), ..genesis() };
+    let report = check_bytes(&bytes, Some(&other));
+    assert_eq!((report.verdict(), outcome(&report, Layer::Origin)), (Verdict::Failed, Some(Outcome::Failed)));
+}
+
+#[test]
+fn no_flipped_bit_of_a_bundle_passes() {
+    let (state, store, _) = july();
+    let bytes = bundle(&state, &store).to_bytes();
+    let genesis = state.genesis().clone();
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        // Without trust every byte must hold by itself, the genesis document's own included.
+        let report = check_bytes(&flipped, None);
+        assert_eq!(report.verdict(), Verdict::Failed, "bit {bit} of {}: {report:#?}", bytes.len() * 8);
+    }
+    assert_eq!(check_bytes(&bytes, Some(&genesis)).verdict(), Verdict::Verified);
+}
+
+/// Each change with the layer that must notice it.
+#[test]
+fn each_layer_notices_its_own_lie() {
+    let (state, store, bill) = july();
+    let whole = bundle(&state, &store);
+    let trust = state.genesis().clone();
+    let check = |name: &str, layer: Layer, changed: &BillBundle| {
+        let report = check_bytes(&changed.to_bytes(), Some(&trust));
+        assert_eq!(outcome(&report, layer), Some(Outcome::Failed), "{name}: {report:#?}");
+        assert_eq!(report.verdict(), Verdict::Failed, "{name}");
+    };
+
+    let mut dearer = bill.clone();
+    dearer.total = units::Money::from_1e4(bill.total.as_1e4() + 10_000);
+    let forged = payload(&trust, 91, at(8, 1, 8, 0), vec![Act::Bill(Box::new(dearer))]);
+    let forged = sign(&forged, &key(OPERATOR));
+    let mut changed = whole.clone();
+    let last = changed.statements.len() - 1;
+    changed.statements[last].leaf = forged.signed().leaf().to_vec();
+    changed.bill = forged.id();
+    check("a dearer bill, signed by the operator but never accepted", Layer::Inclusion, &changed);
+
+    let mut changed = whole.clone();
+    changed.entries[0].entries.remove(1);
+    check("an interval left out of the list", Layer::Inclusion, &changed);
+
+    let mut changed = whole.clone();
+    let swapped = changed.frames[0].proof.frame.clone();
+    changed.frames[1].proof.frame = swapped;
+    check("another frame of the same meter", Layer::RawFrames, &changed);
+
+    let mut changed = whole.clone();
+    changed.checkpoint = checkpoint(&State::new(genesis()).unwrap());
+    check("a checkpoint of an earlier block", Layer::Finality, &changed);
+
+    let mut changed = whole.clone();
+    changed.checkpoint = Checkpoint::for_header(state.head()).sign(&key("lee")).unwrap();
+    check("a checkpoint that the log key did not sign", Layer::Finality, &changed);
+
+    let mut changed = whole.clone();
+    changed.keys.retain(|known| *known != key(GATEWAY).public());
+    check("no key of the gateway", Layer::Signatures, &changed);
+}
+
+#[test]
+fn erased_frames_are_reported_and_never_passed() {
+    let (state, mut store, _) = july();
+    store.attachments.clear();
+    let report = check_bytes(&bundle(&state, &store).to_bytes(), Some(state.genesis()));
+    assert_eq!(outcome(&report, Layer::RawFrames), Some(Outcome::Unknown));
+    assert_eq!(report.verdict(), Verdict::Verified, "the bill stands without them");
+}
+
+#[test]
+fn a_frame_that_says_another_counter_fails() {
+    let (state, store, _) = july();
+    let bytes = bundle(&state, &store).to_bytes();
+    let lying = |_: &str, _: &Frame| Ok(kwh("99"));
+    let report = verify(&bytes, Some(state.genesis()), &lying);
+    assert_eq!(outcome(&report, Layer::RawFrames), Some(Outcome::Failed));
+}
+
+#[test]
+fn a_month_without_a_bill_has_no_bundle() {
+    let (state, store, _) = july();
+    let gathered = BillBundle::gather(&state, checkpoint(&state), account("lee"), at(7, 1, 0, 0), &store);
+    assert_eq!(gathered, Err(BundleError::NoBill { account: account("lee"), from: at(7, 1, 0, 0) }));
+}
+
+#[test]
+fn a_whole_ledger_replays_and_no_flipped_bit_passes() {
+    let (state, store, _) = july();
+    let (genesis, note) = (state.genesis().to_bytes(), checkpoint(&state));
+    let blocks = store.blocks.iter().map(Vec::as_slice).collect();
+    let bytes = LedgerExport { genesis: &genesis, blocks, checkpoint: &note }.to_bytes();
+    assert_eq!(check_bytes(&bytes, Some(state.genesis())).verdict(), Verdict::Verified);
+    assert_eq!(LedgerExport::from_bytes(&bytes).unwrap().replay().unwrap().root(), state.root());
+    // One bit of every byte; each costs a replay.
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert_eq!(check_bytes(&flipped, None).verdict(), Verdict::Failed, "byte {at}");
+    }
+    let mut shortened = LedgerExport::from_bytes(&bytes).unwrap();
+    shortened.blocks.pop();
+    let report = check_bytes(&shortened.to_bytes(), Some(state.genesis()));
+    assert_eq!(outcome(&report, Layer::Finality), Some(Outcome::Failed), "the last block is missing");
+}
+
+#[test]
+fn checkpoint_and_genesis_are_told_from_garbage() {
+    let (state, ..) = july();
+    let trust = state.genesis();
+    for (bytes, kind, with_trust, without) in [
+        (checkpoint(&state).into_bytes(), Kind::Checkpoint, Verdict::Verified, Verdict::OriginUnknown),
+        (trust.to_bytes(), Kind::Genesis, Verdict::Verified, Verdict::OriginUnknown),
+        (b"%PDF-1.7".to_vec(), Kind::Unknown, Verdict::Failed, Verdict::Failed),
+        (Vec::new(), Kind::Unknown, Verdict::Failed, Verdict::Failed),
+        (cbor::encode(&7u8), Kind::Unknown, Verdict::Failed, Verdict::Failed),
+    ] {
+        let report = check_bytes(&bytes, Some(trust));
+        assert_eq!((report.kind, report.verdict()), (kind, with_trust));
+        assert_eq!(check_bytes(&bytes, None).verdict(), without);
+    }
+}
