@@ -224,7 +224,7 @@ pub(crate) fn community() -> State {
 
 /// The operator's statement that founds [`community`].
 pub(crate) fn community_statement(state: &State) -> VerifiedStatement {
-    let issued = at(7, 1, 0, 0);
+    let start = at(7, 1, 0, 0);
     let contract = |name, energy| {
         Act::Contract(ledger::act::Contract { account: account(name), month: month(7), energy: kwh(energy) })
     };
@@ -232,13 +232,13 @@ pub(crate) fn community_statement(state: &State) -> VerifiedStatement {
         register(GATEWAY, Role::Gateway),
         register("chen", Role::Member),
         register("lee", Role::Member),
-        Act::Register(Register::Meter(bind("m-chen", "chen", issued))),
-        Act::Register(Register::Meter(bind("m-lee", "lee", issued))),
+        Act::Register(Register::Meter(bind("m-chen", "chen", start))),
+        Act::Register(Register::Meter(bind("m-lee", "lee", start))),
         contract("chen", "200"),
         contract("lee", "100"),
         tariff(7, "3.5", "7", "1"),
     ];
-    sign(&payload(state.genesis(), 0, issued, acts), &key(OPERATOR))
+    sign(&payload(state.genesis(), 0, at(7, 1, 0, 45), acts), &key(OPERATOR))
 }
 
 pub(crate) fn tariff(from: u32, price: &str, excess: &str, round_to: &str) -> Act {
