@@ -81,7 +81,7 @@ impl Replay {
         Ok(Self::from_minutes(minutes))
     }
 
-    /// The excerpt of the UCI household recording that comes with the program: three days from 2006-12-20.
+    /// The excerpt of the UCI household recording that comes with the program: seven days from 2006-12-20.
     ///
     /// # Errors
     /// Never for the excerpt as shipped; a test reads it.
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_excerpt_has_three_days() {
-        assert_eq!(Replay::excerpt().unwrap().minutes(), 3 * 1_440);
+    fn the_shipped_excerpt_has_seven_days() {
+        assert_eq!(Replay::excerpt().unwrap().minutes(), 7 * 1_440);
     }
 }
