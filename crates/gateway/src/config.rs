@@ -1,0 +1,387 @@
+//! The gateway's configuration file, checked as a whole before anything runs. `example.toml` documents every key.
+
+use crate::core::{BusSettings, MeterSettings};
+use meter::strict_toml::{self, TomlError};
+use meter::{Device, Framing, Profile, ProfileError};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use units::{AccountId, IdError, MeterId, Millis, Quantity};
+
+/// Buses of a gateway: each has a task and a port; a Raspberry Pi has fewer USB ports.
+pub const BUSES_MAX: usize = 32;
+/// Highest address of a meter (MODBUS over Serial Line V1.02, 2.2).
+pub const ADDRESS_MAX: u8 = 247;
+/// Largest profile file: ten times the largest shipped one.
+pub const PROFILE_BYTES_MAX: u64 = 64 * 1024;
+
+const MINUTES_OF_A_DAY: u64 = 24 * 60;
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {error}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Not TOML, a key missing, or a key misspelt.
+    #[error(transparent)]
+    Toml(#[from] TomlError),
+    /// The interval does not divide a day.
+    #[error("interval_minutes = {0}: it must divide a day (1440 minutes), such as 15, 30 or 60")]
+    Interval(u64),
+    /// No bus, or too many.
+    #[error("{0} [[bus]] blocks; a gateway has 1 to {BUSES_MAX}")]
+    BusCount(usize),
+    /// Not exactly one port.
+    #[error("bus `{0}`: give either `serial` or `tcp`")]
+    Port(String),
+    /// A serial bus without its rate, or a TCP one with it.
+    #[error("bus `{bus}`: {reason}")]
+    Line {
+        /// The bus.
+        bus: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A bus without meters.
+    #[error("bus `{0}` has no [[bus.meter]]")]
+    NoMeters(String),
+    /// Not a meter number or account id.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A meter number that stands twice.
+    #[error("meter {0} is configured twice")]
+    MeterTwice(MeterId),
+    /// An address outside 1 to 247, or two meters of one bus at it.
+    #[error(
+        "bus `{bus}`, meter {meter}: address {address} must be 1 to {ADDRESS_MAX} and no other meter's of that bus"
+    )]
+    Address {
+        /// The bus.
+        bus: String,
+        /// The meter.
+        meter: MeterId,
+        /// The address.
+        address: u8,
+    },
+    /// A meter asked without a pause.
+    #[error("meter {0}: poll_seconds must be 1 or more")]
+    PollSeconds(MeterId),
+    /// No such profile.
+    #[error("meter {meter}: there is no profile `{profile}`; did you mean `{nearest}`?")]
+    UnknownProfile {
+        /// The meter.
+        meter: MeterId,
+        /// As written.
+        profile: String,
+        /// The nearest name.
+        nearest: String,
+    },
+    /// A profile of one's own that does not load.
+    #[error("{}: {error}", .path.display())]
+    Profile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: ProfileError,
+    },
+    /// A profile that gives nothing to bill by.
+    #[error("meter {meter}: profile `{profile}` has no register energy_import_mwh, so nothing could be booked")]
+    NoCounter {
+        /// The meter.
+        meter: MeterId,
+        /// The profile.
+        profile: String,
+    },
+}
+
+/// Where a bus is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Port {
+    /// A serial device, 8 data bits, no parity, 1 stop bit.
+    Serial {
+        /// The device.
+        path: String,
+        /// Bits in a second.
+        baud: u32,
+    },
+    /// A TCP port.
+    Tcp(SocketAddr),
+}
+
+/// A bus: its port, how frames are told apart, and its meters.
+#[derive(Debug, Clone)]
+pub struct BusConfig {
+    /// What pages and messages call it.
+    pub name: String,
+    /// Where it is.
+    pub port: Port,
+    /// Framing and meters.
+    pub settings: BusSettings,
+}
+
+/// A configuration that was checked. Programs that need no file fill it in themselves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The database's URL.
+    pub database: String,
+    /// The node's address.
+    pub node: String,
+    /// The ledger's genesis document; read by the program.
+    pub genesis_file: PathBuf,
+    /// The signing key; read by the program.
+    pub key_file: PathBuf,
+    /// Length of an interval.
+    pub interval: Millis,
+    /// The buses.
+    pub buses: Vec<BusConfig>,
+    /// The folder of one's own profiles.
+    pub profiles: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigText {
+    database: String,
+    node: String,
+    genesis_file: PathBuf,
+    key_file: PathBuf,
+    interval_minutes: u64,
+    profiles: Option<PathBuf>,
+    #[serde(default, rename = "bus")]
+    buses: Vec<BusText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BusText {
+    name: String,
+    serial: Option<String>,
+    tcp: Option<SocketAddr>,
+    baud: Option<u32>,
+    framing: Option<FramingText>,
+    #[serde(default, rename = "meter")]
+    meters: Vec<MeterText>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FramingText {
+    Rtu,
+    Tcp,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeterText {
+    number: String,
+    address: u8,
+    profile: String,
+    poll_seconds: u64,
+    member: String,
+}
+
+/// Baud rate by which the silence between frames is reckoned behind a converter whose own rate is not known.
+const CONVERTER_BAUD: u32 = 9_600;
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// The first thing found wrong, worded for whoever wrote the file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        Self::from_toml(&text, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Checks a configuration; relative paths begin at `folder`.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn from_toml(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let text: ConfigText = strict_toml::from_str(text)?;
+        if text.interval_minutes == 0 || !MINUTES_OF_A_DAY.is_multiple_of(text.interval_minutes) {
+            return Err(ConfigError::Interval(text.interval_minutes));
+        }
+        if text.buses.is_empty() || text.buses.len() > BUSES_MAX {
+            return Err(ConfigError::BusCount(text.buses.len()));
+        }
+        let profiles = text.profiles.map(|path| folder.join(path));
+        let mut numbers = BTreeSet::new();
+        let buses = text.buses.into_iter().map(|bus| bus.check(profiles.as_deref(), &mut numbers));
+        Ok(Self {
+            database: below(folder, &text.database),
+            node: text.node,
+            genesis_file: folder.join(text.genesis_file),
+            key_file: folder.join(text.key_file),
+            interval: Millis::from_minutes(text.interval_minutes),
+            buses: buses.collect::<Result<_, _>>()?,
+            profiles,
+        })
+    }
+}
+
+/// A database file's path begins at the configuration's folder.
+fn below(folder: &Path, url: &str) -> String {
+    match url.strip_prefix("sqlite://") {
+        Some(file) if !file.starts_with('/') && !file.starts_with(':') => {
+            format!("sqlite://{}", folder.join(file).display())
+        }
+        _ => url.to_owned(),
+    }
+}
+
+impl BusText {
+    fn check(self, profiles: Option<&Path>, numbers: &mut BTreeSet<MeterId>) -> Result<BusConfig, ConfigError> {
+        let wrong = |reason| ConfigError::Line { bus: self.name.clone(), reason };
+        let (port, framing) = match (self.serial, self.tcp, self.baud, self.framing) {
+            (Some(_), None, None | Some(0), _) => return Err(wrong("a serial port needs its `baud` rate")),
+            (Some(_), None, _, Some(_)) => return Err(wrong("`framing` is for `tcp`; a serial line has only one")),
+            (Some(path), None, Some(baud), None) => (Port::Serial { path, baud }, Framing::Rtu { baud }),
+            (None, Some(_), _, None) => return Err(wrong("`tcp` needs `framing`: \"rtu\" or \"tcp\"")),
+            (None, Some(_), Some(_), Some(FramingText::Tcp)) => return Err(wrong("Modbus TCP has no `baud` rate")),
+            (None, Some(address), None, Some(FramingText::Tcp)) => (Port::Tcp(address), Framing::Tcp),
+            (None, Some(address), baud, Some(FramingText::Rtu)) => {
+                (Port::Tcp(address), Framing::Rtu { baud: baud.unwrap_or(CONVERTER_BAUD) })
+            }
+            (Some(_), Some(_), ..) | (None, None, ..) => return Err(ConfigError::Port(self.name)),
+        };
+        if self.meters.is_empty() {
+            return Err(ConfigError::NoMeters(self.name));
+        }
+        let mut addresses = BTreeSet::new();
+        let mut meters = Vec::new();
+        for text in self.meters {
+            let meter = text.check(profiles)?;
+            let Device { meter: number, address, .. } = &meter.device;
+            if !numbers.insert(number.clone()) {
+                return Err(ConfigError::MeterTwice(number.clone()));
+            }
+            if !(1..=ADDRESS_MAX).contains(address) || !addresses.insert(*address) {
+                let (bus, meter, address) = (self.name, number.clone(), *address);
+                return Err(ConfigError::Address { bus, meter, address });
+            }
+            meters.push(meter);
+        }
+        Ok(BusConfig { name: self.name, port, settings: BusSettings { framing, meters } })
+    }
+}
+
+impl MeterText {
+    fn check(self, profiles: Option<&Path>) -> Result<MeterSettings, ConfigError> {
+        let (meter, member): (MeterId, AccountId) = (self.number.parse()?, self.member.parse()?);
+        if self.poll_seconds == 0 {
+            return Err(ConfigError::PollSeconds(meter));
+        }
+        let profile = load_profile(&self.profile, profiles)?;
+        let Some(profile) = profile else {
+            let names = Profile::shipped_names();
+            let nearest = strict_toml::nearest(&self.profile, names.into_iter()).unwrap_or_default().to_owned();
+            return Err(ConfigError::UnknownProfile { meter, profile: self.profile, nearest });
+        };
+        if !profile.registers().iter().any(|register| register.key == Quantity::EnergyImport.into()) {
+            return Err(ConfigError::NoCounter { meter, profile: self.profile });
+        }
+        let poll_every = Millis::from_seconds(self.poll_seconds);
+        let device = Device { meter, address: self.address, profile: Arc::new(profile), poll_every };
+        Ok(MeterSettings { device, profile: self.profile, member })
+    }
+}
+
+/// A profile by name: of one's own folder first, then the program's; `None` when there is no such.
+///
+/// # Errors
+/// When a file of one's own cannot be read or is no profile.
+pub fn load_profile(name: &str, folder: Option<&Path>) -> Result<Option<Profile>, ConfigError> {
+    // A name is no path: it must not lead out of the folder.
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let own = folder.map(|folder| folder.join(format!("{name}.toml"))).filter(|path| is_name && path.exists());
+    let Some(path) = own else { return Ok(Profile::shipped(name)) };
+    let text = std::fs::metadata(&path).and_then(|metadata| match metadata.len() {
+        0..=PROFILE_BYTES_MAX => std::fs::read_to_string(&path),
+        _ => Err(std::io::Error::other("larger than any profile")),
+    });
+    let text = text.map_err(|error| ConfigError::Read { path: path.clone(), error })?;
+    Profile::from_toml(&text).map(Some).map_err(|error| ConfigError::Profile { path, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../example.toml");
+
+    fn error(from: &str, to: &str) -> String {
+        assert!(EXAMPLE.contains(from), "{from}");
+        Config::from_toml(&EXAMPLE.replacen(from, to, 1), Path::new("/etc/wattproof")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_example_is_a_configuration_with_paths_below_its_folder() {
+        let config = Config::from_toml(EXAMPLE, Path::new("/etc/wattproof")).unwrap();
+        assert_eq!(config.database, "sqlite:///etc/wattproof/gateway.db");
+        assert_eq!(config.key_file, Path::new("/etc/wattproof/gateway.key"));
+        assert_eq!(config.interval, Millis::from_minutes(15));
+        let meters: Vec<(&str, u8, &str)> = config
+            .buses
+            .iter()
+            .flat_map(|bus| &bus.settings.meters)
+            .map(|meter| (meter.device.meter.as_str(), meter.device.address, meter.profile.as_str()))
+            .collect();
+        assert_eq!(meters, [("A-101", 1, "im1281b"), ("A-102", 2, "pzem-004t-v3"), ("PV-1", 1, "sdm120")]);
+        assert_eq!(config.buses[0].port, Port::Serial { path: "/dev/ttyUSB0".into(), baud: 9_600 });
+        assert_eq!(config.buses[1].settings.framing, Framing::Tcp);
+    }
+
+    #[test]
+    fn a_wrong_configuration_is_refused_with_what_to_do() {
+        for (from, to, expected) in [
+            (
+                "interval_minutes = 15",
+                "interval_minuts = 15",
+                "line 19: unknown key `interval_minuts`; did you mean `interval_minutes`?",
+            ),
+            ("poll_seconds = 5", "poll_second = 5", "line 44: unknown key `poll_second`; did you mean `poll_seconds`?"),
+            (
+                "interval_minutes = 15",
+                "interval_minutes = 7",
+                "interval_minutes = 7: it must divide a day (1440 minutes), such as 15, 30 or 60",
+            ),
+            ("\"im1281b\"", "\"im1281\"", "meter A-101: there is no profile `im1281`; did you mean `im1281b`?"),
+            ("baud = 9600", "", "bus `first floor`: a serial port needs its `baud` rate"),
+            ("framing = \"tcp\"", "", "bus `roof`: `tcp` needs `framing`: \"rtu\" or \"tcp\""),
+            ("serial = \"/dev/ttyUSB0\"", "", "bus `first floor`: give either `serial` or `tcp`"),
+            ("number = \"A-102\"", "number = \"A-101\"", "meter A-101 is configured twice"),
+            (
+                "address = 2",
+                "address = 1",
+                "bus `first floor`, meter A-102: address 1 must be 1 to 247 and no other meter's of that bus",
+            ),
+            (
+                "address = 2",
+                "address = 0",
+                "bus `first floor`, meter A-102: address 0 must be 1 to 247 and no other meter's of that bus",
+            ),
+            ("poll_seconds = 5", "poll_seconds = 0", "meter A-101: poll_seconds must be 1 or more"),
+            ("\"A-101\"", "\"A 101\"", "`A 101` is not a meter number: 1 to 32 of the characters A-Z a-z 0-9 . _ -"),
+        ] {
+            assert_eq!(error(from, to), expected);
+        }
+    }
+
+    #[test]
+    fn a_profile_of_ones_own_replaces_the_shipped_one_and_a_name_is_no_path() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(load_profile("../etc/passwd", Some(folder.path())).unwrap().is_none());
+        std::fs::write(folder.path().join("sdm120.toml"), "model = 1").unwrap();
+        assert!(matches!(load_profile("sdm120", Some(folder.path())), Err(ConfigError::Profile { .. })));
+        assert!(load_profile("im1281b", Some(folder.path())).unwrap().is_some());
+    }
+}

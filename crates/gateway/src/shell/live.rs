@@ -1,0 +1,173 @@
+//! What the gateway shows of itself: newest values, their age and quality, how polls and ports fare.
+
+use crate::config::{BusConfig, Port};
+use crate::core::Gateway;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use units::{MeterId, Millis, Reading, Timestamp};
+
+/// Polls without a reading after which a value counts as stale.
+const STALE_AFTER_POLLS: u64 = 3;
+/// A value is never stale before this age, so that a fast poll rate does not flicker.
+const STALE_AFTER_MIN: Millis = Millis::from_seconds(2);
+
+/// How far a value can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    /// Never read.
+    Missing,
+    /// Read within the last few polls.
+    Fresh,
+    /// Older than that.
+    Stale,
+}
+
+/// A reading as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveReading {
+    /// The meter.
+    pub meter: MeterId,
+    /// When it was taken.
+    pub time: Timestamp,
+    /// What the meter said.
+    pub reading: Reading,
+}
+
+/// A meter at a glance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveMeter {
+    /// The meter.
+    pub meter: MeterId,
+    /// Its bus.
+    pub bus: String,
+    /// Its address on the bus.
+    pub address: u8,
+    /// Maker and model.
+    pub model: String,
+    /// Its newest reading since the gateway's start.
+    pub reading: Option<Reading>,
+    /// When that was taken, by the community's clock.
+    pub time: Option<Timestamp>,
+    /// How long ago that was, by the gateway's own clock.
+    pub age: Option<Millis>,
+    /// How far it can be relied on.
+    pub quality: Quality,
+    /// Polls begun.
+    pub polls: u64,
+    /// Polls that gave a reading.
+    pub answers: u64,
+    /// Polls that gave none, by kind.
+    pub errors: BTreeMap<&'static str, u64>,
+    /// Statements that are not final.
+    pub unconfirmed: usize,
+}
+
+/// A bus at a glance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveBus {
+    /// Its name.
+    pub name: String,
+    /// Device or address.
+    pub place: String,
+    /// Whether its port is open.
+    pub open: bool,
+    /// Why it is not, if it was lost.
+    pub lost: Option<String>,
+    /// Its meters.
+    pub meters: Vec<MeterId>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    meter: LiveMeter,
+    place: (usize, usize),
+    read_at: Option<Instant>,
+    poll_every: Millis,
+}
+
+#[derive(Debug)]
+pub(super) struct Live {
+    entries: Vec<Entry>,
+    pub(super) buses: Vec<LiveBus>,
+    pub(super) trouble: Option<String>,
+}
+
+impl Live {
+    pub(super) fn new(buses: &[BusConfig]) -> Self {
+        let mut entries = Vec::new();
+        for (at, bus) in buses.iter().enumerate() {
+            for (device, settings) in bus.settings.meters.iter().enumerate() {
+                let meter = LiveMeter {
+                    meter: settings.device.meter.clone(),
+                    bus: bus.name.clone(),
+                    address: settings.device.address,
+                    model: settings.device.profile.model().to_owned(),
+                    reading: None,
+                    time: None,
+                    age: None,
+                    quality: Quality::Missing,
+                    polls: 0,
+                    answers: 0,
+                    errors: BTreeMap::new(),
+                    unconfirmed: 0,
+                };
+                let poll_every = settings.device.poll_every;
+                entries.push(Entry { meter, place: (at, device), read_at: None, poll_every });
+            }
+        }
+        Self { entries, buses: buses.iter().map(live_bus).collect(), trouble: None }
+    }
+
+    pub(super) fn meters(&self) -> Vec<LiveMeter> {
+        self.entries.iter().map(Entry::now).collect()
+    }
+
+    pub(super) fn port(&mut self, bus: usize, lost: Option<String>) {
+        if let Some(bus) = self.buses.get_mut(bus) {
+            (bus.open, bus.lost) = (lost.is_none(), lost);
+        }
+    }
+
+    pub(super) fn reading(&mut self, reading: &LiveReading) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.meter.meter == reading.meter) {
+            entry.meter.reading = Some(reading.reading.clone());
+            entry.meter.time = Some(reading.time);
+            entry.read_at = Some(Instant::now());
+        }
+    }
+
+    pub(super) fn take_stats(&mut self, gateway: &Gateway) {
+        for Entry { meter, place: (bus, device), .. } in &mut self.entries {
+            meter.unconfirmed = gateway.unconfirmed(&meter.meter);
+            if let Some(stats) = gateway.stats(*bus, *device) {
+                (meter.polls, meter.answers, meter.errors) = (stats.polls, stats.answers, stats.errors.clone());
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn now(&self) -> LiveMeter {
+        let age = self.read_at.map(|at| millis(at.elapsed()));
+        let limit = (self.poll_every.ms().saturating_mul(STALE_AFTER_POLLS)).max(STALE_AFTER_MIN.ms());
+        let quality = match age {
+            None => Quality::Missing,
+            Some(age) if age.ms() <= limit => Quality::Fresh,
+            Some(_) => Quality::Stale,
+        };
+        LiveMeter { age, quality, ..self.meter.clone() }
+    }
+}
+
+fn live_bus(bus: &BusConfig) -> LiveBus {
+    let place = match &bus.port {
+        Port::Serial { path, .. } => path.clone(),
+        Port::Tcp(address) => address.to_string(),
+    };
+    let meters = bus.settings.meters.iter().map(|meter| meter.device.meter.clone()).collect();
+    LiveBus { name: bus.name.clone(), place, open: false, lost: None, meters }
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::from_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

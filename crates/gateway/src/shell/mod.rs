@@ -1,0 +1,366 @@
+//! The shell around [`crate::core`]: one loop that owns the gateway, its ports, its database and its timer.
+//!
+//! Outputs are carried out in order and nothing else touches the gateway. A database that refuses is tried again until it
+//! takes what it is given; meanwhile nothing is polled or sent, so that no reading is believed to be stored that is not.
+
+mod live;
+
+use crate::config::BusConfig;
+use crate::core::{Gateway, Happening, Input, NodeAnswer, Output, Settings, StoredMeter};
+use crate::link::NodeLink;
+use crate::ports::{self, PortEvent};
+use crate::store::{Store, StoreError};
+use crate::{Clock, Now};
+use ledger::{Genesis, SecretKey, SignedStatement};
+use live::Live;
+pub use live::{LiveBus, LiveMeter, LiveReading, Quality};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use units::{AccountId, MeterId, Millis, StatementId};
+
+/// Ticks at least this often, because the community's clock may run at another speed than the loop's.
+const TICK_MAX: Duration = Duration::from_millis(200);
+/// Port events and answers waiting for the loop; beyond it ports wait.
+const INPUTS_MAX: usize = 256;
+/// Live readings a slow subscriber may be behind before it loses the oldest.
+const LIVE_READINGS_MAX: usize = 256;
+/// First pause after the database refused; doubles up to [`RETRY_PAUSE_MAX`].
+const RETRY_PAUSE_FIRST: Duration = Duration::from_millis(100);
+/// Longest pause between two tries.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// What a gateway needs to run.
+pub struct Setup {
+    /// The database's URL.
+    pub database: String,
+    /// The buses.
+    pub buses: Vec<BusConfig>,
+    /// Length of an interval.
+    pub interval: Millis,
+    /// The ledger's genesis document.
+    pub genesis: Genesis,
+    /// The key that signs the readings.
+    pub key: SecretKey,
+    /// The node.
+    pub node: Arc<dyn NodeLink>,
+    /// The community's clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why a gateway does not start or has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The loop ended by a defect.
+    #[error("the gateway's loop broke down: {0}")]
+    Broken(String),
+}
+
+/// A running gateway, to look at. Cheap to clone.
+#[derive(Clone)]
+pub struct GatewayHandle {
+    live: Arc<Mutex<Live>>,
+    readings: broadcast::Sender<LiveReading>,
+    store: Store,
+}
+
+impl GatewayHandle {
+    /// Every meter with its newest reading, its age and quality, and how its polls fare.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<LiveMeter> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).meters()
+    }
+    /// Every bus with its port's state.
+    #[must_use]
+    pub fn buses(&self) -> Vec<LiveBus> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).buses.clone()
+    }
+    /// Why nothing is stored at the moment; `None` when all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+    /// Readings from now on, each after it was stored.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<LiveReading> {
+        self.readings.subscribe()
+    }
+    /// The database, for reading.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// A running gateway, to be stopped.
+pub struct Running {
+    handle: GatewayHandle,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Running {
+    /// To look at it.
+    #[must_use]
+    pub const fn handle(&self) -> &GatewayHandle {
+        &self.handle
+    }
+
+    /// Stops it: what it was doing with the database is brought to its end, ports and database are closed.
+    ///
+    /// # Errors
+    /// When it had ended with an error before.
+    pub async fn stop(self) -> Result<(), StartError> {
+        self.stop.send_replace(true);
+        let ended = self.task.await.map_err(|error| StartError::Broken(error.to_string()));
+        self.handle.store.close().await;
+        Ok(ended??)
+    }
+}
+
+/// Starts a gateway: opens its database, goes on from what is stored, polls and delivers until it is stopped.
+///
+/// # Errors
+/// When the database cannot be opened or read.
+pub async fn start(setup: Setup) -> Result<Running, StartError> {
+    let store = Store::open(&setup.database).await?;
+    let mut stored: BTreeMap<MeterId, StoredMeter> = BTreeMap::new();
+    for meter in setup.buses.iter().flat_map(|bus| &bus.settings.meters) {
+        stored.insert(meter.device.meter.clone(), store.meter(&meter.device.meter).await?);
+    }
+    let live = Arc::new(Mutex::new(Live::new(&setup.buses)));
+    let (readings, _) = broadcast::channel(LIVE_READINGS_MAX);
+    let (stop, stopped) = watch::channel(false);
+    let handle = GatewayHandle { live: Arc::clone(&live), readings: readings.clone(), store: store.clone() };
+    let settings = Settings::from_genesis(&setup.genesis, setup.interval);
+    let signer = setup.key.account();
+    let buses = setup.buses.iter().map(|bus| bus.settings.clone()).collect();
+    let gateway = Gateway::resume(settings, setup.key, buses, stored);
+    let (answer_to, answers) = mpsc::channel(INPUTS_MAX);
+    let (event_to, events) = mpsc::channel(INPUTS_MAX);
+    let mut tasks = JoinSet::new();
+    let mut ports = Vec::new();
+    for (at, bus) in setup.buses.into_iter().enumerate() {
+        let (request_to, requests) = mpsc::channel(ports::SEND_QUEUE);
+        tasks.spawn(ports::serve(at, bus.port, requests, event_to.clone()));
+        ports.push(request_to);
+    }
+    let (node, clock) = (setup.node, setup.clock);
+    let shell = Shell {
+        gateway,
+        store,
+        clock,
+        node,
+        signer,
+        started: Instant::now(),
+        ports,
+        live,
+        readings,
+        answer_to,
+        stopped,
+    };
+    let task = tokio::spawn(shell.run(events, answers, tasks));
+    Ok(Running { handle, stop, task })
+}
+
+struct Shell {
+    gateway: Gateway,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    node: Arc<dyn NodeLink>,
+    signer: AccountId,
+    started: Instant,
+    ports: Vec<mpsc::Sender<Vec<u8>>>,
+    live: Arc<Mutex<Live>>,
+    readings: broadcast::Sender<LiveReading>,
+    answer_to: mpsc::Sender<Input>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Shell {
+    async fn run(
+        mut self,
+        mut events: mpsc::Receiver<PortEvent>,
+        mut answers: mpsc::Receiver<Input>,
+        // Held, because its tasks end with it.
+        _ports: JoinSet<()>,
+    ) -> Result<(), StoreError> {
+        let mut stopped = self.stopped.clone();
+        self.step(Input::Tick).await?;
+        loop {
+            let wake = Duration::from_millis(self.gateway.wake_at().ms()).saturating_sub(self.started.elapsed());
+            let input = tokio::select! {
+                // Bytes that have arrived are looked at before the time-out that waits for them.
+                biased;
+                _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+                Some(event) = events.recv() => self.port_input(event),
+                Some(answer) = answers.recv() => answer,
+                () = tokio::time::sleep(wake.min(TICK_MAX)) => Input::Tick,
+            };
+            self.step(input).await?;
+            if *stopped.borrow() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn port_input(&self, event: PortEvent) -> Input {
+        match event {
+            PortEvent::Received { bus, bytes } => Input::Received { bus, bytes },
+            PortEvent::Opened { bus } => {
+                self.live().port(bus, None);
+                Input::PortOpened { bus }
+            }
+            PortEvent::Lost { bus, reason } => {
+                self.live().port(bus, Some(reason.clone()));
+                Input::PortLost { bus, reason }
+            }
+        }
+    }
+
+    fn live(&self) -> std::sync::MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One input and whatever follows from it at once.
+    async fn step(&mut self, input: Input) -> Result<(), StoreError> {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let monotonic = Millis::from_ms(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
+            let now = Now { community: self.clock.now(), monotonic };
+            let outputs = self.gateway.step(now, input);
+            let polled = outputs.iter().any(|output| matches!(output, Output::StoreReading(_) | Output::Event(_)));
+            for output in outputs {
+                inputs.extend(self.carry_out(output).await?);
+            }
+            if polled {
+                self.live().take_stats(&self.gateway);
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries one output out; gives the input that follows from it at once.
+    async fn carry_out(&mut self, output: Output) -> Result<Option<Input>, StoreError> {
+        match output {
+            Output::Send { bus, bytes } => {
+                if let Some(port) = self.ports.get(bus) {
+                    // A port that is away takes nothing; the bus times out and asks again.
+                    let _full = port.try_send(bytes);
+                }
+            }
+            Output::StoreReading(row) => {
+                self.persist(|store| {
+                    let row = row.clone();
+                    async move { store.store_reading(&row).await }
+                })
+                .await?;
+                let reading = LiveReading { meter: row.meter, time: row.time, reading: row.reading };
+                self.live().reading(&reading);
+                // Nobody listening is no error.
+                let _nobody = self.readings.send(reading);
+            }
+            Output::CloseInterval(closed) => {
+                self.persist(|store| {
+                    let closed = closed.clone();
+                    async move { store.close_interval(&closed).await }
+                })
+                .await?;
+            }
+            Output::MarkFinal { statement, place } => {
+                self.persist(|store| async move { store.mark_final(&statement, place).await }).await?;
+            }
+            Output::Event(event) => {
+                report(&event.happening, event.meter.as_ref());
+                self.persist(|store| {
+                    let event = event.clone();
+                    async move { store.store_event(&event).await }
+                })
+                .await?;
+            }
+            Output::TakeHead { meter, chain, withdrawn } => {
+                let taken = |store: Store| {
+                    let (meter, chain, withdrawn) = (meter.clone(), chain.clone(), withdrawn.clone());
+                    async move { store.take_head(&meter, &chain, &withdrawn).await }
+                };
+                let rows = self.persist(taken).await?;
+                return Ok(Some(Input::HeadTaken { meter, rows }));
+            }
+            Output::Deliver { meter, statement } => self.deliver(meter, statement).await,
+            Output::AskFinal { meter, statement } => {
+                self.call(move |node, _| {
+                    let answer = node.progress(&statement);
+                    Input::Answered { meter, statement, answer }
+                });
+            }
+            Output::AskHead { meter } => self.call(move |node, signer| {
+                let answer = node.head(&meter, &signer);
+                Input::Head { meter, answer }
+            }),
+        }
+        Ok(None)
+    }
+
+    async fn deliver(&self, meter: MeterId, statement: StatementId) {
+        let prepared = match self.store.attempt(&statement).await {
+            Ok(entry) => SignedStatement::from_leaf(&entry.bytes)
+                .map(|signed| signed.to_submission(Some(&entry.attachment)))
+                .map_err(|error| format!("the outbox holds a damaged statement: {error}")),
+            Err(error) => Err(error.to_string()),
+        };
+        self.call(move |node, _| {
+            let answer = prepared.map_or_else(NodeAnswer::Unreachable, |submission| node.submit(submission));
+            Input::Answered { meter, statement, answer }
+        });
+    }
+
+    /// Asks the node on a thread of its own; the answer comes back as an input.
+    fn call(&self, ask: impl FnOnce(&dyn NodeLink, AccountId) -> Input + Send + 'static) {
+        let (node, signer, answer_to) = (Arc::clone(&self.node), self.signer, self.answer_to.clone());
+        tokio::task::spawn_blocking(move || {
+            // After the loop's end nobody wants the answer; the question is asked again at the next start.
+            let _ended = answer_to.blocking_send(ask(&*node, signer));
+        });
+    }
+
+    /// Writes until the database has taken it; gives up only when the gateway is to stop.
+    async fn persist<T, F>(&self, write: impl Fn(Store) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let (mut pause, mut stopped) = (RETRY_PAUSE_FIRST, self.stopped.clone());
+        loop {
+            let error = match write(self.store.clone()).await {
+                Ok(done) => {
+                    if pause != RETRY_PAUSE_FIRST {
+                        tracing::info!("the database takes readings again");
+                        self.live().trouble = None;
+                    }
+                    return Ok(done);
+                }
+                Err(error) => error,
+            };
+            tracing::error!(%error, "the database refuses; it is tried again");
+            self.live().trouble = Some(error.to_string());
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => return Err(error),
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_PAUSE_MAX),
+            }
+        }
+    }
+}
+
+fn report(happening: &Happening, meter: Option<&MeterId>) {
+    let meter = meter.map(MeterId::as_str).unwrap_or_default();
+    match happening {
+        Happening::PortOpened | Happening::NodeBack => tracing::info!("{happening}"),
+        Happening::PollFailed(_) => tracing::debug!(meter, "{happening}"),
+        _ => tracing::warn!(meter, "{happening}"),
+    }
+}

@@ -1,0 +1,55 @@
+//! [`api::Transport`] over plain HTTP. TLS is a reverse proxy's, or comes with the node's own later.
+
+use api::{Method, Request, Response, Transport, TransportError};
+use std::time::Duration;
+use ureq::Agent;
+
+/// Longest time for a whole call: a node under load answers within it, and a hung one does not hold a delivery forever.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time until a connection stands.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Calls a node over HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpTransport {
+    agent: Agent,
+    base: String,
+}
+
+impl HttpTransport {
+    /// To a node's address, such as `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn new(base: &str) -> Self {
+        let agent = Agent::config_builder()
+            // Errors of the node are answers, and their bodies say why.
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(CALL_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .build()
+            .new_agent();
+        Self { agent, base: base.trim_end_matches('/').to_owned() }
+    }
+
+    fn failed(&self, error: &ureq::Error) -> TransportError {
+        TransportError(format!("{}: {error}", self.base))
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let url = format!("{}{}", self.base, request.path);
+        let answer = match request.method {
+            Method::Get => self.agent.get(&url).header("accept", request.accept).call(),
+            Method::Post => {
+                let call = self.agent.post(&url).header("accept", request.accept);
+                let call = request.content_type.into_iter().fold(call, |call, kind| call.header("content-type", kind));
+                call.send(&request.body[..])
+            }
+        };
+        let mut answer = answer.map_err(|error| self.failed(&error))?;
+        let limit = u64::try_from(Response::BODY_BYTES_MAX).unwrap_or(u64::MAX);
+        let body = answer.body_mut().with_config().limit(limit).read_to_vec().map_err(|error| self.failed(&error))?;
+        Ok(Response { status: answer.status().as_u16(), body })
+    }
+}
