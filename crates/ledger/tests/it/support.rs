@@ -213,11 +213,11 @@ pub(crate) fn apply(state: &mut State, block: &Block) -> Result<Drafted, ApplyEr
 }
 
 /// A state whose operator has registered the gateway, Chen and Lee, each member with a meter from July on and a
-/// contract of July (Chen 200 kWh, Lee 100 kWh), and a tariff of 3.5 a kWh, 7 beyond the sheet. It is July 1st, 01:00.
+/// contract of July (Chen 200 kWh, Lee 100 kWh), and a tariff of 3.5 a kWh, 7 beyond the sheet. It is July 1st, 00:20.
 pub(crate) fn community() -> State {
     let mut state = State::new(genesis()).unwrap();
     let statement = community_statement(&state);
-    let block = propose(&mut state, at(7, 1, 1, 0), &[statement]);
+    let block = propose(&mut state, at(7, 1, 0, 20), &[statement]);
     apply(&mut state, &block).unwrap();
     state
 }
@@ -238,7 +238,7 @@ pub(crate) fn community_statement(state: &State) -> VerifiedStatement {
         contract("lee", "100"),
         tariff(7, "3.5", "7", "1"),
     ];
-    sign(&payload(state.genesis(), 0, at(7, 1, 0, 45), acts), &key(OPERATOR))
+    sign(&payload(state.genesis(), 0, at(7, 1, 0, 0), acts), &key(OPERATOR))
 }
 
 pub(crate) fn tariff(from: u32, price: &str, excess: &str, round_to: &str) -> Act {
