@@ -1,1 +1,17 @@
-//! (stub)
+//! The node: it admits statements, orders them into blocks, stores them, signs checkpoints and answers what is asked.
+//!
+//! [`core::Node`] is a pure machine; [`store`] keeps what could not be computed again, [`tables`] what can; [`shell`] is
+//! the one thread that owns all three and carries the machine's outputs out. [`NodeHandle`] is how the rest of the
+//! program speaks to it.
+
+pub mod audit;
+pub mod clock;
+pub mod core;
+pub mod record;
+pub mod shell;
+pub mod store;
+pub mod tables;
+pub mod view;
+
+pub use clock::Clock;
+pub use shell::{EntryDetail, NodeError, NodeHandle, Options, StatementProof, create, read_genesis, start};

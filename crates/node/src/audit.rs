@@ -1,0 +1,206 @@
+//! The audit: everything stored, checked again from its bytes. It takes nothing from a running node and changes nothing,
+//! so it may run beside one.
+
+use crate::core::{Committed, Config, RecoverError, Recovery};
+use crate::record::{LogName, Record};
+use crate::shell::{NodeError, TABLES_FILE, genesis_of};
+use crate::store::{Folder, Store, StoreError};
+use crate::tables::{Difference, Tables, TablesError};
+use ledger::act::Act;
+use ledger::attachment::Attachment;
+use std::fmt;
+use std::path::Path;
+use units::{Height, StatementId};
+
+/// Findings in a report; a folder with more is not worth a longer list.
+pub const FINDINGS_MAX: usize = 1_000;
+
+/// What an audit found wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// A file is damaged, or holds what this version does not know.
+    Store(String),
+    /// A block, a signature, a rule or a checkpoint does not check.
+    Chain(RecoverError),
+    /// A derived value is not what the blocks give.
+    Row(Difference),
+    /// The derived tables cannot be read.
+    Tables(String),
+    /// The attachment of a committed statement is missing.
+    AttachmentMissing(StatementId),
+    /// An attachment does not fit its statement.
+    Attachment {
+        /// The statement.
+        statement: StatementId,
+        /// What does not fit, with both values where they are known.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(reason) | Self::Tables(reason) => f.write_str(reason),
+            Self::Chain(error) => error.fmt(f),
+            Self::Row(difference) => difference.fmt(f),
+            Self::AttachmentMissing(statement) => write!(f, "the attachment of statement {statement} is missing"),
+            Self::Attachment { statement, reason } => write!(f, "the attachment of statement {statement}: {reason}"),
+        }
+    }
+}
+
+/// What an audit went through and what it found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditReport {
+    /// The newest block that checks.
+    pub height: Height,
+    /// Statements whose signatures and rules were checked.
+    pub statements: u64,
+    /// Attachments compared with their statements.
+    pub attachments: u64,
+    /// Readings in them.
+    pub readings: u64,
+    /// Whether there were derived tables to compare.
+    pub tables_compared: bool,
+    /// What is wrong; at most [`FINDINGS_MAX`].
+    pub findings: Vec<Finding>,
+}
+
+impl AuditReport {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    fn find(&mut self, finding: Finding) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The folder holds no ledger that could be audited.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The comparison itself failed.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+}
+
+/// Why the walk through the blocks ends early.
+enum Broken {
+    Store(StoreError),
+    Chain(RecoverError),
+    Tables(TablesError),
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Checks a folder: every record, block, signature, rule and checkpoint, every derived value, every attachment.
+///
+/// # Errors
+/// When the folder holds no ledger, or its genesis document cannot be read. Whatever else is wrong is a finding.
+pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
+    let mut report = AuditReport::default();
+    let genesis = crate::shell::read_genesis(data_dir)?;
+    // The tables' snapshot is taken first: a node that runs on stores a block before it derives rows from it.
+    let tables = match Tables::open_for_reading(&data_dir.join(TABLES_FILE), genesis.ledger()) {
+        Ok(tables) => tables,
+        Err(error) => {
+            report.find(Finding::Tables(error.to_string()));
+            None
+        }
+    };
+    let mut right = Tables::temporary(genesis.ledger())?;
+    let mut store = match Store::open_for_reading(Box::new(Folder::open_for_reading(data_dir))) {
+        Ok(store) => store,
+        Err(error) => {
+            report.find(Finding::Store(error.to_string()));
+            return Ok(report);
+        }
+    };
+    let up_to = tables.as_ref().map_or(Height::GENESIS, Tables::height);
+    let genesis = genesis_of(&mut store)?;
+    let config = Config { genesis, miner: None, log_key: None, automatic: false };
+    match check_chain(&mut store, config, &mut right, up_to, &mut report) {
+        Ok(statements) => check_attachments(&mut store, statements, &mut report),
+        Err(Broken::Store(error)) => report.find(Finding::Store(error.to_string())),
+        Err(Broken::Chain(error)) => report.find(Finding::Chain(error)),
+        Err(Broken::Tables(error)) => return Err(error.into()),
+    }
+    if let Some(tables) = tables {
+        report.tables_compared = true;
+        let room = FINDINGS_MAX.saturating_sub(report.findings.len());
+        let differences = tables.differences(&right, room)?;
+        differences.into_iter().for_each(|difference| report.find(Finding::Row(difference)));
+    }
+    Ok(report)
+}
+
+/// A committed interval, to be compared with its attachment.
+type Interval = (StatementId, Box<ledger::act::Readings>);
+
+/// Replays the chain and derives the right rows from it.
+fn check_chain(
+    store: &mut Store,
+    config: Config,
+    right: &mut Tables,
+    up_to: Height,
+    report: &mut AuditReport,
+) -> Result<Vec<Interval>, Broken> {
+    let mut recovery = Recovery::new(config).map_err(Broken::Chain)?;
+    let mut intervals = Vec::new();
+    store.replay(LogName::Blocks, |record| -> Result<(), Broken> {
+        let Some(committed) = recovery.take(record, &|_| false).map_err(Broken::Chain)? else { return Ok(()) };
+        report.height = committed.block.header().height;
+        report.statements = committed.block.header().log_size;
+        intervals.extend(intervals_of(&committed));
+        if report.height <= up_to {
+            right.append(&[committed]).map_err(Broken::Tables)?;
+        }
+        Ok(())
+    })?;
+    store.replay(LogName::Anchors, |record: Record| {
+        recovery.take(record, &|_| false).map(drop).map_err(Broken::Chain)
+    })?;
+    recovery.finish().map_err(Broken::Chain)?;
+    Ok(intervals)
+}
+
+fn intervals_of(committed: &Committed) -> impl Iterator<Item = Interval> + '_ {
+    committed.block.statements().iter().flat_map(|statement| {
+        statement.payload().acts.iter().filter_map(|act| match act {
+            Act::Readings(readings) => Some((statement.id(), readings.clone())),
+            _ => None,
+        })
+    })
+}
+
+fn check_attachments(store: &mut Store, intervals: Vec<Interval>, report: &mut AuditReport) {
+    for (statement, readings) in intervals {
+        let bytes = match store.attachment(&statement) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                report.find(Finding::AttachmentMissing(statement));
+                continue;
+            }
+            Err(error) => {
+                report.find(Finding::Attachment { statement, reason: error.to_string() });
+                continue;
+            }
+        };
+        report.attachments += 1;
+        report.readings += u64::from(readings.count);
+        if let Err(error) = Attachment::from_bytes(&bytes).and_then(|attachment| attachment.check(&readings)) {
+            report.find(Finding::Attachment { statement, reason: error.to_string() });
+        }
+    }
+}

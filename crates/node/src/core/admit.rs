@@ -1,0 +1,240 @@
+//! Admission: from submitted bytes to a statement that waits, or to the rule that it breaks.
+//!
+//! Order of checks: structure, duplicate, signature, meter chain, attachment, rules, room. What is refused leaves no
+//! trace, but for a second statement at one place of a meter's chain, which is kept as evidence.
+
+use super::{Node, Output, Pooled};
+use crate::record::Record;
+use api::{Event, StatementState, SubmitAnswer, SubmitState};
+use ledger::act::{Act, Readings};
+use ledger::attachment::{Attachment, AttachmentError};
+use ledger::{RuleViolation, SignedStatement, StatementError, VerifiedStatement};
+use units::{AccountId, BindingId, StatementId, Timestamp};
+
+/// Statements kept as evidence: a defective signer is shown by the first, and must not fill the disk.
+pub(super) const EVIDENCE_MAX: u32 = 1_024;
+
+/// Why a submission is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The bytes are no statement, or the signature is wrong.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// Nobody registered the signer's key.
+    #[error("signed by {0}, whose key is not registered in this ledger; ask the operator to register it")]
+    UnknownSigner(AccountId),
+    /// A rule is broken.
+    #[error(transparent)]
+    Rule(#[from] RuleViolation),
+    /// Readings come with their attachment.
+    #[error("readings are submitted with their attachment; this statement has none")]
+    AttachmentMissing,
+    /// Only readings have an attachment.
+    #[error("only readings have an attachment, one interval a statement")]
+    AttachmentUnexpected,
+    /// The attachment does not fit.
+    #[error("attachment: {0}")]
+    Attachment(#[from] AttachmentError),
+    /// Another statement has this place in the meter's chain.
+    #[error(
+        "number {seq} of this meter's chain is statement {original}; this one is kept as evidence of signing twice"
+    )]
+    SequenceTaken {
+        /// The binding.
+        binding: BindingId,
+        /// The place.
+        seq: u64,
+        /// Who has it.
+        original: StatementId,
+    },
+    /// Too much waits.
+    #[error("too many statements wait for a block; try again later")]
+    PoolFull,
+}
+
+impl Refusal {
+    /// A short stable name, for JSON and scenarios.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Statement(error) => statement_error_name(error),
+            Self::UnknownSigner(_) => "unknown_signer",
+            Self::Rule(violation) => violation.name(),
+            Self::AttachmentMissing => "attachment_missing",
+            Self::AttachmentUnexpected => "attachment_unexpected",
+            Self::Attachment(_) => "attachment_differs",
+            Self::SequenceTaken { .. } => "sequence_taken",
+            Self::PoolFull => "pool_full",
+        }
+    }
+}
+
+const fn statement_error_name(error: &StatementError) -> &'static str {
+    match error {
+        StatementError::TooLarge(_) => "too_large",
+        StatementError::UnknownAct(_) => "unknown_act",
+        StatementError::WrongKey(_) | StatementError::WrongAlgorithm | StatementError::Key(_) => "wrong_signature",
+        _ => "malformed_statement",
+    }
+}
+
+impl Node {
+    /// Admits a submission, or says why not.
+    pub(super) fn submit(
+        &mut self,
+        now: Timestamp,
+        bytes: &[u8],
+        outputs: &mut Vec<Output>,
+    ) -> Result<SubmitAnswer, Refusal> {
+        let (statement, attachment) = SignedStatement::from_submission(bytes)?;
+        if let Some(answer) = self.duplicate(&statement.id()) {
+            return Ok(answer);
+        }
+        let signer = statement.signer();
+        let key = self.state.key_of(&signer).or_else(|| self.pool.key_of(&signer));
+        let statement = statement.verify(&key.ok_or(Refusal::UnknownSigner(signer))?)?;
+        let readings = readings_of(&statement)?;
+        if let Some(readings) = readings {
+            self.check_sequence(&statement, readings, outputs)?;
+        }
+        check_attachment(readings, attachment.as_deref())?;
+        self.try_rules(now, &statement)?;
+        let leaf = statement.signed().leaf();
+        if !self.pool.has_room_for(leaf.len()) {
+            return Err(Refusal::PoolFull);
+        }
+        let id = statement.id();
+        if let Some(bytes) = attachment {
+            outputs.push(Output::Store(Record::Attachment { statement: id, bytes }));
+        }
+        outputs.push(Output::Store(Record::Pooled { received: now, leaf: leaf.to_vec() }));
+        let acts = statement.payload().acts.iter().map(|act| act.name().to_owned()).collect();
+        outputs.push(Output::Publish(Event::Accepted { id, acts }));
+        self.pool.add(Pooled { received: now, statement });
+        Ok(SubmitAnswer { id, state: SubmitState::Accepted, place: None })
+    }
+
+    /// Where the same statement stands already.
+    fn duplicate(&self, id: &StatementId) -> Option<SubmitAnswer> {
+        let state = match self.statement_state(id)? {
+            StatementState::Pending => SubmitState::Pending,
+            StatementState::Committed => SubmitState::Committed,
+            StatementState::Final => SubmitState::Final,
+        };
+        Some(SubmitAnswer { id: *id, state, place: self.place(id) })
+    }
+
+    /// How far a statement has come; `None` for one that this node does not know.
+    #[must_use]
+    pub fn statement_state(&self, id: &StatementId) -> Option<StatementState> {
+        match self.place(id) {
+            Some(place) if place.height <= self.final_height() => Some(StatementState::Final),
+            Some(_) => Some(StatementState::Committed),
+            None => self.pool.contains(id).then_some(StatementState::Pending),
+        }
+    }
+
+    /// A place in a meter's chain is taken once. Whoever signs a second statement for it has shown himself.
+    fn check_sequence(
+        &mut self,
+        statement: &VerifiedStatement,
+        readings: &Readings,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let (binding, seq) = (readings.binding, readings.seq);
+        if self.state.binding(&binding).is_none_or(|record| record.signer != statement.signer()) {
+            return Ok(());
+        }
+        let chain = self.chains.get(&binding).map(Vec::as_slice).unwrap_or_default();
+        let in_chain = usize::try_from(seq).ok().and_then(|seq| chain.get(seq)).copied();
+        let Some(original) = in_chain.or_else(|| self.pool.at_sequence(binding, seq)) else { return Ok(()) };
+        if self.evidence < EVIDENCE_MAX {
+            self.evidence += 1;
+            let leaf = statement.signed().leaf().to_vec();
+            outputs.push(Output::Store(Record::Evidence { original, leaf }));
+        }
+        Err(Refusal::SequenceTaken { binding, seq, original })
+    }
+
+    /// Tries a statement on the present state. What something pooled before it may yet put right is let through: it is
+    /// tried again when a block is made.
+    fn try_rules(&mut self, now: Timestamp, statement: &VerifiedStatement) -> Result<(), Refusal> {
+        let time = now.max(self.state.head().time + units::Millis::from_ms(1));
+        let Some(proposer) = self.trial_proposer() else { return Ok(()) };
+        let Ok(mut draft) = self.state.draft(time, proposer) else {
+            return Err(RuleViolation::OutsideCalendar.into());
+        };
+        let tried = draft.push(statement);
+        draft.cancel();
+        match tried {
+            Err(violation) if !self.may_apply_later(&violation, statement) => Err(violation.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A miner known to the state, for drafts that are only tried.
+    fn trial_proposer(&self) -> Option<AccountId> {
+        let own = self.config.miner.as_ref().map(ledger::SecretKey::account);
+        let known = self.config.genesis.miners.first().map(|miner| miner.key.account());
+        own.filter(|account| self.state.account(account).is_some()).or(known)
+    }
+
+    /// Whether a statement that does not apply now may do so after others that wait.
+    pub(super) fn may_apply_later(&self, violation: &RuleViolation, statement: &VerifiedStatement) -> bool {
+        match violation {
+            RuleViolation::WrongSequence { found, expected } if found > expected => {
+                readings_in(statement).all(|readings| self.pool.contains(&readings.previous))
+            }
+            RuleViolation::IssuedInFuture | RuleViolation::IntervalInFuture => false,
+            RuleViolation::RoleNeeded { .. }
+            | RuleViolation::MeterParty { .. }
+            | RuleViolation::NotAMember(_)
+            | RuleViolation::Beneficiary
+            | RuleViolation::UnknownBinding(_)
+            | RuleViolation::EnergyUsedUp { .. } => self.is_awaited(violation, statement),
+            _ => false,
+        }
+    }
+
+    /// Whether something older in the pool bears on what a statement lacks.
+    fn is_awaited(&self, violation: &RuleViolation, statement: &VerifiedStatement) -> bool {
+        let own_id = statement.id();
+        let mut older = self.pool.iter().take_while(|pooled| pooled.statement.id() != own_id);
+        let mut acts = older.by_ref().flat_map(|pooled| &pooled.statement.payload().acts);
+        match violation {
+            RuleViolation::UnknownBinding(_) => acts.any(|act| matches!(act, Act::Register(_))),
+            RuleViolation::EnergyUsedUp { account, month, .. } => acts.any(|act| match act {
+                Act::Contract(contract) => contract.account == *account && contract.month == *month,
+                Act::Transfer(transfer) => transfer.to == *account && transfer.month == *month,
+                _ => false,
+            }),
+            _ => acts.any(|act| matches!(act, Act::Register(_))),
+        }
+    }
+}
+
+/// The intervals in a statement.
+pub(super) fn readings_in(statement: &VerifiedStatement) -> impl Iterator<Item = &Readings> {
+    statement.payload().acts.iter().filter_map(|act| match act {
+        Act::Readings(readings) => Some(readings.as_ref()),
+        _ => None,
+    })
+}
+
+/// The one interval of a statement; one attachment speaks for one.
+fn readings_of(statement: &VerifiedStatement) -> Result<Option<&Readings>, Refusal> {
+    let mut all = readings_in(statement);
+    match (all.next(), all.next()) {
+        (first, None) => Ok(first),
+        (_, Some(_)) => Err(Refusal::AttachmentUnexpected),
+    }
+}
+
+fn check_attachment(readings: Option<&Readings>, attachment: Option<&[u8]>) -> Result<(), Refusal> {
+    match (readings, attachment) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(Refusal::AttachmentUnexpected),
+        (Some(_), None) => Err(Refusal::AttachmentMissing),
+        (Some(readings), Some(bytes)) => Ok(Attachment::from_bytes(bytes)?.check(readings)?),
+    }
+}

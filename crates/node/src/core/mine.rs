@@ -1,0 +1,187 @@
+//! The miner: which statements go into the next block, the search for its nonce, and what was found.
+
+use super::{Committed, Node, Output, TemplateId};
+use crate::record::Record;
+use api::Event;
+use ledger::state::Drafted;
+use ledger::{Block, Engine, Genesis, Header, RuleViolation, SecretKey, SignedStatement, difficulty_of_level, log};
+use units::{Digest, Millis, StatementId, Timestamp};
+
+/// A block that lacks only its nonce and its seal.
+#[derive(Debug)]
+pub(super) struct Template {
+    pub(super) id: TemplateId,
+    header: Header,
+    statements: Vec<SignedStatement>,
+}
+
+/// Figures of a node's mining since it was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MiningStatistics {
+    /// Attempts of all searches that found a block.
+    pub attempts: u64,
+    /// Blocks found.
+    pub blocks: u64,
+    /// Sum of the nonces found.
+    pub nonces: u128,
+}
+
+impl MiningStatistics {
+    /// Mean attempts for a block, rounded down; 0 before the first.
+    #[must_use]
+    pub const fn mean_attempts(&self) -> u64 {
+        match self.attempts.checked_div(self.blocks) {
+            Some(mean) => mean,
+            None => 0,
+        }
+    }
+    /// Mean nonce, rounded down; 0 before the first block.
+    #[must_use]
+    pub fn mean_nonce(&self) -> u64 {
+        let mean = self.nonces.checked_div(u128::from(self.blocks)).unwrap_or(0);
+        u64::try_from(mean).unwrap_or(u64::MAX)
+    }
+}
+
+/// What trying the pool came to.
+struct Selection {
+    statements: Vec<SignedStatement>,
+    leaves: Vec<Digest>,
+    dropped: Vec<(StatementId, RuleViolation)>,
+    state_root: Digest,
+}
+
+/// Bytes of a block besides its statements: header, seal, and the CBOR around them.
+const BLOCK_OVERHEAD_BYTES: usize = 1_024;
+/// CBOR head of a statement in a block.
+const STATEMENT_OVERHEAD_BYTES: usize = 5;
+
+impl Node {
+    /// Begins a search if a block is wanted, due and possible.
+    pub(super) fn mine(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
+        if self.search.is_some() || !(self.automatic || self.requested) {
+            return;
+        }
+        let Some(miner) = self.config.miner.clone() else { return };
+        let parent = self.state.head().time;
+        let least = |distance: Millis| parent + Millis::from_ms(distance.ms().max(1));
+        let order = &self.config.genesis.order;
+        let (earliest, earliest_empty) = (least(order.block_interval_min), least(order.empty_block_after));
+        let may_be_empty = now >= earliest_empty;
+        if now < earliest || (self.pool.is_empty() && !may_be_empty) || self.is_resting(now) {
+            return;
+        }
+        // The draft's only errors: not a miner (yet), or outside the calendar. Both pass with time, or never.
+        let Some(selection) = self.select(now, &miner) else { return };
+        self.drop_refused(&selection.dropped, outputs);
+        if selection.statements.is_empty() && !may_be_empty {
+            self.fruitless = Some((now, self.pool.generation()));
+            return;
+        }
+        self.search_for(now, &miner, selection, outputs);
+    }
+
+    /// Whether the same pool gave no block a moment ago.
+    fn is_resting(&self, now: Timestamp) -> bool {
+        self.fruitless.is_some_and(|(since, generation)| {
+            generation == self.pool.generation() && now >= since && now.since(since) < super::FRUITLESS_REST
+        })
+    }
+
+    /// Tries what waits, oldest first, on a draft that is then taken back.
+    fn select(&mut self, time: Timestamp, miner: &SecretKey) -> Option<Selection> {
+        let mut draft = self.state.draft(time, miner.account()).ok()?;
+        let (mut statements, mut leaves, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let mut room = Block::BYTES_MAX - BLOCK_OVERHEAD_BYTES;
+        for pooled in self.pool.iter() {
+            let signed = pooled.statement.signed();
+            let bytes = signed.leaf().len() + STATEMENT_OVERHEAD_BYTES;
+            if statements.len() >= Block::STATEMENTS_MAX || bytes > room {
+                break;
+            }
+            match draft.push(&pooled.statement) {
+                Ok(()) => {
+                    room -= bytes;
+                    leaves.push(log::leaf_hash(signed.leaf()));
+                    statements.push(signed.clone());
+                }
+                Err(violation) => refused.push((pooled.statement.clone(), violation)),
+            }
+        }
+        let Drafted { state_root, undo, .. } = draft.finish().ok()?;
+        self.state.undo(undo);
+        let never = |(statement, violation): &(ledger::VerifiedStatement, RuleViolation)| {
+            !self.may_apply_later(violation, statement)
+        };
+        let dropped = refused.iter().filter(|refused| never(refused));
+        let dropped = dropped.map(|(statement, violation)| (statement.id(), violation.clone())).collect();
+        Some(Selection { statements, leaves, dropped, state_root })
+    }
+
+    fn drop_refused(&mut self, dropped: &[(StatementId, RuleViolation)], outputs: &mut Vec<Output>) {
+        for (id, violation) in dropped {
+            self.pool.remove(id);
+            outputs.push(Output::Store(Record::Dropped(*id)));
+            let (rule, reason) = (violation.name().to_owned(), violation.to_string());
+            outputs.push(Output::Publish(Event::Dropped { id: *id, rule, reason }));
+        }
+    }
+
+    fn search_for(&mut self, time: Timestamp, miner: &SecretKey, selection: Selection, outputs: &mut Vec<Output>) {
+        let (log_size, log_root) = self.state.log().extended(&selection.leaves);
+        let parent = self.state.head();
+        let header = Header {
+            version: Genesis::VERSION,
+            ledger: self.state.ledger(),
+            height: parent.height.next(),
+            time,
+            previous: parent.hash(),
+            log_size,
+            log_root,
+            state_root: selection.state_root,
+            proposer: miner.account(),
+            engine: Engine { difficulty: difficulty_of_level(self.config.genesis.order.level), ..Engine::default() },
+        };
+        self.templates += 1;
+        self.requested = false;
+        self.fruitless = None;
+        let id = TemplateId(self.templates);
+        outputs.push(Output::Search { template: id, header: header.clone() });
+        self.search = Some(Template { id, header, statements: selection.statements });
+    }
+
+    /// Takes a nonce that a search found. One of a search that was replaced, or one that does not satisfy, is ignored.
+    pub(super) fn mined(
+        &mut self,
+        template: TemplateId,
+        extra_nonce: u64,
+        nonce: u64,
+        attempts: u64,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(Template { mut header, statements, .. }) = self.search.take_if(|search| search.id == template) else {
+            return;
+        };
+        let Some(miner) = &self.config.miner else { return };
+        header.engine = Engine { extra_nonce, nonce, ..header.engine };
+        if !consensus::pow::satisfies(&header) {
+            return;
+        }
+        let seal = miner.sign(&Block::sealed_bytes(&header.hash()));
+        let bytes = Block { header, statements, seal }.to_bytes();
+        match self.commit(&bytes) {
+            Ok(committed) => {
+                self.mining.attempts = self.mining.attempts.saturating_add(attempts);
+                self.mining.nonces = self.mining.nonces.saturating_add(u128::from(nonce));
+                self.mining.blocks += 1;
+                self.after_own_block(bytes, committed, outputs);
+            }
+            Err(error) => outputs.push(Output::Halt(format!("a block of this node's own does not check: {error}"))),
+        }
+    }
+
+    fn after_own_block(&mut self, bytes: Vec<u8>, committed: Committed, outputs: &mut Vec<Output>) {
+        outputs.push(Output::Store(Record::Block(bytes)));
+        self.announce(committed, outputs);
+    }
+}

@@ -1,0 +1,120 @@
+//! The pool: statements that were acknowledged and wait for a block, oldest first.
+//!
+//! Bounded by count and bytes, so that a flood is refused instead of filling memory and disk.
+
+use ledger::act::{Act, Readings, Register};
+use ledger::{PublicKey, VerifiedStatement};
+use std::collections::BTreeMap;
+use units::{AccountId, BindingId, StatementId, Timestamp};
+
+/// Statements that may wait: eight full blocks.
+pub const POOL_STATEMENTS_MAX: usize = 8 * ledger::Block::STATEMENTS_MAX;
+/// Bytes that may wait: eight full blocks. Attachments are on disk and not counted.
+pub const POOL_BYTES_MAX: usize = 8 * ledger::Block::BYTES_MAX;
+
+/// A statement that waits.
+#[derive(Debug, Clone)]
+pub struct Pooled {
+    /// When it was acknowledged.
+    pub received: Timestamp,
+    /// The statement.
+    pub statement: VerifiedStatement,
+}
+
+/// The statements that wait.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    by_arrival: BTreeMap<u64, Pooled>,
+    arrivals: BTreeMap<StatementId, u64>,
+    /// Keys that pooled statements register, with how many do.
+    keys: BTreeMap<AccountId, (PublicKey, usize)>,
+    /// Places in meter chains that pooled statements take.
+    sequences: BTreeMap<(BindingId, u64), StatementId>,
+    bytes: usize,
+    next: u64,
+    /// Counts changes.
+    generation: u64,
+}
+
+impl Pool {
+    pub(super) fn len(&self) -> usize {
+        self.by_arrival.len()
+    }
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_arrival.is_empty()
+    }
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+    pub(super) fn get(&self, id: &StatementId) -> Option<&Pooled> {
+        self.by_arrival.get(self.arrivals.get(id)?)
+    }
+    pub(super) fn contains(&self, id: &StatementId) -> bool {
+        self.arrivals.contains_key(id)
+    }
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Pooled> {
+        self.by_arrival.values()
+    }
+    /// A key that a pooled statement registers.
+    pub(super) fn key_of(&self, account: &AccountId) -> Option<PublicKey> {
+        self.keys.get(account).map(|(key, _)| *key)
+    }
+    /// The pooled statement that takes a place in a meter's chain.
+    pub(super) fn at_sequence(&self, binding: BindingId, seq: u64) -> Option<StatementId> {
+        self.sequences.get(&(binding, seq)).copied()
+    }
+    /// Whether another statement of so many bytes may wait.
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        self.len() < POOL_STATEMENTS_MAX && self.bytes.saturating_add(bytes) <= POOL_BYTES_MAX
+    }
+
+    pub(super) fn add(&mut self, pooled: Pooled) {
+        let statement = &pooled.statement;
+        self.bytes += statement.signed().leaf().len();
+        for act in &statement.payload().acts {
+            match act {
+                Act::Register(Register::Key(register)) => {
+                    self.keys.entry(register.key.account()).or_insert((register.key, 0)).1 += 1;
+                }
+                Act::Readings(readings) => {
+                    self.sequences.insert(sequence(readings), statement.id());
+                }
+                _ => {}
+            }
+        }
+        self.arrivals.insert(statement.id(), self.next);
+        self.by_arrival.insert(self.next, pooled);
+        self.next += 1;
+        self.generation += 1;
+    }
+
+    pub(super) fn remove(&mut self, id: &StatementId) -> Option<Pooled> {
+        let pooled = self.by_arrival.remove(&self.arrivals.remove(id)?)?;
+        self.bytes -= pooled.statement.signed().leaf().len();
+        for act in &pooled.statement.payload().acts {
+            match act {
+                Act::Register(Register::Key(register)) => self.forget_key(&register.key.account()),
+                Act::Readings(readings) => drop(self.sequences.remove(&sequence(readings))),
+                _ => {}
+            }
+        }
+        self.generation += 1;
+        Some(pooled)
+    }
+
+    fn forget_key(&mut self, account: &AccountId) {
+        if let Some((_, count)) = self.keys.get_mut(account) {
+            *count -= 1;
+            if *count == 0 {
+                self.keys.remove(account);
+            }
+        }
+    }
+}
+
+fn sequence(readings: &Readings) -> (BindingId, u64) {
+    (readings.binding, readings.seq)
+}

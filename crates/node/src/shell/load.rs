@@ -1,0 +1,139 @@
+//! Making, opening and starting a node.
+
+use super::{Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
+use crate::clock::Clock;
+use crate::core::{Config, Node, RecoverError, Recovery};
+use crate::record::{LogName, Record};
+use crate::store::{Folder, Store, StoreError};
+use crate::tables::Tables;
+use ledger::{Block, Genesis};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use units::Height;
+
+use super::search::Searchers;
+
+/// The file of the derived tables.
+pub(crate) const TABLES_FILE: &str = "tables.sqlite";
+/// Blocks whose rows are derived in one transaction.
+const ROWS_BATCH: usize = 256;
+
+/// Makes a ledger's folder; durable on return.
+///
+/// # Errors
+/// When there is a ledger in it already, or it cannot be written.
+pub fn create(data_dir: &Path, genesis: &Genesis) -> Result<(), NodeError> {
+    Store::create(Box::new(Folder::open(data_dir)?), &genesis.to_bytes())?;
+    Ok(())
+}
+
+/// The genesis document of a folder, also while a node runs on it.
+///
+/// # Errors
+/// When the folder holds no ledger, or a damaged one.
+pub fn read_genesis(data_dir: &Path) -> Result<Genesis, NodeError> {
+    genesis_of(&mut Store::open_for_reading(Box::new(Folder::open_for_reading(data_dir)))?)
+}
+
+pub(crate) fn genesis_of(store: &mut Store) -> Result<Genesis, NodeError> {
+    let bytes = store.genesis()?;
+    Ok(Genesis::from_bytes(&bytes).map_err(RecoverError::Genesis)?)
+}
+
+/// Opens a folder, reads everything stored through the checking path, and runs the node on a thread of its own.
+///
+/// # Errors
+/// When the folder is in use, holds no ledger or a damaged one, or contradicts what the log key signed.
+pub fn start(options: Options, clock: Arc<dyn Clock>) -> Result<NodeHandle, NodeError> {
+    let mut store = Store::open(Box::new(Folder::open(&options.data_dir)?))?;
+    for warning in store.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let genesis = genesis_of(&mut store)?;
+    let mut tables = Tables::open(&options.data_dir.join(TABLES_FILE), genesis.ledger())?;
+    let Options { miner, log_key, receipt_key, automatic, .. } = options;
+    let config = Config { genesis, miner, log_key, automatic };
+    let node = recover(&mut store, &mut tables, config.clone())?;
+    let (sender, requests) = sync_channel(REQUESTS_MAX);
+    let threads = if node.is_miner() { options.search_threads.max(1) } else { 0 };
+    let searchers = Searchers::start(threads, &sender).map_err(NodeError::Thread)?;
+    let shell = Shell {
+        node,
+        store,
+        tables,
+        clock,
+        config,
+        receipt_key,
+        searchers: Some(searchers),
+        subscribers: Vec::new(),
+        replies: BTreeMap::new(),
+        next_reply: 0,
+        deferred: Vec::new(),
+        unavailable: None,
+        block: None,
+        search_time: Duration::ZERO,
+        searched: 0,
+    };
+    let stopped = Arc::new(Mutex::new(None));
+    let reason = Arc::clone(&stopped);
+    let thread = std::thread::Builder::new().name("node".into()).spawn(move || live(shell, requests, &reason));
+    Ok(NodeHandle::new(sender, thread.map_err(NodeError::Thread)?, stopped, options.data_dir))
+}
+
+fn live(mut shell: Shell, requests: Receiver<Message>, stopped: &Mutex<Option<String>>) {
+    let reason = shell.run(&requests);
+    if let Ok(mut stopped) = stopped.lock() {
+        *stopped = Some(reason);
+    }
+    // A searcher may be waiting to hand in what it found; without a receiver it gives up.
+    drop(requests);
+    if let Some(searchers) = shell.searchers.take() {
+        searchers.stop();
+    }
+}
+
+/// Reads everything stored through the checking path and derives the rows that are missing.
+pub(super) fn recover(store: &mut Store, tables: &mut Tables, config: Config) -> Result<Node, NodeError> {
+    if !fits(store, tables)? {
+        tracing::warn!("the derived tables do not fit the ledger and are made anew");
+        tables.clear()?;
+    }
+    let mut recovery = Recovery::new(config)?;
+    let mut rows = Vec::new();
+    let behind = &mut *tables;
+    store.replay(LogName::Blocks, |record| {
+        let committed = recovery.take(record, &|_| false)?;
+        rows.extend(committed.filter(|committed| committed.block.header().height > behind.height()));
+        if rows.len() >= ROWS_BATCH {
+            behind.append(&rows)?;
+            rows.clear();
+        }
+        Ok::<(), NodeError>(())
+    })?;
+    tables.append(&rows)?;
+    let mut small = Vec::new();
+    for log in [LogName::Pool, LogName::Evidence, LogName::Anchors] {
+        store.replay(log, |record: Record| {
+            small.push(record);
+            Ok::<(), StoreError>(())
+        })?;
+    }
+    for record in small {
+        recovery.take(record, &|id| store.has_attachment(id))?;
+    }
+    Ok(recovery.finish()?)
+}
+
+/// Whether the newest block that rows are derived from is in the store: an older copy of it may have been put back.
+fn fits(store: &mut Store, tables: &Tables) -> Result<bool, NodeError> {
+    let height = tables.height();
+    if height == Height::GENESIS {
+        return Ok(true);
+    }
+    let Some(bytes) = store.block(height.number())? else { return Ok(false) };
+    let stored = Block::from_bytes(&bytes).ok().map(|block| block.header);
+    Ok(stored.is_some() && stored == tables.header(height).ok().flatten().map(|(header, _)| header))
+}

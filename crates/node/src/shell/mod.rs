@@ -1,0 +1,323 @@
+//! The one thread that owns the node, its store and its tables, and carries the node's outputs out.
+//!
+//! Several submissions that wait are taken together and share one sync: what is shown (answers, events, searches) is held
+//! back until everything stored before it is durable, so the order that [`crate::core`] asks for is kept.
+
+mod error;
+mod handle;
+mod load;
+mod read;
+mod search;
+
+pub use error::NodeError;
+pub use handle::{EntryDetail, NodeHandle, StatementProof};
+pub(crate) use load::{TABLES_FILE, genesis_of};
+pub use load::{create, read_genesis, start};
+
+use crate::clock::Clock;
+use crate::core::{Committed, Config, Input, Node, Output, ReplyId, TemplateId};
+use crate::record::{LogName, Record};
+use crate::store::{Store, StoreError};
+use crate::tables::Tables;
+use api::{Event, SubmitAnswer};
+use ledger::{Block, SecretKey};
+use search::Searchers;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::time::{Duration, Instant};
+use units::Height;
+
+/// How a node is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its folder.
+    pub data_dir: PathBuf,
+    /// The key that it proposes blocks with.
+    pub miner: Option<SecretKey>,
+    /// The log key.
+    pub log_key: Option<SecretKey>,
+    /// The key that it signs receipts with.
+    pub receipt_key: Option<SecretKey>,
+    /// Whether it mines by itself.
+    pub automatic: bool,
+    /// Threads that search; 1 is enough up to level 5, and makes the nonce the number of attempts less one.
+    pub search_threads: u64,
+}
+
+/// Requests that wait for the node's thread; whoever sends more waits himself.
+const REQUESTS_MAX: usize = 1_024;
+/// Requests taken together before the sync that they share.
+const BATCH_MAX: usize = 256;
+/// Events that wait for one subscriber; a slower one is dropped and subscribes again.
+const EVENTS_MAX: usize = 256;
+/// Subscribers at a time.
+const SUBSCRIBERS_MAX: usize = 256;
+/// How often the node looks at the clock: well below a second of a community's time at 60 times speed.
+const TICK: Duration = Duration::from_millis(10);
+/// How long nothing is stored after the disk refused.
+const UNAVAILABLE_REST: Duration = Duration::from_secs(2);
+/// The pool's file is written anew above this size, when a quarter of it or less still waits.
+const POOL_FILE_REWRITE_BYTES: u64 = 1 << 20;
+/// The anchors' file is written anew above this size; only the newest matters.
+const ANCHORS_FILE_REWRITE_BYTES: u64 = 1 << 18;
+
+/// What other threads ask of the node's.
+enum Message {
+    Submit { bytes: Vec<u8>, reply: SyncSender<Result<SubmitAnswer, NodeError>> },
+    Ask(Box<dyn FnOnce(&mut Shell) + Send>),
+    Found { template: TemplateId, extra_nonce: u64, nonce: u64, attempts: u64, elapsed: Duration },
+    Shutdown,
+}
+
+/// Everything that the node's thread owns.
+pub(crate) struct Shell {
+    node: Node,
+    store: Store,
+    tables: Tables,
+    clock: Arc<dyn Clock>,
+    config: Config,
+    receipt_key: Option<SecretKey>,
+    searchers: Option<Searchers>,
+    subscribers: Vec<SyncSender<Event>>,
+    replies: BTreeMap<ReplyId, SyncSender<Result<SubmitAnswer, NodeError>>>,
+    next_reply: u64,
+    /// What is carried out once everything stored is durable.
+    deferred: Vec<Output>,
+    unavailable: Option<(String, Instant)>,
+    /// The block read last, for lists that walk through one.
+    block: Option<(Height, Arc<Block>)>,
+    search_time: Duration,
+    searched: u64,
+}
+
+/// Why the thread ends.
+enum Stop {
+    Asked,
+    Fault(String),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.to_string())
+    }
+}
+
+impl Shell {
+    /// Runs until it is told to stop or must; gives the reason.
+    fn run(&mut self, requests: &Receiver<Message>) -> String {
+        let mut ticked = Instant::now();
+        loop {
+            let wait = TICK.saturating_sub(ticked.elapsed());
+            let done = match requests.recv_timeout(wait) {
+                Ok(first) => self.take_batch(first, requests),
+                Err(RecvTimeoutError::Timeout) => Ok(()),
+                Err(RecvTimeoutError::Disconnected) => Err(Stop::Asked),
+            };
+            let done = done.and_then(|()| {
+                if ticked.elapsed() >= TICK {
+                    ticked = Instant::now();
+                    self.input(Input::Tick)?;
+                }
+                self.flush()
+            });
+            match done {
+                Ok(()) => {}
+                Err(Stop::Asked) => return "it was shut down".to_owned(),
+                Err(Stop::Fault(reason)) => {
+                    tracing::error!("the node stops: {reason}");
+                    return reason;
+                }
+            }
+        }
+    }
+
+    fn take_batch(&mut self, first: Message, requests: &Receiver<Message>) -> Result<(), Stop> {
+        let rest = std::iter::from_fn(|| requests.try_recv().ok());
+        for message in std::iter::once(first).chain(rest).take(BATCH_MAX) {
+            match message {
+                Message::Submit { bytes, reply } => self.submit(bytes, reply)?,
+                Message::Ask(question) => {
+                    // Nothing is shown that is not durable.
+                    self.flush()?;
+                    question(self);
+                }
+                Message::Found { template, extra_nonce, nonce, attempts, elapsed } => {
+                    self.search_time += elapsed;
+                    self.searched = self.searched.saturating_add(attempts);
+                    self.input(Input::Mined { template, extra_nonce, nonce, attempts })?;
+                }
+                Message::Shutdown => {
+                    self.flush()?;
+                    return Err(Stop::Asked);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, bytes: Vec<u8>, reply: SyncSender<Result<SubmitAnswer, NodeError>>) -> Result<(), Stop> {
+        if let Some(reason) = self.unavailable() {
+            // Whoever gave up waiting needs no answer; so everywhere below.
+            drop(reply.try_send(Err(NodeError::Unavailable(reason))));
+            return Ok(());
+        }
+        let id = ReplyId(self.next_reply);
+        self.next_reply += 1;
+        self.replies.insert(id, reply);
+        self.input(Input::Submit { bytes, reply: id })
+    }
+
+    /// Why nothing is stored at the moment.
+    fn unavailable(&self) -> Option<String> {
+        let (reason, since) = self.unavailable.as_ref()?;
+        (since.elapsed() < UNAVAILABLE_REST).then(|| reason.clone())
+    }
+
+    /// One step of the node; what it stores is written, what it shows is held back.
+    fn input(&mut self, input: Input) -> Result<(), Stop> {
+        if self.unavailable().is_some() {
+            return Ok(());
+        }
+        for output in self.node.step(self.clock.now(), input) {
+            match output {
+                Output::Store(record) => match self.write(&record) {
+                    Ok(()) => {}
+                    Err(error @ StoreError::Sync { .. }) => return Err(error.into()),
+                    // The rest of the outputs is lost, as in a crash.
+                    Err(error) => return self.begin_again(&error),
+                },
+                Output::Halt(reason) => return Err(Stop::Fault(reason)),
+                shown => self.deferred.push(shown),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, record: &Record) -> Result<(), StoreError> {
+        if matches!(record, Record::Anchor(_)) {
+            // What the log key signed must never be more durable than the block that it signed.
+            self.store.sync()?;
+        }
+        self.store.append(record)
+    }
+
+    /// The disk refused: what was not stored is forgotten, as a restart would.
+    fn begin_again(&mut self, error: &StoreError) -> Result<(), Stop> {
+        tracing::warn!("nothing can be stored: {error}");
+        let reason = error.to_string();
+        let answered: Vec<ReplyId> = self
+            .deferred
+            .iter()
+            .filter_map(|output| match output {
+                Output::Reply { reply, .. } => Some(*reply),
+                _ => None,
+            })
+            .collect();
+        let (kept, lost) = std::mem::take(&mut self.replies).into_iter().partition(|(id, _)| answered.contains(id));
+        self.replies = kept;
+        for reply in lost.into_values() {
+            drop(reply.try_send(Err(NodeError::Unavailable(reason.clone()))));
+        }
+        self.flush()?;
+        self.unavailable = Some((reason, Instant::now()));
+        self.config.automatic = self.node.is_automatic();
+        let node = load::recover(&mut self.store, &mut self.tables, self.config.clone());
+        let mut node = node.map_err(|error| Stop::Fault(error.to_string()))?;
+        node.continue_templates(self.node.last_template());
+        self.node = node;
+        Ok(())
+    }
+
+    /// Makes everything stored durable, then shows what waited for that.
+    fn flush(&mut self) -> Result<(), Stop> {
+        if self.deferred.is_empty() {
+            return Ok(self.store.sync()?);
+        }
+        self.store.sync()?;
+        let mut rows = Vec::new();
+        let mut shown = Vec::new();
+        for output in std::mem::take(&mut self.deferred) {
+            match output {
+                Output::Index(committed) => rows.push(*committed),
+                other => shown.push(other),
+            }
+        }
+        // Rows first: whoever hears of a block may ask for it at once.
+        self.derive(&rows);
+        shown.into_iter().for_each(|output| self.show(output));
+        self.rewrite_small_logs()?;
+        Ok(())
+    }
+
+    /// Rows can always be derived again, so a failure here stops nothing.
+    fn derive(&mut self, rows: &[Committed]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.unavailable = None;
+        if let Err(error) = self.tables.append(rows) {
+            tracing::warn!("{error}");
+        }
+    }
+
+    fn show(&mut self, output: Output) {
+        match output {
+            Output::Reply { reply, answer } => {
+                if let Some(waiting) = self.replies.remove(&reply) {
+                    drop(waiting.try_send(answer.map_err(NodeError::Refused)));
+                }
+            }
+            Output::Search { template, header } => {
+                if let Some(searchers) = &self.searchers {
+                    searchers.search(template, header);
+                }
+            }
+            Output::Publish(event) => {
+                let send = |subscriber: &SyncSender<Event>| match subscriber.try_send(event.clone()) {
+                    Ok(()) => true,
+                    Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+                };
+                self.subscribers.retain(send);
+            }
+            Output::Store(_) | Output::Index(_) | Output::Halt(_) => {}
+        }
+    }
+
+    /// Of the pool and the anchors only a part still matters.
+    fn rewrite_small_logs(&mut self) -> Result<(), StoreError> {
+        let file = self.store.log_bytes(LogName::Pool);
+        let live = u64::try_from(self.node.pool_size().1).unwrap_or(u64::MAX);
+        if file > POOL_FILE_REWRITE_BYTES && live < file / 4 {
+            let pooled = self.node.pool().map(|pooled| Record::Pooled {
+                received: pooled.received,
+                leaf: pooled.statement.signed().leaf().to_vec(),
+            });
+            let records: Vec<Record> = pooled.collect();
+            self.store.rewrite(LogName::Pool, &records)?;
+        }
+        if self.store.log_bytes(LogName::Anchors) > ANCHORS_FILE_REWRITE_BYTES
+            && let Some(anchor) = self.node.anchor()
+        {
+            self.store.rewrite(LogName::Anchors, &[Record::Anchor(anchor.note.clone())])?;
+        }
+        Ok(())
+    }
+
+    /// Attempts a second while searching.
+    fn attempts_per_second(&self) -> u64 {
+        let rate = u128::from(self.searched).saturating_mul(1_000_000_000).checked_div(self.search_time.as_nanos());
+        u64::try_from(rate.unwrap_or(0)).unwrap_or(u64::MAX)
+    }
+
+    fn subscribe(&mut self) -> Receiver<Event> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(EVENTS_MAX);
+        if self.subscribers.len() >= SUBSCRIBERS_MAX {
+            // The oldest makes place; its receiver ends.
+            self.subscribers.remove(0);
+        }
+        self.subscribers.push(sender);
+        receiver
+    }
+}

@@ -1,0 +1,413 @@
+//! The store: logs of records in segment files (`blocks-00000000.seg`, ...), each record with its own check.
+//!
+//! Invariant: what was synced is read back exactly or reported with file and offset. An interrupted write at the very end
+//! of a log is cut off when the store is opened; damage anywhere else is an error.
+
+mod disk;
+mod segment;
+
+pub use disk::{Disk, Folder, FolderError};
+
+use crate::record::{LogName, Record, RecordError};
+use segment::{Broken, HEAD_BYTES, Head};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use units::StatementId;
+
+/// A segment is followed by the next once it is this large: small enough to copy, few enough to list.
+pub const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+
+/// Why the store fails.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refuses.
+    #[error("{file}: {error}")]
+    Io {
+        /// Which file.
+        file: String,
+        /// What it says.
+        error: io::Error,
+    },
+    /// Nothing is known about what is on the disk any more.
+    #[error("{file} could not be synced ({error}); what was written last may be lost, so the node stops")]
+    Sync {
+        /// Which file.
+        file: String,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// Something that was whole once is not any more.
+    #[error("{file} is damaged at byte {offset}; put the file back from a copy, or fetch the ledger again from a peer")]
+    Damaged {
+        /// Which file.
+        file: String,
+        /// Where the damaged record begins.
+        offset: u64,
+    },
+    /// A record of another version.
+    #[error("{file} at byte {offset}: {error}")]
+    Record {
+        /// Which file.
+        file: String,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        error: RecordError,
+    },
+    /// Not a ledger.
+    #[error(
+        "this folder holds no ledger (there is no {}); make one with `wattproof init`",
+        segment_name(LogName::Blocks, 0)
+    )]
+    NotALedger,
+    /// Already a ledger.
+    #[error("this folder holds a ledger already")]
+    AlreadyALedger,
+    /// A record larger than a segment takes.
+    #[error("a record is too large for the store")]
+    TooLarge,
+}
+
+/// Where a record lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    log: LogName,
+    segment: u32,
+    offset: u64,
+}
+
+/// A log's files as they stand.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tail {
+    segment: u32,
+    size: u64,
+}
+
+/// The logs of one node.
+pub struct Store {
+    disk: Box<dyn Disk>,
+    tails: BTreeMap<LogName, Tail>,
+    unsynced: BTreeSet<LogName>,
+    /// Each block's place by height - 1.
+    blocks: Vec<Location>,
+    attachments: BTreeMap<StatementId, Location>,
+    warnings: Vec<String>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("blocks", &self.blocks.len()).finish_non_exhaustive()
+    }
+}
+
+fn segment_name(log: LogName, number: u32) -> String {
+    format!("{}-{number:08}.seg", log.name())
+}
+
+impl Store {
+    /// Begins a store with its genesis document; durable on return.
+    ///
+    /// # Errors
+    /// When there is one already, or the disk fails.
+    pub fn create(disk: Box<dyn Disk>, genesis: &[u8]) -> Result<Self, StoreError> {
+        let mut store = Self::bare(disk);
+        if store.size(&segment_name(LogName::Blocks, 0))? > 0 {
+            return Err(StoreError::AlreadyALedger);
+        }
+        store.append(&Record::Genesis(genesis.to_vec()))?;
+        store.sync()?;
+        Ok(store)
+    }
+
+    /// Opens a store. Torn tails are cut off, with a warning; blocks and the other small logs are read by
+    /// [`Store::replay`].
+    ///
+    /// # Errors
+    /// When the folder holds no ledger, a file is damaged, or the disk fails.
+    pub fn open(disk: Box<dyn Disk>) -> Result<Self, StoreError> {
+        Self::open_with(disk, true)
+    }
+
+    /// Opens a store without changing it: a torn tail is left alone and not read.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_for_reading(disk: Box<dyn Disk>) -> Result<Self, StoreError> {
+        Self::open_with(disk, false)
+    }
+
+    fn open_with(disk: Box<dyn Disk>, cut: bool) -> Result<Self, StoreError> {
+        let mut store = Self::bare(disk);
+        if store.size(&segment_name(LogName::Blocks, 0))? == 0 {
+            return Err(StoreError::NotALedger);
+        }
+        for log in LogName::ALL {
+            store.open_log(log, cut)?;
+        }
+        Ok(store)
+    }
+
+    fn bare(disk: Box<dyn Disk>) -> Self {
+        let tails = LogName::ALL.map(|log| (log, Tail::default())).into();
+        Self {
+            disk,
+            tails,
+            unsynced: BTreeSet::new(),
+            blocks: Vec::new(),
+            attachments: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn size(&mut self, file: &str) -> Result<u64, StoreError> {
+        self.disk.size(file).map_err(|error| StoreError::Io { file: file.to_owned(), error })
+    }
+
+    fn read(&mut self, file: &str, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        self.disk.read(file, offset, length).map_err(|error| StoreError::Io { file: file.to_owned(), error })
+    }
+
+    /// Finds the end of a log and the places of its records.
+    fn open_log(&mut self, log: LogName, cut: bool) -> Result<(), StoreError> {
+        let mut number = 0;
+        loop {
+            let file = segment_name(log, number);
+            let size = self.size(&file)?;
+            let is_last = self.size(&segment_name(log, number + 1))? == 0;
+            let end = self.skim(log, number, size, is_last)?;
+            if end < size && cut {
+                let torn = size - end;
+                self.warnings.push(format!("{file}: an interrupted write of {torn} bytes at byte {end} was cut off"));
+                self.disk.truncate(&file, end).map_err(|error| StoreError::Io { file: file.clone(), error })?;
+            }
+            if is_last {
+                self.tails.insert(log, Tail { segment: number, size: end });
+                return Ok(());
+            }
+            number += 1;
+        }
+    }
+
+    /// Walks over a segment's records; gives the end of the last whole one.
+    fn skim(&mut self, log: LogName, number: u32, size: u64, is_last: bool) -> Result<u64, StoreError> {
+        let file = segment_name(log, number);
+        let mut offset = 0;
+        while offset < size {
+            match self.skim_record(log, &file, offset, size)? {
+                Ok((head, id)) => {
+                    let location = Location { log, segment: number, offset };
+                    match head.kind {
+                        2 => self.blocks.push(location),
+                        4 => drop(id.map(|id| self.attachments.insert(id, location))),
+                        _ => {}
+                    }
+                    offset += record_bytes(head.length);
+                }
+                Err(_) if is_last && !self.record_follows(&file, offset, size)? => break,
+                Err(_) => return Err(StoreError::Damaged { file, offset }),
+            }
+        }
+        Ok(offset)
+    }
+
+    /// One record. The payloads of attachments are not read, unless it is the last one, which an interrupted write may
+    /// have left in shape but not in content; each is checked when it is used.
+    fn skim_record(
+        &mut self,
+        log: LogName,
+        file: &str,
+        offset: u64,
+        size: u64,
+    ) -> Result<Result<(Head, Option<StatementId>), Broken>, StoreError> {
+        let left = size - offset;
+        let head_length = usize::try_from(left.min(HEAD_BYTES as u64)).unwrap_or(HEAD_BYTES);
+        let head = match Head::read(&self.read(file, offset, head_length)?) {
+            Ok(head) if record_bytes(head.length) <= left => head,
+            Ok(_) => return Ok(Err(Broken::Cut)),
+            Err(broken) => return Ok(Err(broken)),
+        };
+        let is_last = record_bytes(head.length) == left;
+        if log == LogName::Attachments && !is_last {
+            let id = self.read(file, offset + HEAD_BYTES as u64, head.length.min(32))?;
+            return Ok(Ok((head, id.try_into().ok().map(StatementId::from_bytes))));
+        }
+        let payload = self.read(file, offset + HEAD_BYTES as u64, head.length)?;
+        if !head.fits(&payload) {
+            return Ok(Err(Broken::Changed));
+        }
+        Ok(Ok((head, payload.first_chunk().copied().map(StatementId::from_bytes))))
+    }
+
+    fn record_follows(&mut self, file: &str, offset: u64, size: u64) -> Result<bool, StoreError> {
+        let length = usize::try_from(size - offset).map_err(|_| StoreError::TooLarge)?;
+        let rest = self.read(file, offset, length)?;
+        Ok(segment::any_record_in(rest.get(1..).unwrap_or_default()))
+    }
+
+    /// What was repaired on opening, in words.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether an attachment is stored.
+    #[must_use]
+    pub fn has_attachment(&self, statement: &StatementId) -> bool {
+        self.attachments.contains_key(statement)
+    }
+
+    /// Number of blocks stored, genesis not counted.
+    #[must_use]
+    pub const fn block_count(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// The genesis document's bytes.
+    ///
+    /// # Errors
+    /// When the disk fails or the record is damaged.
+    pub fn genesis(&mut self) -> Result<Vec<u8>, StoreError> {
+        self.payload(Location { log: LogName::Blocks, segment: 0, offset: 0 })
+    }
+
+    /// A block's wire form; `None` for one that is not stored and for genesis.
+    ///
+    /// # Errors
+    /// When the disk fails or the record is damaged.
+    pub fn block(&mut self, height: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let index = height.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let Some(location) = index.and_then(|index| self.blocks.get(index)).copied() else { return Ok(None) };
+        self.payload(location).map(Some)
+    }
+
+    /// A statement's attachment.
+    ///
+    /// # Errors
+    /// When the disk fails or the record is damaged.
+    pub fn attachment(&mut self, statement: &StatementId) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(location) = self.attachments.get(statement).copied() else { return Ok(None) };
+        let payload = self.payload(location)?;
+        Ok(payload.get(32..).map(<[u8]>::to_vec))
+    }
+
+    fn payload(&mut self, location: Location) -> Result<Vec<u8>, StoreError> {
+        let Location { log, segment, offset } = location;
+        let file = segment_name(log, segment);
+        let damaged = || StoreError::Damaged { file: segment_name(log, segment), offset };
+        let head = Head::read(&self.read(&file, offset, HEAD_BYTES)?).map_err(|_| damaged())?;
+        let payload = self.read(&file, offset + HEAD_BYTES as u64, head.length)?;
+        if head.fits(&payload) { Ok(payload) } else { Err(damaged()) }
+    }
+
+    /// Reads all records of a log in order.
+    ///
+    /// # Errors
+    /// When the disk fails, a record is damaged, or `visit` says so.
+    pub fn replay<E: From<StoreError>>(
+        &mut self,
+        log: LogName,
+        mut visit: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let tail = self.tails.get(&log).copied().unwrap_or_default();
+        for segment in 0..=tail.segment {
+            let file = segment_name(log, segment);
+            let size = if segment == tail.segment { tail.size } else { self.size(&file)? };
+            let mut offset = 0;
+            while offset < size {
+                let head = Head::read(&self.read(&file, offset, HEAD_BYTES)?)
+                    .map_err(|_| StoreError::Damaged { file: file.clone(), offset })?;
+                let payload = self.payload(Location { log, segment, offset })?;
+                let record = Record::read(head.kind, &payload).map_err(|error| StoreError::Record {
+                    file: file.clone(),
+                    offset,
+                    error,
+                })?;
+                visit(record)?;
+                offset += record_bytes(head.length);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends a record; durable after the next [`Store::sync`].
+    ///
+    /// # Errors
+    /// When the disk is full or fails; the store is then as it was.
+    pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {
+        let log = record.log();
+        let framed = segment::frame(record.kind(), &record.payload()).ok_or(StoreError::TooLarge)?;
+        let mut tail = self.tails.get(&log).copied().unwrap_or_default();
+        if tail.size >= SEGMENT_BYTES_MAX {
+            // The next segment is opened as the last one, so this one must be whole before it exists.
+            self.sync_log(log)?;
+            tail = Tail { segment: tail.segment + 1, size: 0 };
+        }
+        let file = segment_name(log, tail.segment);
+        if let Err(error) = self.disk.append(&file, &framed) {
+            // If even that fails, the torn tail is cut off on the next start.
+            drop(self.disk.truncate(&file, tail.size));
+            return Err(StoreError::Io { file, error });
+        }
+        let location = Location { log, segment: tail.segment, offset: tail.size };
+        match record {
+            Record::Block(_) => self.blocks.push(location),
+            Record::Attachment { statement, .. } => drop(self.attachments.insert(*statement, location)),
+            _ => {}
+        }
+        tail.size += u64::try_from(framed.len()).map_err(|_| StoreError::TooLarge)?;
+        self.tails.insert(log, tail);
+        self.unsynced.insert(log);
+        Ok(())
+    }
+
+    /// Makes everything appended durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Sync`], after which the node must stop.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        for log in self.unsynced.clone() {
+            self.sync_log(log)?;
+        }
+        Ok(())
+    }
+
+    fn sync_log(&mut self, log: LogName) -> Result<(), StoreError> {
+        let file = segment_name(log, self.tails.get(&log).copied().unwrap_or_default().segment);
+        self.disk.sync(&file).map_err(|error| StoreError::Sync { file, error })?;
+        self.unsynced.remove(&log);
+        Ok(())
+    }
+
+    /// Bytes that a log takes, earlier segments counted as full.
+    #[must_use]
+    pub fn log_bytes(&self, log: LogName) -> u64 {
+        let tail = self.tails.get(&log).copied().unwrap_or_default();
+        u64::from(tail.segment) * SEGMENT_BYTES_MAX + tail.size
+    }
+
+    /// Writes a log of one segment anew; durable on return. For the pool and the anchors, of which only a part still
+    /// matters. A log that has grown into further segments is left alone.
+    ///
+    /// # Errors
+    /// When the disk fails; the log is then as it was.
+    pub fn rewrite(&mut self, log: LogName, records: &[Record]) -> Result<(), StoreError> {
+        if self.tails.get(&log).is_some_and(|tail| tail.segment > 0) {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for record in records {
+            bytes.extend(segment::frame(record.kind(), &record.payload()).ok_or(StoreError::TooLarge)?);
+        }
+        let file = segment_name(log, 0);
+        self.disk.replace(&file, &bytes).map_err(|error| StoreError::Io { file, error })?;
+        let size = u64::try_from(bytes.len()).map_err(|_| StoreError::TooLarge)?;
+        self.tails.insert(log, Tail { segment: 0, size });
+        self.unsynced.remove(&log);
+        Ok(())
+    }
+}
+
+/// Bytes that a record takes in its file.
+fn record_bytes(payload: usize) -> u64 {
+    (HEAD_BYTES + payload) as u64
+}

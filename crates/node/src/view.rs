@@ -1,0 +1,370 @@
+//! The ledger's values as the HTTP contract shows them.
+
+use crate::core::Committed;
+use api::{
+    AccountSummary, AccountView, ActView, BillLineView, BillMeterView, BillMonthView, BillSummary, BillView,
+    BlockSummary, ChainHeadView, ContractView, CorrectionView, Event, MeterMonthView, MeterView, NoteView, Place,
+    ReadingsView, RegisterKeyView, RegisterMeterView, RoleView, StatementState, StatementView, TariffView, TermsView,
+    TransferView, VoltageEventView,
+};
+use ledger::act::{Act, Bill, Break, EventKind, LineKind, Note, Readings, Register, Role};
+use ledger::state::{AccountRecord, BindingRecord, Correction, MeterMonth, Record, RecordKey, RoleSince, Terms};
+use ledger::{Header, PublicKey, SignedStatement, State, cbor};
+use units::{AccountId, BindingId, EnergyBalance, MeterId, Month, StatementId};
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A COSE_Key in hexadecimal digits.
+#[must_use]
+pub fn key_hex(key: &PublicKey) -> String {
+    hex(&cbor::encode(key))
+}
+
+/// A role's name in JSON.
+#[must_use]
+pub const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Operator => "operator",
+        Role::Member => "member",
+        Role::Gateway => "gateway",
+        Role::Meter => "meter",
+        Role::Miner => "miner",
+        Role::Validator => "validator",
+        Role::Auditor => "auditor",
+    }
+}
+
+/// A block in a list, not final; `first_log_index` is the log's size before it.
+#[must_use]
+pub fn block_summary(header: &Header, first_log_index: u64, size_bytes: u64) -> BlockSummary {
+    BlockSummary {
+        height: header.height,
+        hash: header.hash(),
+        previous: header.previous,
+        time_ms: header.time,
+        statements: header.log_size.saturating_sub(first_log_index),
+        log_size: header.log_size,
+        proposer: header.proposer,
+        difficulty: header.engine.difficulty,
+        nonce: header.engine.nonce,
+        size_bytes,
+        is_final: false,
+    }
+}
+
+/// The voltage events that a new block brings.
+pub(crate) fn voltage_events(committed: &Committed) -> Vec<Event> {
+    let mut events = Vec::new();
+    for statement in committed.block.statements() {
+        for act in &statement.payload().acts {
+            let Act::Readings(readings) = act else { continue };
+            let Some(meter) = committed.meters.get(&readings.binding) else { continue };
+            events.extend(readings.events.iter().map(|event| Event::Voltage {
+                meter: meter.clone(),
+                kind: event_name(event.kind).to_owned(),
+                from_ms: event.from,
+                extreme_mv: event.extreme,
+                statement: statement.id(),
+            }));
+        }
+    }
+    events
+}
+
+const fn event_name(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::OverVoltage => "over_voltage",
+        EventKind::UnderVoltage => "under_voltage",
+    }
+}
+
+/// A statement.
+#[must_use]
+pub fn statement(
+    statement: &SignedStatement,
+    state: StatementState,
+    place: Option<Place>,
+    ledger: &State,
+) -> StatementView {
+    let payload = statement.payload();
+    StatementView {
+        id: statement.id(),
+        signer: statement.signer(),
+        state,
+        place,
+        ledger: payload.ledger,
+        issued_ms: payload.issued,
+        expires_ms: payload.expires,
+        size_bytes: u64::try_from(statement.leaf().len()).unwrap_or(u64::MAX),
+        acts: payload.acts.iter().map(|shown| act(shown, ledger)).collect(),
+    }
+}
+
+fn act(act: &Act, state: &State) -> ActView {
+    match act {
+        Act::Register(Register::Key(register)) => ActView::RegisterKey(RegisterKeyView {
+            account: register.key.account(),
+            key: key_hex(&register.key),
+            role: role_name(register.role).to_owned(),
+            from_ms: register.from,
+            beneficiary: register.beneficiary,
+        }),
+        Act::Register(Register::Meter(register)) => ActView::RegisterMeter(RegisterMeterView {
+            meter: register.meter.clone(),
+            signer: register.signer,
+            member: register.member,
+            from_ms: register.from,
+            profile: register.profile.clone(),
+            factor: register.factor,
+        }),
+        Act::Contract(contract) => ActView::Contract(ContractView {
+            account: contract.account,
+            month: contract.month,
+            energy_mwh: contract.energy,
+        }),
+        Act::Readings(shown) => ActView::Readings(Box::new(readings(shown, state))),
+        Act::Note(shown) => ActView::Note(note(shown)),
+        Act::Transfer(transfer) => {
+            ActView::Transfer(TransferView { to: transfer.to, energy_mwh: transfer.energy, month: transfer.month })
+        }
+        Act::Tariff(shown) => ActView::Tariff(tariff(shown, None)),
+        Act::Bill(shown) => ActView::Bill(bill(shown)),
+    }
+}
+
+fn readings(readings: &Readings, state: &State) -> ReadingsView {
+    let broken = readings.broken.map(|broken| match broken {
+        Break::Gap => "gap",
+        Break::Reset => "reset",
+        Break::Exchange => "exchange",
+    });
+    let events = readings.events.iter().map(|event| VoltageEventView {
+        kind: event_name(event.kind).to_owned(),
+        from_ms: event.from,
+        until_ms: event.until,
+        extreme_mv: event.extreme,
+    });
+    ReadingsView {
+        binding: readings.binding,
+        meter: state.binding(&readings.binding).map(|binding| binding.meter.clone()),
+        seq: readings.seq,
+        previous: readings.previous,
+        start_ms: readings.start,
+        end_ms: readings.end,
+        import_start_mwh: readings.import.start,
+        import_end_mwh: readings.import.end,
+        export_start_mwh: readings.export.map(|export| export.start),
+        export_end_mwh: readings.export.map(|export| export.end),
+        count: readings.count,
+        voltage_min_mv: readings.voltage.map(|voltage| voltage.min),
+        voltage_max_mv: readings.voltage.map(|voltage| voltage.max),
+        voltage_mean_mv: readings.voltage.map(|voltage| voltage.mean),
+        peak_current_ua: readings.peak_current,
+        peak_power_mw: readings.peak_power,
+        broken: broken.map(str::to_owned),
+        events: events.collect(),
+        estimated: readings.estimated,
+        columns: readings.columns,
+        frames: readings.frames,
+    }
+}
+
+fn note(note: &Note) -> NoteView {
+    NoteView {
+        time_ms: note.time,
+        voltage_mv: note.voltage,
+        current_ua: note.current,
+        active_power_mw: note.power,
+        energy_mwh: note.energy,
+        text: note.text.clone(),
+    }
+}
+
+/// A tariff.
+#[must_use]
+pub fn tariff(tariff: &ledger::act::Tariff, statement: Option<StatementId>) -> TariffView {
+    TariffView {
+        from: tariff.from,
+        price_1e4: tariff.price,
+        excess_price_1e4: tariff.excess_price,
+        round_to_1e4: tariff.round_to,
+        statement,
+    }
+}
+
+/// The formula's terms.
+#[must_use]
+pub fn terms(terms: &Terms) -> TermsView {
+    let e1 = terms.accumulated_trade();
+    // The paper's (e2), signs put right. Terms keep below 10^18, so the sum fits.
+    let e2 = i128::from(terms.contract.mwh()) + i128::from(e1.mwh()) - i128::from(terms.consumed.mwh());
+    TermsView {
+        contract_mwh: terms.contract,
+        carried_mwh: terms.carried,
+        generated_mwh: terms.generated,
+        gained_mwh: terms.gained,
+        consumed_mwh: terms.consumed,
+        traded_mwh: terms.traded,
+        fee_mwh: terms.fee,
+        reward_mwh: terms.reward,
+        remaining_mwh: terms.remaining(),
+        e1_mwh: e1,
+        e2_mwh: EnergyBalance::from_mwh(i64::try_from(e2).unwrap_or(i64::MAX)),
+    }
+}
+
+/// A bill.
+#[must_use]
+pub fn bill(bill: &Bill) -> BillView {
+    let months = bill.months.iter().map(|month| BillMonthView {
+        month: month.month,
+        terms: terms(&month.terms),
+        meters: month.meters.iter().map(bill_meter).collect(),
+        tariff: month.tariff,
+        lines: month.lines.iter().map(bill_line).collect(),
+    });
+    BillView {
+        account: bill.account,
+        from_ms: bill.from,
+        until_ms: bill.until,
+        months: months.collect(),
+        total_1e4: bill.total,
+    }
+}
+
+fn bill_meter(meter: &ledger::act::BillMeter) -> BillMeterView {
+    BillMeterView {
+        meter: meter.meter.clone(),
+        previous_mwh: meter.previous,
+        present_mwh: meter.present,
+        factor: meter.factor,
+        energy_mwh: meter.energy,
+        estimated: meter.estimated,
+    }
+}
+
+fn bill_line(line: &ledger::act::BillLine) -> BillLineView {
+    let kind = match line.kind {
+        LineKind::Energy => "energy",
+        LineKind::Excess => "excess",
+        LineKind::Correction => "correction",
+    };
+    BillLineView {
+        kind: kind.to_owned(),
+        month: line.month,
+        energy_mwh: line.energy,
+        unit_price_1e4: line.unit_price,
+        amount_1e4: line.amount,
+    }
+}
+
+fn role(since: &RoleSince) -> RoleView {
+    RoleView { role: role_name(since.role).to_owned(), from_ms: since.from }
+}
+
+/// Meters that an account is billed for at present.
+fn meters_of(state: &State, account: &AccountId) -> Vec<MeterId> {
+    present_bindings(state).filter(|(_, binding)| binding.member == *account).map(|(_, b)| b.meter.clone()).collect()
+}
+
+/// The present binding of every meter, in the order of their numbers.
+pub(crate) fn present_bindings(state: &State) -> impl Iterator<Item = (BindingId, &BindingRecord)> {
+    state.records().filter_map(|(_, record)| match record {
+        Record::Meter(id) => state.binding(id).map(|binding| (*id, binding)),
+        _ => None,
+    })
+}
+
+/// All accounts, with what remains of a month.
+#[must_use]
+pub fn accounts(state: &State, month: Month) -> Vec<AccountSummary> {
+    let mut meters = std::collections::BTreeMap::<AccountId, Vec<MeterId>>::new();
+    for (_, binding) in present_bindings(state) {
+        meters.entry(binding.member).or_default().push(binding.meter.clone());
+    }
+    let accounts = state.records().filter_map(|(key, record)| match (key, record) {
+        (RecordKey::Account(id), Record::Account(account)) => Some((*id, account)),
+        _ => None,
+    });
+    let summary = |(id, account): (AccountId, &AccountRecord)| AccountSummary {
+        id,
+        roles: account.roles.iter().map(role).collect(),
+        meters: meters.get(&id).cloned().unwrap_or_default(),
+        remaining_mwh: state.sheet(month, &id).map(|sheet| sheet.terms.remaining()),
+    };
+    accounts.map(summary).collect()
+}
+
+/// An account.
+#[must_use]
+pub fn account(state: &State, id: AccountId) -> Option<AccountView> {
+    let record = state.account(&id)?;
+    let (mut months, mut bills) = (Vec::new(), Vec::new());
+    for (key, record) in state.records() {
+        match (key, record) {
+            (RecordKey::Sheet(month, account), _) if *account == id => months.push(*month),
+            (RecordKey::Bill(account, from), Record::Bill(bill)) if *account == id => bills.push(BillSummary {
+                from_ms: *from,
+                until_ms: bill.until,
+                total_1e4: bill.total,
+                statement: bill.statement,
+            }),
+            _ => {}
+        }
+    }
+    Some(AccountView {
+        id,
+        key: key_hex(&record.key),
+        roles: record.roles.iter().map(role).collect(),
+        beneficiary: record.beneficiary,
+        meters: meters_of(state, &id),
+        months,
+        bills,
+    })
+}
+
+/// A meter's present binding.
+#[must_use]
+pub fn meter(id: BindingId, binding: &BindingRecord) -> MeterView {
+    MeterView {
+        meter: binding.meter.clone(),
+        binding: id,
+        signer: binding.signer,
+        member: binding.member,
+        from_ms: binding.from,
+        profile: binding.profile.clone(),
+        factor: binding.factor,
+        head: ChainHeadView {
+            next_seq: binding.head.next_seq,
+            previous: binding.head.previous,
+            end_ms: binding.head.end,
+            import_mwh: binding.head.import,
+            export_mwh: binding.head.export,
+        },
+    }
+}
+
+/// Counters of a meter in a sheet.
+#[must_use]
+pub fn meter_month(meter: &MeterMonth) -> MeterMonthView {
+    MeterMonthView {
+        meter: meter.meter.clone(),
+        binding: meter.binding,
+        factor: meter.factor,
+        import_start_mwh: meter.import.start,
+        import_end_mwh: meter.import.end,
+        export_start_mwh: meter.export.map(|export| export.start),
+        export_end_mwh: meter.export.map(|export| export.end),
+        estimated: meter.estimated,
+    }
+}
+
+/// A correction in a sheet.
+#[must_use]
+pub const fn correction(correction: &Correction) -> CorrectionView {
+    CorrectionView { of: correction.of, consumed_mwh: correction.consumed, unit_price_1e4: correction.unit_price }
+}
