@@ -346,9 +346,9 @@ mod tests {
             (
                 "interval_minutes = 15",
                 "interval_minuts = 15",
-                "line 19: unknown key `interval_minuts`; did you mean `interval_minutes`?",
+                "line 18: unknown key `interval_minuts`; did you mean `interval_minutes`?",
             ),
-            ("poll_seconds = 5", "poll_second = 5", "line 44: unknown key `poll_second`; did you mean `poll_seconds`?"),
+            ("poll_seconds = 5", "poll_second = 5", "line 39: unknown key `poll_second`; did you mean `poll_seconds`?"),
             (
                 "interval_minutes = 15",
                 "interval_minutes = 7",

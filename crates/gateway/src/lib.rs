@@ -3,7 +3,7 @@
 //!
 //! [`core`] is one pure function from what happened to what is to be done. The rest carries it out: [`ports`], the
 //! database ([`store`]), HTTP ([`transport`], [`link`]), and [`shell`], which joins them. [`simulate`] is the other end of a bus
-//! for demonstrations and tests; [`audit`] compares the database with the ledger.
+//! for demonstrations and tests; [`mod@audit`] compares the database with the ledger.
 
 pub mod audit;
 mod clock;

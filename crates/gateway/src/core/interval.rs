@@ -159,7 +159,9 @@ impl Joint {
         let fell = first < known || export.zip(head.export).is_some_and(|((first, _), known)| first < known);
         let gap = start > head.end || export.is_some() != head.export.is_some();
         let broken = if fell { Some(Break::Reset) } else { gap.then_some(Break::Gap) };
-        let from = |first: Energy, known: Option<Energy>| known.filter(|known| *known <= first).unwrap_or(first);
+        // After a gap the interval's own first reading is its start; the ledger books from the head's counter on.
+        let joins = |known: &Energy, first: Energy| broken != Some(Break::Gap) && *known <= first;
+        let from = |first, known: Option<Energy>| known.filter(|known| joins(known, first)).unwrap_or(first);
         Ok(Self {
             import: CounterPair { start: from(first, head.import), end: last },
             export: export.map(|(first, last)| CounterPair { start: from(first, head.export), end: last }),

@@ -1,0 +1,12 @@
+//! Whole-gateway tests: simulated meters at one end, a ledger at the other.
+
+// Tells clippy that the helpers are tests too.
+#![cfg(test)]
+
+mod audit;
+mod community;
+mod crash;
+mod interval;
+mod peer;
+mod polling;
+mod world;

@@ -1,0 +1,181 @@
+//! The gateway's core on a virtual clock, with the real database and simulated buses; outputs can be cut off anywhere.
+
+use crate::community::{FakeNode, gateway_key, genesis, member};
+use gateway::core::{BusSettings, Event, Gateway, Happening, Input, MeterSettings, Output, Settings, StoredMeter};
+use gateway::{NodeLink, Now, Store};
+use ledger::SignedStatement;
+use meter::{Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use tempfile::TempDir;
+use units::{Energy, Frequency, MeterId, Millis, Timestamp};
+
+pub(crate) const BAUD: Framing = Framing::Rtu { baud: 9_600 };
+pub(crate) const POLL: Millis = Millis::from_minutes(5);
+pub(crate) const INTERVAL: Millis = Millis::from_minutes(15);
+
+pub(crate) fn meter_id(name: &str) -> MeterId {
+    name.parse().unwrap()
+}
+
+pub(crate) fn settings_of(meter: &str, address: u8, profile: &str, poll_every: Millis) -> MeterSettings {
+    let model = Arc::new(Profile::shipped(profile).unwrap());
+    let device = Device { meter: meter_id(meter), address, profile: model, poll_every };
+    MeterSettings { device, profile: profile.to_owned(), member: member() }
+}
+
+pub(crate) fn simulated(address: u8, profile: &str, start: Timestamp, counter_start: Energy) -> SimulatedMeter {
+    let replay = Arc::new(Replay::excerpt().unwrap());
+    let options = Options {
+        start,
+        offset_minutes: 0,
+        nominal_voltage: None,
+        frequency: Frequency::from_mhz(60_000),
+        counter_start,
+    };
+    SimulatedMeter::new(Arc::new(Profile::shipped(profile).unwrap()), address, replay, options)
+}
+
+/// Temporary files; in memory where the system has a folder for that, so that syncing costs nothing.
+pub(crate) fn folder() -> TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+pub(crate) fn url(folder: &TempDir) -> String {
+    format!("sqlite://{}", folder.path().join("gateway.db").display())
+}
+
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) monotonic: Millis,
+    pub(crate) node: FakeNode,
+    pub(crate) line: SimulatedBus,
+    pub(crate) events: Vec<Event>,
+    pub(crate) store: Store,
+    /// Outputs carried out so far.
+    pub(crate) done: usize,
+    /// After so many outputs everything but the database is lost, once.
+    pub(crate) crash_after: Option<usize>,
+    gateway: Gateway,
+    meters: Vec<MeterSettings>,
+    folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new(now: Timestamp, node: FakeNode, meters: Vec<MeterSettings>, line: SimulatedBus) -> Self {
+        let folder = folder();
+        let store = Store::open(&url(&folder)).await.unwrap();
+        let gateway = resume(&store, &meters).await;
+        let (events, monotonic) = (Vec::new(), Millis::ZERO);
+        Self { now, monotonic, node, line, events, store, done: 0, crash_after: None, gateway, meters, folder }
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    pub(crate) fn happened(&self, kind: &str) -> usize {
+        self.events.iter().filter(|event| event.happening.kind() == kind).count()
+    }
+
+    pub(crate) fn happenings(&self) -> Vec<&Happening> {
+        self.events.iter().map(|event| &event.happening).collect()
+    }
+
+    /// Everything but the database is lost.
+    pub(crate) async fn restart(&mut self) {
+        self.store.close().await;
+        self.store = Store::open(&url(&self.folder)).await.unwrap();
+        self.gateway = resume(&self.store, &self.meters).await;
+    }
+
+    /// The database is lost as well.
+    pub(crate) async fn lose_database(&mut self) {
+        self.store.close().await;
+        self.folder = folder();
+        self.restart().await;
+    }
+
+    /// Ends; the database stays.
+    pub(crate) async fn into_folder(self) -> TempDir {
+        self.store.close().await;
+        self.folder
+    }
+
+    /// Runs to a time in steps of the gateway's own wishes, at most a second of virtual time each.
+    pub(crate) async fn run_until(&mut self, end: Timestamp) {
+        while self.now < end {
+            self.step(Input::Tick).await;
+            let idle = self.gateway.wake_at().ms().saturating_sub(self.monotonic.ms()).clamp(1, 60_000);
+            self.advance(Millis::from_ms(idle));
+        }
+    }
+
+    /// Time passes; the line's physics and the community's clock run alike.
+    pub(crate) fn advance(&mut self, distance: Millis) {
+        self.now = self.now + distance;
+        self.monotonic = Millis::from_ms(self.monotonic.ms() + distance.ms());
+        self.node.set_time(self.now);
+    }
+
+    async fn step(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let now = Now { community: self.now, monotonic: self.monotonic };
+            for output in self.gateway.step(now, input) {
+                inputs.extend(self.carry_out(output).await);
+                self.done += 1;
+                if self.crash_after == Some(self.done) {
+                    self.restart().await;
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::Send { bus, bytes } => {
+                let heard = self.line.receive(self.now, &bytes);
+                return (!heard.is_empty()).then_some(Input::Received { bus, bytes: heard });
+            }
+            Output::StoreReading(row) => self.store.store_reading(&row).await.unwrap(),
+            Output::CloseInterval(closed) => self.store.close_interval(&closed).await.unwrap(),
+            Output::MarkFinal { statement, place } => self.store.mark_final(&statement, place).await.unwrap(),
+            Output::TakeHead { meter, chain, withdrawn } => {
+                let rows = self.store.take_head(&meter, &chain, &withdrawn).await.unwrap();
+                return Some(Input::HeadTaken { meter, rows });
+            }
+            Output::Event(event) => {
+                self.store.store_event(&event).await.unwrap();
+                self.events.push(event);
+            }
+            Output::Deliver { meter, statement } => {
+                let entry = self.store.attempt(&statement).await.unwrap();
+                let signed = SignedStatement::from_leaf(&entry.bytes).unwrap();
+                let answer = self.node.submit(signed.to_submission(Some(&entry.attachment)));
+                return Some(Input::Answered { meter, statement, answer });
+            }
+            Output::AskFinal { meter, statement } => {
+                let answer = self.node.progress(&statement);
+                return Some(Input::Answered { meter, statement, answer });
+            }
+            Output::AskHead { meter } => {
+                let answer = self.node.head(&meter, &gateway_key().account());
+                return Some(Input::Head { meter, answer });
+            }
+        }
+        None
+    }
+}
+
+async fn resume(store: &Store, meters: &[MeterSettings]) -> Gateway {
+    let mut stored: BTreeMap<MeterId, StoredMeter> = BTreeMap::new();
+    for meter in meters {
+        stored.insert(meter.device.meter.clone(), store.meter(&meter.device.meter).await.unwrap());
+    }
+    let settings = Settings::from_genesis(&genesis(), INTERVAL);
+    let buses = vec![BusSettings { framing: BAUD, meters: meters.to_vec() }];
+    Gateway::resume(settings, gateway_key(), buses, stored)
+}
