@@ -6,6 +6,7 @@
 mod audit;
 mod community;
 mod crash;
+mod http;
 mod interval;
 mod peer;
 mod polling;
