@@ -243,7 +243,9 @@ proptest! {
         let statement = sign(&payload(state.genesis(), 9_999, time, acts), &key(NAMES[signer]));
         let mut draft = state.draft(time, account(MINER)).unwrap();
         prop_assert!(draft.push(&statement).is_err());
-        prop_assert_eq!(draft.finish().unwrap().state_root, root);
+        let drafted = draft.finish().unwrap();
+        prop_assert_eq!(drafted.state_root, root);
+        prop_assert_eq!(drafted.entries, vec![]);
     }
 }
 

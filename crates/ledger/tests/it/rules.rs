@@ -6,8 +6,8 @@
 mod bytes;
 
 use crate::support::{
-    GATEWAY, OPERATOR, account, apply, at, bind, binding_of, community, genesis, judge, key, kwh, month, next_readings,
-    payload, propose, register, sign, tariff,
+    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, genesis, judge, key, kwh, month,
+    next_readings, payload, propose, register, sign, tariff,
 };
 use ledger::act::{
     Act, Bill, Break, Contract, CounterPair, Note, Readings, Register, RegisterKey, RegisterMeter, Role, Transfer,
@@ -288,4 +288,29 @@ fn bill_rules() -> Vec<&'static str> {
             Act::Bill(Box::new(bill))
         }),
     ]
+}
+
+#[test]
+fn a_refused_statement_enters_no_sheet_with_the_acts_before_its_fault() {
+    let mut state = community();
+    let acts = vec![contract("chen", "300", month(7)), contract("chen", "299", month(7))];
+    let statement = sign(&payload(state.genesis(), 1, noon(), acts), &key(OPERATOR));
+    let mut draft = state.draft(noon(), account(MINER)).unwrap();
+    assert_eq!(draft.push(&statement).unwrap_err().name(), "contract_lowered");
+    assert_eq!(draft.finish().unwrap().entries, vec![]);
+}
+
+#[test]
+fn a_statement_that_a_block_forgot_is_known_again_when_the_block_is_taken_back() {
+    let mut state = community();
+    let note = sign(&payload(state.genesis(), 1, noon(), vec![remark()]), &key("chen"));
+    let block = propose(&mut state, noon(), std::slice::from_ref(&note));
+    apply(&mut state, &block).unwrap();
+    let later = propose(&mut state, noon() + Millis::from_minutes(30), &[]);
+    let undo = apply(&mut state, &later).unwrap().undo;
+    assert!(!state.has_seen(&note.id()), "its life is over, so nobody need remember it");
+    state.undo(undo);
+    assert!(state.has_seen(&note.id()));
+    let again = judge(&mut state, noon() + Millis::from_minutes(1), &note).unwrap_err();
+    assert_eq!(again.name(), "duplicate");
 }
