@@ -1,0 +1,122 @@
+//! `wattproof audit`: everything stored, checked again; and the gateway's database against the ledger.
+
+use super::terminal::{say, say_json};
+use super::{AuditArgs, Trouble, run, trouble};
+use crate::community::Community;
+use crate::export::FolderSource;
+use gateway::Config;
+use meter::Profile;
+use node::audit::AuditError;
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// The findings of both audits.
+#[derive(Default, Serialize)]
+struct AuditView {
+    height: u64,
+    statements: u64,
+    attachments: u64,
+    readings: u64,
+    tables_compared: bool,
+    database: Option<DatabaseView>,
+    findings: Vec<FindingView>,
+}
+
+#[derive(Serialize)]
+struct DatabaseView {
+    url: String,
+    intervals: u64,
+    rows: u64,
+    waiting: u64,
+    erased: u64,
+}
+
+#[derive(Serialize)]
+struct FindingView {
+    place: &'static str,
+    detail: String,
+}
+
+pub(super) fn audit(args: &AuditArgs) -> Result<ExitCode, Trouble> {
+    let community = Community::open(&args.data)?;
+    let mut view = of_node(&community)?;
+    if let Some(url) = database(args, &community) {
+        of_database(&url, &community, &mut view)?;
+    }
+    if args.json {
+        say_json(&view)
+    } else {
+        show(&view)
+    }
+    Ok(if view.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(trouble::FOUND_WRONG) })
+}
+
+/// The database named, else the one of the directory's own gateway, if it has been used.
+fn database(args: &AuditArgs, community: &Community) -> Option<String> {
+    if args.database.is_some() {
+        return args.database.clone();
+    }
+    let of_config = Config::read(&community.gateway_config()).ok().map(|config| config.database);
+    let url = of_config.unwrap_or_else(|| format!("sqlite://{}", community.dir().join("gateway.db").display()));
+    let is_used = url.strip_prefix("sqlite://").is_none_or(|file| std::path::Path::new(file).is_file());
+    is_used.then_some(url)
+}
+
+fn of_node(community: &Community) -> Result<AuditView, Trouble> {
+    let report = node::audit::audit(&community.node_dir()).map_err(|error| match error {
+        AuditError::Node(error) => run::node_trouble(&error),
+        AuditError::Tables(error) => Trouble::environment(error, "see that there is room for temporary files"),
+    })?;
+    let finding = |finding: &node::audit::Finding| FindingView { place: "node", detail: finding.to_string() };
+    Ok(AuditView {
+        height: report.height.number(),
+        statements: report.statements,
+        attachments: report.attachments,
+        readings: report.readings,
+        tables_compared: report.tables_compared,
+        database: None,
+        findings: report.findings.iter().map(finding).collect(),
+    })
+}
+
+fn of_database(url: &str, community: &Community, view: &mut AuditView) -> Result<(), Trouble> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Trouble::environment(error, "name the gateway's database with --database, such as sqlite:///DIR/gateway.db")
+    };
+    // Only blocks that the first audit found right are compared with.
+    let source = FolderSource::open(&community.node_dir(), units::Height::from_number(view.height));
+    let source = source.map_err(|error| unreadable(&error))?;
+    let report = run::runtime()?.block_on(gateway::audit(url, &source, &Profile::shipped));
+    let report = report.map_err(|error| unreadable(&error))?;
+    let finding = |finding: &gateway::Finding| FindingView { place: "gateway", detail: finding.to_string() };
+    view.findings.extend(report.findings.iter().map(finding));
+    view.database = Some(DatabaseView {
+        url: url.to_owned(),
+        intervals: report.intervals,
+        rows: report.rows,
+        waiting: report.waiting,
+        erased: report.erased,
+    });
+    Ok(())
+}
+
+fn show(view: &AuditView) {
+    say(format_args!("ledger: {} statements up to block {}", view.statements, view.height));
+    say(format_args!("attachments: {} with {} readings", view.attachments, view.readings));
+    say(format_args!("tables: {}", if view.tables_compared { "every row compared" } else { "none" }));
+    match &view.database {
+        Some(database) => say(format_args!(
+            "{}: {} readings of {} intervals compared; {} intervals not in the ledger yet, {} erased",
+            database.url, database.rows, database.intervals, database.waiting, database.erased
+        )),
+        None => say("no gateway's database"),
+    }
+    for finding in &view.findings {
+        say(format_args!("\u{2717} {}: {}", finding.place, finding.detail));
+    }
+    say(match view.findings.len() {
+        0 => "nothing is wrong".to_owned(),
+        1 => "1 finding".to_owned(),
+        count => format!("{count} findings"),
+    });
+}

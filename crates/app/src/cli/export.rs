@@ -1,0 +1,110 @@
+//! `wattproof export`: writes files that prove themselves, from a node or from a directory that nobody runs on.
+
+use super::names::Names;
+use super::terminal::{say, warned};
+use super::{ExportArgs, ExportCommand, Trouble, run};
+use crate::community::{Community, KeyName};
+use crate::{export as source, web};
+use api::{Client, Method, Request, Response, Transport};
+use gateway::HttpTransport;
+use node::NodeError;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use units::{AccountId, Month};
+
+pub(super) fn export(args: &ExportArgs) -> Result<ExitCode, Trouble> {
+    // Asked before anything is gathered, and made sure of when the file is made.
+    if args.out.exists() {
+        return Err(exists(&args.out));
+    }
+    let bytes = match &args.data {
+        Some(dir) => from_directory(dir, args)?,
+        None => from_node(args)?,
+    };
+    let io = |error: std::io::Error| match error.kind() {
+        ErrorKind::AlreadyExists => exists(&args.out),
+        _ => Trouble::environment(format_args!("{}: {error}", args.out.display()), "name a file that you may write"),
+    };
+    let mut file = File::create_new(&args.out).map_err(io)?;
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(io)?;
+    let out = args.out.display();
+    say(format_args!("{out}: {} bytes\ncheck it: wattproof verify {out} --trust genesis.cbor", bytes.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exists(path: &Path) -> Trouble {
+    Trouble::environment(
+        format_args!("{} exists and is not overwritten", path.display()),
+        "name another file with --out",
+    )
+}
+
+fn from_directory(dir: &Path, args: &ExportArgs) -> Result<Vec<u8>, Trouble> {
+    let community = Community::open(dir)?;
+    let receipt = community.key_path(KeyName::Receipt);
+    let keys =
+        run::NodeKeys { miner: None, log: None, receipt: Some(warned(&receipt, community.key(KeyName::Receipt)?)) };
+    let directory = dir.join("directory.toml");
+    let names = Names::read(Some(args.directory.as_deref().unwrap_or(&directory)), None)?;
+    let operator = community.genesis().operator.account();
+    if matches!(args.what, ExportCommand::Genesis) {
+        return Ok(community.genesis().to_bytes());
+    }
+    let node = run::start_node(&community, keys, false)?;
+    let bytes = match &args.what {
+        ExportCommand::Statement { id } => node.transparent_statement(*id),
+        ExportCommand::Bill { account, month } => {
+            source::bill_bundle(&node, names.account(account, || Ok(operator))?, *month)
+        }
+        ExportCommand::Ledger | ExportCommand::Genesis => source::ledger(&node),
+    };
+    node.shutdown();
+    bytes.map_err(not_exported)
+}
+
+fn not_exported(error: NodeError) -> Trouble {
+    match &error {
+        NodeError::NotFound(_) => Trouble::refused(&error, "check the id, the name and the month"),
+        NodeError::Bundle(_) => {
+            Trouble::refused(&error, "put the bill on the ledger first: wattproof submit ... bill ACCOUNT MONTH")
+        }
+        NodeError::NotFinal(_) | NodeError::NothingFinal | NodeError::HeadNotFinal => {
+            Trouble::refused(&error, "let the node run until the log key has signed, then export again")
+        }
+        _ => run::node_trouble(&error),
+    }
+}
+
+fn from_node(args: &ExportArgs) -> Result<Vec<u8>, Trouble> {
+    let transport = HttpTransport::new(&args.url.node);
+    let client = Client::new(transport.clone());
+    match &args.what {
+        ExportCommand::Statement { id } => Ok(client.receipt(id)?),
+        ExportCommand::Bill { account, month } => {
+            let names = Names::read(args.directory.as_deref(), None)?;
+            let account = names.account(account, || Ok(client.status()?.operator))?;
+            bill_of_node(&transport, &account, *month)
+        }
+        ExportCommand::Ledger | ExportCommand::Genesis => Err(Trouble::environment(
+            "a node gives neither the whole ledger nor its genesis document over the network",
+            "stop the node and name its directory with --data",
+        )),
+    }
+}
+
+/// The bundle is a download of the pages, not a type of the contract.
+fn bill_of_node(transport: &HttpTransport, account: &AccountId, month: Month) -> Result<Vec<u8>, Trouble> {
+    let path = web::bundle::PATH.replace("{id}", &account.to_string()).replace("{month}", &month.to_string());
+    let request =
+        Request { method: Method::Get, path, content_type: None, accept: "application/cbor", body: Vec::new() };
+    let Response { status, body } = transport.send(request).map_err(api::ClientError::from)?;
+    if (200..300).contains(&status) {
+        return Ok(body);
+    }
+    Err(match serde_json::from_slice(&body) {
+        Ok(problem) => api::ClientError::Problem(Box::new(problem)).into(),
+        Err(error) => api::ClientError::Answer { status, reason: error.to_string() }.into(),
+    })
+}

@@ -1,0 +1,77 @@
+//! `wattproof init`: makes a community and says what to do next.
+
+use super::terminal::say;
+use super::{InitArgs, Trouble};
+use crate::clock::RealClock;
+use crate::community::{Community, Founding, KeyName, NO_REWARDS, REWARDS_OF_THE_PAPER};
+use ledger::{OrderRules, RewardRules, Surplus};
+use std::process::ExitCode;
+use units::{Energy, Millis};
+
+/// An idle ledger shows once an hour that it lives.
+const EMPTY_BLOCK_AFTER: Millis = Millis::from_minutes(60);
+
+pub(super) fn init(args: InitArgs) -> Result<ExitCode, Trouble> {
+    if args.voltage_min >= args.voltage_max {
+        return Err(Trouble::environment(
+            format_args!("--voltage-min {} is not below --voltage-max {}", args.voltage_min, args.voltage_max),
+            "give the limits of your supply, such as 99 and 121 for 110 V, or 198 and 242 for 220 V",
+        ));
+    }
+    let community = Community::found(&args.dir, &founding(&args))?;
+    tell_next_steps(&community);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn founding(args: &InitArgs) -> Founding {
+    let of_directory = || args.dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let rewards =
+        RewardRules { by_level: REWARDS_OF_THE_PAPER, monthly_budget: args.reward_budget, transfer_fee: Energy::ZERO };
+    Founding {
+        name: args.name.clone().unwrap_or_else(of_directory),
+        created: RealClock.time(),
+        time_zone: args.time_zone.clone(),
+        currency: args.currency.clone(),
+        close_after: args.close_after,
+        surplus: if args.carry_over { Surplus::CarriesOver } else { Surplus::Lapses },
+        order: OrderRules {
+            level: args.level,
+            block_interval_min: args.block_interval,
+            empty_block_after: EMPTY_BLOCK_AFTER,
+            // With one node a block is final as soon as the log key has signed it.
+            final_depth: 0,
+        },
+        rewards: if args.classroom { rewards } else { NO_REWARDS },
+        public_readings: args.public_readings,
+        classroom: args.classroom,
+        voltage_min: args.voltage_min,
+        voltage_max: args.voltage_max,
+        http: args.http,
+    }
+}
+
+fn tell_next_steps(community: &Community) {
+    let (dir, genesis) = (community.dir().display(), community.genesis());
+    let operator = community.key_path(KeyName::Operator);
+    let (operator, month) = (operator.display(), genesis.first_month);
+    say(format_args!("made the community `{}` in {dir}", genesis.name));
+    say(format_args!("  ledger    {}", genesis.ledger()));
+    say(format_args!("  operator  {}", genesis.operator.account()));
+    say(format_args!("keep a copy of {dir}/keys elsewhere: the files are not encrypted and cannot be made again"));
+    say(format_args!("give {dir}/genesis.cbor to everybody who wants to verify\n\nnext:"));
+    for step in [
+        format!("wattproof node --data {dir}"),
+        format!("wattproof submit --key {operator} register key {dir}/keys/gateway.key gateway"),
+        "wattproof key new chen.key".to_owned(),
+        format!("wattproof submit --key {operator} register key chen.key member"),
+        format!("wattproof submit --key {operator} contract wp1... {month} 200"),
+        format!("wattproof submit --key {operator} tariff {month} --price 3.5"),
+        format!(
+            "wattproof submit --key {operator} register meter A-101 --signer {dir}/keys/gateway.key --member wp1... \
+             --profile im1281b"
+        ),
+        format!("edit {}, then: wattproof gateway --config {0}", community.gateway_config().display()),
+    ] {
+        say(format_args!("  {step}"));
+    }
+}

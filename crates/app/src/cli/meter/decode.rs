@@ -1,0 +1,43 @@
+//! `wattproof meter decode`: what captured bytes say, through the same checks as live ones.
+
+use super::{profile, show_reading};
+use crate::cli::terminal::{from_hex, hex};
+use crate::cli::{DecodeArgs, Trouble};
+use meter::Exchange;
+use std::process::ExitCode;
+
+pub(super) fn decode(args: &DecodeArgs) -> Result<ExitCode, Trouble> {
+    let profile = profile(&args.profile)?;
+    let answers: Vec<Vec<u8>> = args.answer.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?;
+    let address = answers.first().and_then(|answer| answer.first()).copied().unwrap_or_default();
+    let requests: Vec<Vec<u8>> = if args.request.is_empty() {
+        profile.requests(address).iter().map(meter::modbus::Request::rtu).collect()
+    } else {
+        args.request.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?
+    };
+    // The address that was asked counts: an answer from another one is refused.
+    let address = requests.first().and_then(|request| request.first()).copied().unwrap_or(address);
+    if requests.len() != answers.len() {
+        let what = format!("{} answers for {} requests", answers.len(), requests.len());
+        return Err(Trouble::environment(what, "give one answer for each read of the profile, in order"));
+    }
+    let exchange = |(request, response)| Exchange { request, response };
+    let exchanges: Vec<Exchange> = requests.into_iter().zip(answers).map(exchange).collect();
+    match profile.reading(address, &exchanges) {
+        Ok(reading) => {
+            show_reading(&reading.with_derived_powers(), args.json);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            let answers: Vec<String> = exchanges.iter().map(|exchange| hex(&exchange.response)).collect();
+            Err(Trouble::refused(error, format_args!("no reading was taken from {}", answers.join(" "))))
+        }
+    }
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>, Trouble> {
+    from_hex(text).ok_or_else(|| {
+        let what = format!("`{text}` is not bytes in hexadecimal digits");
+        Trouble::environment(what, "give two digits a byte, such as \"01 04 14 09 31\" or 0104140931")
+    })
+}

@@ -1,0 +1,598 @@
+//! The program's commands: one table, from which flags, help and errors follow. What each command does is in the module
+//! of its name.
+//!
+//! Exit codes: 0 done, 1 found wrong (a check said no), 2 usage or environment.
+
+mod amount;
+mod audit;
+mod bill;
+mod export;
+mod init;
+mod key;
+mod meter;
+mod names;
+mod run;
+mod show;
+mod submit;
+mod terminal;
+mod trouble;
+mod verify;
+
+use crate::language;
+use crate::web::i18n::Lang;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+pub(crate) use trouble::Trouble;
+use units::{Energy, MeterId, Millis, Money, Month, StatementId, Voltage};
+
+/// Energy of a community, from the meter's bytes to a bill that everybody can check.
+#[derive(Debug, Parser)]
+#[command(name = "wattproof", version, arg_required_else_help = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Language of what members read, zh-TW or en; by default what LC_ALL, LC_MESSAGES or LANG says.
+    #[arg(long, global = true, value_name = "LANGUAGE", value_parser = language::parse)]
+    lang: Option<Lang>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Exit codes: 0 done, 1 found wrong (a check said no), 2 usage or environment.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a community: its genesis document, keys and settings.
+    #[command(after_help = "Example:\n  wattproof init maple-house --name \"Maple House\" --currency TWD")]
+    Init(InitArgs),
+    /// Run a community's node: it keeps the ledger, makes blocks and serves the pages.
+    #[command(after_help = "Example:\n  wattproof node --data maple-house")]
+    Node(NodeArgs),
+    /// Run a gateway: it asks the meters and states what they say.
+    #[command(after_help = "Example:\n  wattproof gateway --config maple-house/gateway.toml")]
+    Gateway(GatewayArgs),
+    /// Meters: read one, simulate some, decode captured bytes.
+    #[command(subcommand, after_help = "Example:\n  wattproof meter profiles")]
+    Meter(MeterCommand),
+    /// Keys: make one, look at one, take one over.
+    #[command(subcommand, after_help = "Example:\n  wattproof key new chen.key")]
+    Key(KeyCommand),
+    /// Sign a statement, send it to a node, and wait until it is final.
+    #[command(after_help = "Example:\n  wattproof submit --key chen.key transfer Lee 20 2026-07")]
+    Submit(SubmitArgs),
+    /// Where the ledger and the node stand.
+    #[command(after_help = "Example:\n  wattproof status --node http://127.0.0.1:8080")]
+    Status(StatusArgs),
+    /// An account, or its month: what it had, used, traded and has left.
+    #[command(after_help = "Example:\n  wattproof account Chen 2026-07")]
+    Account(AccountArgs),
+    /// A block by its number or hash.
+    #[command(after_help = "Example:\n  wattproof block 12")]
+    Block(BlockArgs),
+    /// A statement by its id.
+    #[command(after_help = "Example:\n  wattproof statement 5f0c... --json")]
+    Statement(StatementArgs),
+    /// An account's bill of a closed month, as the ledger computes it.
+    #[command(after_help = "Example:\n  wattproof bill Chen 2026-07")]
+    Bill(BillArgs),
+    /// The statements that wait for a block.
+    #[command(after_help = "Example:\n  wattproof pool")]
+    Pool(StatusArgs),
+    /// Write a statement, a bill, the whole ledger or its genesis document into a file that others can verify.
+    #[command(after_help = "Example:\n  wattproof export --out chen-07.cbor bill Chen 2026-07")]
+    Export(ExportArgs),
+    /// Check files, without a network: a statement, a bill, a checkpoint, a ledger.
+    #[command(after_help = "Example:\n  wattproof verify chen-07.cbor --trust genesis.cbor")]
+    Verify(VerifyArgs),
+    /// Check everything that is stored: blocks, tables, readings, and the gateway's database against the ledger.
+    #[command(after_help = "Example:\n  wattproof audit --data maple-house")]
+    Audit(AuditArgs),
+}
+
+/// Which node is asked.
+#[derive(Debug, Args)]
+struct NodeUrl {
+    /// Address of the node.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    node: String,
+}
+
+/// Which node is asked, how the answer is shown, and where names are looked up.
+#[derive(Debug, Args)]
+struct Asking {
+    #[command(flatten)]
+    url: NodeUrl,
+    /// Show JSON.
+    #[arg(long)]
+    json: bool,
+    /// File with names of accounts [default: directory.toml here, if there is one]
+    #[arg(long, value_name = "FILE")]
+    directory: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct InitArgs {
+    /// The directory to make.
+    dir: PathBuf,
+    /// Name of the community [default: the directory's name]
+    #[arg(long)]
+    name: Option<String>,
+    /// ISO 4217 code of the currency of its bills.
+    #[arg(long, default_value = "TWD", value_parser = amount::currency)]
+    currency: String,
+    /// IANA name of the time zone that its months begin in.
+    #[arg(long, value_name = "ZONE", default_value = "Asia/Taipei")]
+    time_zone: String,
+    /// Leading zero hexadecimal digits of a block's hash, 1 to 5; each one costs 16 times the work.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    level: u8,
+    /// How long after its end a month closes; readings may come late until then.
+    #[arg(long, value_name = "TIME", default_value = "72h", value_parser = amount::span)]
+    close_after: Millis,
+    /// Least distance of two blocks.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = amount::span)]
+    block_interval: Millis,
+    /// What is left of a month is carried over into the next, instead of lapsing.
+    #[arg(long)]
+    carry_over: bool,
+    /// Everybody may read every reading, not only the member, the operator and the auditor.
+    #[arg(long)]
+    public_readings: bool,
+    /// For teaching: miners gain 2, 4, 6, 8 or 10 kWh a block by level, out of the budget; weak keys may be allowed.
+    #[arg(long)]
+    classroom: bool,
+    /// What a classroom's rewards of a month may sum to, in kWh.
+    #[arg(long, value_name = "KWH", default_value = "500", value_parser = Energy::parse_kwh)]
+    reward_budget: Energy,
+    /// Voltage below which an event is stated; by default 10 % below 110 V.
+    #[arg(long, value_name = "VOLTS", default_value = "99", value_parser = amount::volts)]
+    voltage_min: Voltage,
+    /// Voltage above which an event is stated; by default 10 % above 110 V.
+    #[arg(long, value_name = "VOLTS", default_value = "121", value_parser = amount::volts)]
+    voltage_max: Voltage,
+    /// Where the node will serve its pages.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+struct NodeArgs {
+    /// The community's directory.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Serve the pages here instead of where config.toml says; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+struct GatewayArgs {
+    /// The gateway's settings.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum MeterCommand {
+    /// The meter models that can be read.
+    #[command(after_help = "Example:\n  wattproof meter profiles --json")]
+    Profiles {
+        /// Show JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a meter once and show what it says.
+    #[command(
+        after_help = "Example:\n  wattproof meter read --profile im1281b --serial /dev/ttyUSB0 --baud 9600 --address 1"
+    )]
+    Read(ReadArgs),
+    /// Meters that are not there: they answer in bytes and play back a recorded household.
+    #[command(
+        after_help = "Example:\n  wattproof meter simulate --profile im1281b --address 1 --address 2 --tcp 127.0.0.1:15020"
+    )]
+    Simulate(SimulateArgs),
+    /// What a captured answer says, without a meter.
+    #[command(
+        after_help = "Example:\n  wattproof meter decode --profile pzem-004t-v3 \"01 04 14 09 31 01 82 ... 1D 8A\""
+    )]
+    Decode(DecodeArgs),
+}
+
+/// How frames are told apart on a TCP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FramingName {
+    /// The bytes of a serial line.
+    Rtu,
+    /// Modbus TCP.
+    Tcp,
+}
+
+#[derive(Debug, Args)]
+struct ReadArgs {
+    /// The meter's model; `wattproof meter profiles` lists them.
+    #[arg(long, value_name = "NAME")]
+    profile: String,
+    /// Its address on the bus.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=247))]
+    address: u8,
+    /// Serial device.
+    #[arg(long, value_name = "DEVICE", required_unless_present = "tcp", conflicts_with = "tcp")]
+    serial: Option<String>,
+    /// Bits in a second on the serial line [default: what the meter has when it is new]
+    #[arg(long, requires = "serial", value_parser = clap::value_parser!(u32).range(1..))]
+    baud: Option<u32>,
+    /// TCP address of a converter or a meter.
+    #[arg(long, value_name = "ADDRESS")]
+    tcp: Option<SocketAddr>,
+    /// What the TCP port speaks.
+    #[arg(long, value_enum, default_value_t = FramingName::Rtu, requires = "tcp")]
+    framing: FramingName,
+    /// Show JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct SimulateArgs {
+    /// The meters' model; `wattproof meter profiles` lists them.
+    #[arg(long, value_name = "NAME")]
+    profile: String,
+    /// Address of a meter; several times for several meters on one bus.
+    #[arg(long, default_values_t = [1], value_parser = clap::value_parser!(u8).range(1..=247))]
+    address: Vec<u8>,
+    /// On a pseudo-terminal, in place of a serial device (the default).
+    #[arg(long, conflicts_with = "tcp")]
+    pty: bool,
+    /// On a TCP port; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    tcp: Option<SocketAddr>,
+    /// What the TCP port speaks.
+    #[arg(long, value_enum, default_value_t = FramingName::Rtu, requires = "tcp")]
+    framing: FramingName,
+    /// Recording of household minutes with the columns p_kw, q_kvar and v [default: the one that comes with the program]
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// How many times as fast as real time the recording is played.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    speed: u32,
+    /// Voltage to which the recording's 230 V are rescaled; power and energy stay as recorded.
+    #[arg(long, value_name = "VOLTS", default_value = "110", value_parser = amount::volts)]
+    voltage: Voltage,
+}
+
+#[derive(Debug, Args)]
+struct DecodeArgs {
+    /// The meter's model; `wattproof meter profiles` lists them.
+    #[arg(long, value_name = "NAME")]
+    profile: String,
+    /// The request that was answered [default: the profile's own to the answer's address]
+    #[arg(long, value_name = "HEX")]
+    request: Vec<String>,
+    /// The answer in hexadecimal digits; one for each read of the profile, in order.
+    #[arg(required = true, value_name = "HEX")]
+    answer: Vec<String>,
+    /// Show JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key in a new file that only you may read. The file is not encrypted.
+    #[command(after_help = "Example:\n  wattproof key new chen.key")]
+    New {
+        /// The file to make.
+        file: PathBuf,
+        /// A P-256 key instead of Ed25519.
+        #[arg(long)]
+        p256: bool,
+    },
+    /// Account id and public key of a key file.
+    #[command(after_help = "Example:\n  wattproof key show chen.key")]
+    Show {
+        /// The key file.
+        file: PathBuf,
+        /// Show the private key too: whoever sees it can sign in your name.
+        #[arg(long)]
+        secret: bool,
+        /// Show JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take over a private key (PKCS#8 PEM) from a file or the standard input.
+    #[command(after_help = "Example:\n  openssl genpkey -algorithm ed25519 | wattproof key import - chen.key")]
+    Import {
+        /// The PEM text; `-` is the standard input.
+        from: PathBuf,
+        /// The key file to make.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct SubmitArgs {
+    /// The signer's key file.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    #[command(flatten)]
+    asking: Asking,
+    /// Do not wait until it is final.
+    #[arg(long)]
+    no_wait: bool,
+    #[command(subcommand)]
+    act: ActCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ActCommand {
+    /// Give energy to a member or the operator, out of what remains of your month.
+    #[command(after_help = "Example:\n  wattproof submit --key chen.key transfer Lee 20 2026-07")]
+    Transfer {
+        /// Account id, name, or `operator`.
+        to: String,
+        /// How much, in kWh.
+        #[arg(value_name = "KWH", value_parser = Energy::parse_kwh)]
+        energy: Energy,
+        /// The month whose energy it is [default: the present one]
+        month: Option<Month>,
+    },
+    /// State a reading of your own; it is public and moves no counter.
+    #[command(after_help = "Example:\n  wattproof submit --key chen.key note --energy 1284.5 --text \"read by eye\"")]
+    Note(NoteArgs),
+    /// Set a member's contracted energy of a month; in an open month it may only rise. By the operator.
+    #[command(
+        after_help = "Example:\n  wattproof submit --key maple-house/keys/operator.key contract Chen 2026-07 200"
+    )]
+    Contract {
+        /// Account id or name.
+        account: String,
+        /// The month.
+        month: Month,
+        /// How much, in kWh.
+        #[arg(value_name = "KWH", value_parser = Energy::parse_kwh)]
+        energy: Energy,
+    },
+    /// Set the prices from a month on. By the operator.
+    #[command(
+        after_help = "Example:\n  wattproof submit --key maple-house/keys/operator.key tariff 2026-07 --price 3.5"
+    )]
+    Tariff(TariffArgs),
+    /// Register a key or a meter. By the operator.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wattproof submit --key maple-house/keys/operator.key register key chen.key member"
+    )]
+    Register(RegisterCommand),
+    /// Put an account's bill of a closed month on the ledger. By the operator or the account.
+    #[command(after_help = "Example:\n  wattproof submit --key maple-house/keys/operator.key bill Chen 2026-07")]
+    Bill {
+        /// Account id or name.
+        account: String,
+        /// The month.
+        month: Month,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+struct NoteArgs {
+    /// Voltage, in V.
+    #[arg(long, value_name = "VOLTS", value_parser = amount::volts)]
+    voltage: Option<Voltage>,
+    /// Current, in A.
+    #[arg(long, value_name = "AMPERES", value_parser = amount::amperes)]
+    current: Option<units::Current>,
+    /// Active power, in W.
+    #[arg(long, value_name = "WATTS", value_parser = amount::watts)]
+    power: Option<units::Power>,
+    /// The counter, in kWh.
+    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh)]
+    energy: Option<Energy>,
+    /// A remark; it is public forever.
+    #[arg(long)]
+    text: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct TariffArgs {
+    /// First month it is in force.
+    from: Month,
+    /// Price of a kWh.
+    #[arg(long, value_parser = Money::parse)]
+    price: Money,
+    /// Price of a kWh beyond what the account has [default: the same]
+    #[arg(long, value_parser = Money::parse)]
+    excess_price: Option<Money>,
+    /// Totals are rounded half up to a multiple of this.
+    #[arg(long, default_value = "1", value_parser = Money::parse)]
+    round_to: Money,
+}
+
+#[derive(Debug, Subcommand)]
+enum RegisterCommand {
+    /// Bind a key to a role.
+    #[command(after_help = "Example:\n  wattproof submit --key operator.key register key chen.key member")]
+    Key {
+        /// A key file, or the public key as `wattproof key show` prints it.
+        key: String,
+        /// What it may do.
+        #[arg(value_enum)]
+        role: RoleName,
+        /// For a miner: who gains its rewards.
+        #[arg(long, value_name = "ACCOUNT")]
+        beneficiary: Option<String>,
+    },
+    /// Bind a meter to the gateway that signs for it and the member who is billed.
+    #[command(
+        after_help = "Example:\n  wattproof submit --key operator.key register meter A-101 --signer wp1... --member Chen --profile im1281b"
+    )]
+    Meter {
+        /// The number on the meter.
+        number: MeterId,
+        /// Account of the gateway, or its key file.
+        #[arg(long, value_name = "ACCOUNT")]
+        signer: String,
+        /// Account id or name of the member.
+        #[arg(long, value_name = "ACCOUNT")]
+        member: String,
+        /// The meter's model.
+        #[arg(long, value_name = "NAME")]
+        profile: String,
+        /// What its counter is multiplied by.
+        #[arg(long, default_value_t = 1)]
+        factor: u32,
+    },
+}
+
+/// Roles that a registration can give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleName {
+    /// Has a sheet, trades and is billed.
+    Member,
+    /// Signs the readings of meters.
+    Gateway,
+    /// A meter that signs for itself.
+    Meter,
+    /// Proposes blocks.
+    Miner,
+    /// Keeps and confirms a copy.
+    Validator,
+    /// Reads everything.
+    Auditor,
+}
+
+#[derive(Debug, Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    asking: Asking,
+}
+
+#[derive(Debug, Args)]
+struct AccountArgs {
+    /// Account id, name, or `operator`.
+    account: String,
+    /// A month.
+    month: Option<Month>,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+#[derive(Debug, Args)]
+struct BlockArgs {
+    /// Number or hash.
+    block: String,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+#[derive(Debug, Args)]
+struct StatementArgs {
+    /// Its id.
+    id: StatementId,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+#[derive(Debug, Args)]
+struct BillArgs {
+    /// Account id or name.
+    account: String,
+    /// A closed month.
+    month: Month,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// The file to make.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// From a community's directory, while no node runs on it, instead of from a node.
+    #[arg(long, value_name = "DIR", conflicts_with = "node")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    url: NodeUrl,
+    /// File with names of accounts [default: directory.toml here, if there is one]
+    #[arg(long, value_name = "FILE")]
+    directory: Option<PathBuf>,
+    #[command(subcommand)]
+    what: ExportCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ExportCommand {
+    /// A statement with the proof that it is in the ledger.
+    #[command(after_help = "Example:\n  wattproof export --out transfer.cbor statement 5f0c...")]
+    Statement {
+        /// Its id.
+        id: StatementId,
+    },
+    /// A bill with everything that its check needs.
+    #[command(after_help = "Example:\n  wattproof export --out chen-07.cbor bill Chen 2026-07")]
+    Bill {
+        /// Account id or name.
+        account: String,
+        /// The month.
+        month: Month,
+    },
+    /// The whole ledger.
+    #[command(after_help = "Example:\n  wattproof export --data maple-house --out ledger.cbor ledger")]
+    Ledger,
+    /// The genesis document: give it to those who verify.
+    #[command(after_help = "Example:\n  wattproof export --data maple-house --out genesis.cbor genesis")]
+    Genesis,
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    /// The files to check.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Genesis document of the ledger that you trust [default: a remembered one, if it is of the same ledger]
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// Show JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct AuditArgs {
+    /// The community's directory, while no node runs on it.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The gateway's database [default: the one that the directory's gateway.toml names, if it exists]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Show JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What went wrong, and what to do about it.
+pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
+    let texts = language::texts(cli.lang);
+    match cli.command {
+        Command::Init(args) => init::init(args),
+        Command::Node(args) => run::node(&args),
+        Command::Gateway(args) => run::gateway(&args),
+        Command::Meter(command) => meter::meter(command),
+        Command::Key(command) => key::key(command),
+        Command::Submit(args) => submit::submit(args, texts),
+        Command::Status(args) => show::status(&args, texts),
+        Command::Account(args) => show::account(&args, texts),
+        Command::Block(args) => show::block(&args),
+        Command::Statement(args) => show::statement(&args),
+        Command::Bill(args) => show::bill(&args, texts),
+        Command::Pool(args) => show::pool(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Verify(args) => verify::verify(&args, texts),
+        Command::Audit(args) => audit::audit(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! `wattproof node` and `wattproof gateway`: run until they are told to stop.
+
+use super::terminal::{say, warned};
+use super::{GatewayArgs, NodeArgs, Trouble};
+use crate::clock::RealClock;
+use crate::community::{Community, KeyName};
+use crate::key_file;
+use crate::web;
+use gateway::{Config, HttpLink, StartError};
+use ledger::{Genesis, SecretKey};
+use meter::strict_toml::TomlError;
+use node::{NodeError, NodeHandle};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// The keys that a node is run with; one that it lacks it does without.
+pub(super) struct NodeKeys {
+    /// Seals blocks.
+    pub(super) miner: Option<SecretKey>,
+    /// Signs checkpoints.
+    pub(super) log: Option<SecretKey>,
+    /// Signs receipts.
+    pub(super) receipt: Option<SecretKey>,
+}
+
+pub(super) fn node(args: &NodeArgs) -> Result<ExitCode, Trouble> {
+    let community = Community::open(&args.data)?;
+    let key = |name| Ok::<_, Trouble>(Some(warned(&community.key_path(name), community.key(name)?)));
+    let keys = NodeKeys { miner: key(KeyName::Miner)?, log: key(KeyName::Log)?, receipt: key(KeyName::Receipt)? };
+    let address = args.http.unwrap_or(community.config().http);
+    runtime()?.block_on(async {
+        // The port first: a node that cannot be reached need not read its whole ledger.
+        let listener = web::bind(address).await.map_err(|error| served(&error))?;
+        let place = listener.local_addr().unwrap_or(address);
+        let node = start_node(&community, keys, community.config().automatic_mining)?;
+        let state = web::AppState::new(node.clone(), None, Arc::new(community.directory()));
+        say(format_args!("`{}`: the pages are at http://{place}; Ctrl-C stops the node", community.genesis().name));
+        let watched = node.clone();
+        let stop = async move {
+            tokio::select! {
+                () = until_told_to_stop() => {}
+                () = until_stopped(&watched) => {}
+            }
+        };
+        let ended = web::serve(listener, state, stop).await;
+        let fault = node.stopped();
+        node.shutdown();
+        ended.map_err(|error| served(&error))?;
+        match fault {
+            None => Ok(ExitCode::SUCCESS),
+            Some(reason) => Err(Trouble::environment(
+                format_args!("the node has stopped: {reason}"),
+                "see that the disk is well and has room, run `wattproof audit --data DIR`, then start it again",
+            )),
+        }
+    })
+}
+
+/// A node that meets a fault stops by itself; the pages must not go on without it.
+async fn until_stopped(node: &NodeHandle) {
+    while node.stopped().is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+}
+
+fn served(error: &web::ServeError) -> Trouble {
+    match error {
+        web::ServeError::PortInUse { port, suggestion } => Trouble::environment(
+            format_args!("port {port} is in use"),
+            format_args!("choose another: --http {suggestion}"),
+        ),
+        web::ServeError::Listen { address, error, suggestion } => Trouble::environment(
+            format_args!("cannot listen on {address}: {error}"),
+            format_args!("choose an address of this computer: --http {suggestion}"),
+        ),
+        web::ServeError::Serve(error) => Trouble::environment(format_args!("serving ended: {error}"), "start it again"),
+    }
+}
+
+/// Runs a community's node on a thread of its own.
+///
+/// # Errors
+/// When its folder is in use, holds no ledger, or a damaged one.
+pub(super) fn start_node(community: &Community, keys: NodeKeys, automatic: bool) -> Result<NodeHandle, Trouble> {
+    let options = node::Options {
+        data_dir: community.node_dir(),
+        miner: keys.miner,
+        log_key: keys.log,
+        receipt_key: keys.receipt,
+        automatic,
+        search_threads: 1,
+    };
+    node::start(options, Arc::new(RealClock)).map_err(|error| node_trouble(&error))
+}
+
+/// A node's error with what to do about it.
+pub(super) fn node_trouble(error: &NodeError) -> Trouble {
+    let remedy = match error {
+        NodeError::Folder(node::store::FolderError::InUse(_)) => {
+            "stop the other node first, or ask it: leave --data out and name it with --node"
+        }
+        NodeError::Folder(_) => "see that the directory exists and that you may read and write it",
+        NodeError::Store(_) | NodeError::Recover(_) => {
+            "run `wattproof audit --data DIR` to see what is damaged, and put back a copy of the node's folder"
+        }
+        NodeError::Tables(_) => "remove tables.sqlite in the node's folder; it is made again from the blocks",
+        _ => "look at the message, then try again",
+    };
+    Trouble::environment(error, remedy)
+}
+
+pub(super) fn gateway(args: &GatewayArgs) -> Result<ExitCode, Trouble> {
+    let path = args.config.display();
+    let config = Config::read(&args.config).map_err(|error| {
+        let what = match &error {
+            gateway::ConfigError::Read { .. } => error.to_string(),
+            _ => format!("{path}: {error}"),
+        };
+        Trouble::environment(what, config_remedy(&error))
+    })?;
+    let genesis = std::fs::read(&config.genesis_file).map_err(|error| error.to_string());
+    let genesis = genesis.and_then(|bytes| Genesis::from_bytes(&bytes).map_err(|error| error.to_string()));
+    let genesis = genesis.map_err(|error| {
+        let what = format!("{}: {error}", config.genesis_file.display());
+        Trouble::environment(what, "name the community's genesis.cbor with `genesis_file`")
+    })?;
+    let key = warned(&config.key_file, key_file::read(&config.key_file)?);
+    let setup = gateway::Setup {
+        database: config.database.clone(),
+        buses: config.buses.clone(),
+        interval: config.interval,
+        genesis,
+        key,
+        node: Arc::new(HttpLink::new(&config.node)),
+        clock: Arc::new(RealClock),
+    };
+    runtime()?.block_on(async {
+        let running = gateway::start(setup).await.map_err(|error| gateway_trouble(&error))?;
+        let meters: usize = config.buses.iter().map(|bus| bus.settings.meters.len()).sum();
+        say(format_args!(
+            "asking {meters} meters on {} buses for {}; Ctrl-C stops it",
+            config.buses.len(),
+            config.node
+        ));
+        until_told_to_stop().await;
+        running.stop().await.map_err(|error| gateway_trouble(&error))?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn config_remedy(error: &gateway::ConfigError) -> &'static str {
+    match error {
+        gateway::ConfigError::Read { .. } => {
+            "name the gateway's settings with --config; `wattproof init` writes a first one"
+        }
+        gateway::ConfigError::Toml(TomlError::UnknownKey { .. }) => "correct the key's spelling",
+        gateway::ConfigError::BusCount(_) => "add a [[bus]] block with your meters; the file shows one",
+        _ => "correct it in the file; each key is explained beside it",
+    }
+}
+
+fn gateway_trouble(error: &StartError) -> Trouble {
+    Trouble::environment(error, "see that `database` names a place that you may write, and that the disk has room")
+}
+
+/// The runtime that ports and pages run on.
+pub(super) fn runtime() -> Result<Runtime, Trouble> {
+    Runtime::new()
+        .map_err(|error| Trouble::environment(error, "the system gives no threads; try again with fewer programs"))
+}
+
+/// Until Ctrl-C, or what a service manager sends. A system that gives no signals runs until it is killed.
+pub(super) async fn until_told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
+}
+
+/// Why simulated meters are not reached.
+pub(super) fn not_listening(address: Option<SocketAddr>, error: &std::io::Error) -> Trouble {
+    match address {
+        Some(address) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            let next = SocketAddr::new(address.ip(), address.port().checked_add(1).unwrap_or(0));
+            let what = format!("port {} is in use", address.port());
+            Trouble::environment(what, format_args!("choose another: --tcp {next}"))
+        }
+        Some(address) => Trouble::environment(
+            format_args!("cannot listen on {address}: {error}"),
+            "use --tcp 127.0.0.1:0 for any free port",
+        ),
+        None => {
+            Trouble::environment(format_args!("the system gives no pseudo-terminal: {error}"), "use --tcp 127.0.0.1:0")
+        }
+    }
+}
