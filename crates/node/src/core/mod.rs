@@ -299,7 +299,9 @@ impl Node {
     fn sign_anchor(&mut self, outputs: &mut Vec<Output>) {
         let Some(key) = &self.config.log_key else { return };
         let depth = u64::from(self.config.genesis.order.final_depth);
-        let Some(target) = self.state.head().height.number().checked_sub(depth) else { return };
+        // The genesis block needs no signature: its hash names the ledger.
+        let target = self.state.head().height.number().checked_sub(depth).filter(|target| *target > 0);
+        let Some(target) = target else { return };
         let Some(header) = self.recent.iter().find(|header| header.height.number() == target) else { return };
         if self.anchor.as_ref().is_some_and(|anchor| anchor.checkpoint.height >= header.height) {
             return;

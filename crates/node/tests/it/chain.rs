@@ -1,0 +1,177 @@
+//! Blocks, mining, checkpoints and restarts of the pure node.
+
+use crate::community::{Community, minutes};
+use crate::machine::{Machine, config, recover};
+use api::Event;
+use ledger::{Block, Checkpoint, State};
+use node::core::{Input, RecoverError};
+use node::record::Record;
+use units::Height;
+
+#[test]
+fn a_mined_block_checks_on_another_state() {
+    let community = Community::new();
+    let machine = Machine::founded(&community);
+    let bytes = machine.stored.iter().find_map(|record| match record {
+        Record::Block(bytes) => Some(bytes.clone()),
+        _ => None,
+    });
+    let mut state = State::new(community.genesis()).unwrap();
+    let block = Block::from_bytes(&bytes.unwrap()).unwrap();
+    assert!(block.header.hash().to_string().starts_with('0'));
+    let key_of = |account: &_| state.key_of(account);
+    let checked = block.check(state.genesis(), state.head(), state.log(), &key_of).unwrap();
+    state.apply(&checked).unwrap();
+    assert_eq!(state.root(), machine.node.state().root());
+}
+
+#[test]
+fn a_restart_replays_to_the_same_state_root_and_checkpoint() {
+    let community = Community::new();
+    let mut machine = Machine::founded(&community);
+    let chain = community.intervals(machine.binding("M-lee"), 3);
+    machine.now = minutes(100);
+    for interval in &chain[..2] {
+        machine.submit(&interval.submission()).unwrap();
+    }
+    machine.tick();
+    machine.submit(&chain[2].submission()).unwrap();
+    let restarted = machine.restarted(&community);
+    let (before, after) = (&machine.node, &restarted.node);
+    assert_eq!(after.state().root(), before.state().root());
+    assert_eq!(after.state().head(), before.state().head());
+    assert_eq!(after.anchor(), before.anchor());
+    assert_eq!(after.pool_size(), before.pool_size());
+    assert_eq!(after.pool_size().0, 1);
+}
+
+#[test]
+fn blocks_keep_their_distances_and_an_idle_ledger_makes_few() {
+    let community = Community::new();
+    let mut machine = Machine::founded(&community);
+    let height = |machine: &Machine| machine.node.state().head().height.number();
+    assert_eq!(height(&machine), 1);
+    let sale = |machine: &Machine, nonce| {
+        community.transfer(&community.chen, community.lee.account(), 1, machine.now, nonce).leaf().to_vec()
+    };
+    machine.submit(&sale(&machine, 1)).unwrap();
+    // Less than a minute after the first block.
+    machine.now = machine.now + units::Millis::from_seconds(30);
+    machine.step(Input::Tick);
+    assert_eq!((height(&machine), machine.node.pool_size().0), (1, 1));
+    machine.tick();
+    assert_eq!((height(&machine), machine.node.pool_size().0), (2, 0));
+    for _ in 0..599 {
+        machine.tick();
+    }
+    assert_eq!(height(&machine), 2);
+    machine.tick();
+    assert_eq!(height(&machine), 3);
+    // The clock goes back: nothing is mined until it is past the newest block again.
+    machine.submit(&sale(&machine, 2)).unwrap();
+    machine.now = minutes(5);
+    machine.step(Input::Tick);
+    assert_eq!(height(&machine), 3);
+}
+
+#[test]
+fn by_hand_a_block_is_mined_once_for_each_request() {
+    let community = Community::new();
+    let mut machine = Machine::founded(&community);
+    machine.step(Input::SetAutomatic(false));
+    for nonce in [1, 2] {
+        let sale = community.transfer(&community.chen, community.lee.account(), 1, machine.now, nonce);
+        machine.submit(sale.leaf()).unwrap();
+        machine.tick();
+        machine.tick();
+    }
+    let height = |machine: &Machine| machine.node.state().head().height.number();
+    assert_eq!((height(&machine), machine.node.pool_size().0), (1, 2));
+    machine.step(Input::MineNow);
+    assert_eq!((height(&machine), machine.node.pool_size().0), (2, 0));
+    let statistics = *machine.node.mining();
+    assert_eq!(statistics.blocks, 2);
+    assert_eq!(u128::from(statistics.attempts), statistics.nonces + 2);
+}
+
+#[test]
+fn a_nonce_of_a_replaced_search_or_one_that_does_not_satisfy_is_ignored() {
+    let community = Community::new();
+    let mut machine = Machine::new(&community);
+    for statement in community.founding() {
+        machine.submit(statement.leaf()).unwrap();
+    }
+    machine.now = minutes(1);
+    let outputs = machine.node.step(machine.now, Input::Tick);
+    let template = machine.node.searching().unwrap();
+    assert_eq!(outputs.len(), 1);
+    let other = node::core::TemplateId(template.0 + 1);
+    let search = |nonce, template| Input::Mined { template, extra_nonce: 0, nonce, attempts: 1 };
+    assert!(machine.node.step(machine.now, search(0, other)).is_empty());
+    assert_eq!(machine.node.searching(), Some(template));
+    let node::core::Output::Search { header, .. } = &outputs[0] else { panic!("{outputs:?}") };
+    let found = consensus::pow::Search::new(header);
+    let wrong = (0..).find(|nonce| found.run(*nonce, 1).is_none()).unwrap();
+    assert!(machine.node.step(machine.now, search(wrong, template)).is_empty());
+    assert_eq!(machine.node.state().head().height, Height::GENESIS);
+    // It is searched for again.
+    machine.tick();
+    assert_eq!(machine.node.state().head().height.number(), 1);
+}
+
+#[test]
+fn the_checkpoint_is_stored_before_it_is_told_and_names_the_newest_block() {
+    let community = Community::new();
+    let machine = Machine::founded(&community);
+    let anchor = machine.node.anchor().unwrap();
+    assert_eq!(anchor.checkpoint, Checkpoint::for_header(machine.node.state().head()));
+    assert_eq!(Checkpoint::open(&anchor.note, &community.log_key.public()), Ok(anchor.checkpoint));
+    assert_eq!(machine.stored.last(), Some(&Record::Anchor(anchor.note.clone())));
+    let told = Event::Final { height: Height::from_number(1), log_size: 4 };
+    assert_eq!(machine.events.iter().filter(|event| **event == told).count(), 1);
+}
+
+#[test]
+fn a_chain_that_lacks_what_the_log_key_signed_is_refused_by_name() {
+    let community = Community::new();
+    let mut machine = Machine::founded(&community);
+    let sale = community.transfer(&community.chen, community.lee.account(), 1, machine.now, 1);
+    machine.submit(sale.leaf()).unwrap();
+    let old: Vec<Record> = machine.stored.clone();
+    machine.tick();
+    let (head, newest) = (machine.node.state().head().hash(), machine.stored.last().unwrap().clone());
+
+    // The blocks of yesterday beside the checkpoint of today.
+    let mut rolled_back = old.clone();
+    rolled_back.push(newest.clone());
+    let height = Height::from_number(2);
+    let error = RecoverError::RolledBack { height, signed: head, found: None };
+    assert_eq!(recover(config(&community), &rolled_back).unwrap_err(), error);
+
+    // Another second block, without the sale.
+    let mut other = machine.restarted(&community);
+    other.node = recover(config(&community), &old).unwrap();
+    other.stored = old;
+    other.now = minutes(700);
+    other.tick();
+    let found = Some(other.node.state().head().hash());
+    other.stored.push(newest);
+    let error = RecoverError::RolledBack { height, signed: head, found };
+    assert_eq!(recover(config(&community), &other.stored).unwrap_err(), error);
+}
+
+#[test]
+fn a_stored_block_of_which_one_bit_was_changed_is_refused() {
+    let community = Community::new();
+    let machine = Machine::founded(&community);
+    let place = machine.stored.iter().position(|record| matches!(record, Record::Block(_))).unwrap();
+    let Record::Block(bytes) = &machine.stored[place] else { unreachable!() };
+    for at in (0..bytes.len()).step_by(7) {
+        let mut stored = machine.stored.clone();
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x10;
+        stored[place] = Record::Block(changed);
+        let error = recover(config(&community), &stored).unwrap_err();
+        assert!(matches!(error, RecoverError::Block { height, .. } if height.number() == 1), "byte {at}: {error}");
+    }
+}

@@ -1,0 +1,114 @@
+//! The pure node with a list for a disk: outputs are carried out in order, and it may be unplugged between any two.
+
+use crate::community::{Community, minutes};
+use api::{Event, SubmitAnswer};
+use consensus::pow::Search;
+use node::core::{Config, Input, Node, Output, RecoverError, Refusal, ReplyId};
+use node::record::Record;
+use std::collections::VecDeque;
+use units::{BindingId, StatementId, Timestamp};
+
+pub(crate) struct Machine {
+    pub(crate) node: Node,
+    pub(crate) stored: Vec<Record>,
+    pub(crate) answers: Vec<Result<SubmitAnswer, Refusal>>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) now: Timestamp,
+    /// Outputs that may still be carried out; `None` for all.
+    pub(crate) power: Option<usize>,
+}
+
+pub(crate) fn config(community: &Community) -> Config {
+    Config {
+        genesis: community.genesis(),
+        miner: Some(community.miner.clone()),
+        log_key: Some(community.log_key.clone()),
+        automatic: true,
+    }
+}
+
+pub(crate) fn recover(config: Config, stored: &[Record]) -> Result<Node, RecoverError> {
+    let has = |id: &StatementId| {
+        stored.iter().any(|record| matches!(record, Record::Attachment { statement, .. } if statement == id))
+    };
+    // The store hands the logs out one after the other: blocks first.
+    let (blocks, rest): (Vec<_>, Vec<_>) =
+        stored.iter().cloned().partition(|record| matches!(record, Record::Block(_)));
+    Node::recover(config, blocks.into_iter().chain(rest), &has)
+}
+
+impl Machine {
+    pub(crate) fn new(community: &Community) -> Self {
+        Self::with(config(community))
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        let node = Node::recover(config, [], &|_| false).unwrap();
+        let (stored, answers, events) = (Vec::new(), Vec::new(), Vec::new());
+        Self { node, stored, answers, events, now: minutes(0), power: None }
+    }
+
+    /// Steps and carries everything out, searches included, until nothing follows. False once the power is gone.
+    pub(crate) fn step(&mut self, input: Input) -> bool {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for output in self.node.step(self.now, input) {
+                match &mut self.power {
+                    Some(0) => return false,
+                    Some(power) => *power -= 1,
+                    None => {}
+                }
+                match output {
+                    Output::Store(record) => self.stored.push(record),
+                    Output::Reply { answer, .. } => self.answers.push(answer),
+                    Output::Publish(event) => self.events.push(event),
+                    Output::Search { template, header } => {
+                        let nonce = Search::new(&header).run(0, u64::MAX).unwrap();
+                        inputs.push_back(Input::Mined { template, extra_nonce: 0, nonce, attempts: nonce + 1 });
+                    }
+                    Output::Index(_) => {}
+                    Output::Halt(reason) => panic!("halted: {reason}"),
+                }
+            }
+        }
+        true
+    }
+
+    /// Submits; `None` once the power is gone.
+    pub(crate) fn try_submit(&mut self, bytes: &[u8]) -> Option<Result<SubmitAnswer, Refusal>> {
+        let before = self.answers.len();
+        self.step(Input::Submit { bytes: bytes.to_vec(), reply: ReplyId(0) });
+        self.answers.get(before).cloned()
+    }
+
+    pub(crate) fn submit(&mut self, bytes: &[u8]) -> Result<SubmitAnswer, Refusal> {
+        self.try_submit(bytes).unwrap()
+    }
+
+    /// A minute later, with what the clock brings.
+    pub(crate) fn tick(&mut self) -> bool {
+        self.now = self.now + units::Millis::from_minutes(1);
+        self.step(Input::Tick)
+    }
+
+    /// A community that has begun: everybody registered, contracts made, all of it in a block.
+    pub(crate) fn founded(community: &Community) -> Self {
+        let mut machine = Self::new(community);
+        for statement in community.founding() {
+            machine.submit(statement.leaf()).unwrap();
+        }
+        machine.tick();
+        assert_eq!(machine.node.pool_size().0, 0);
+        machine
+    }
+
+    pub(crate) fn binding(&self, meter: &str) -> BindingId {
+        self.node.state().meter(&crate::community::meter(meter)).unwrap().0
+    }
+
+    /// The same node after the power came back.
+    pub(crate) fn restarted(&self, community: &Community) -> Self {
+        let node = recover(config(community), &self.stored).unwrap();
+        Self { node, stored: self.stored.clone(), answers: Vec::new(), events: Vec::new(), now: self.now, power: None }
+    }
+}

@@ -1,0 +1,11 @@
+//! The node from outside: admission, blocks, crashes, damage, and the running thread.
+
+// A helper of the tests that fails is a test that fails.
+#![allow(clippy::unwrap_used)]
+
+mod admission;
+mod chain;
+mod community;
+mod crash;
+mod machine;
+mod running;
