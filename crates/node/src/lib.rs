@@ -14,4 +14,4 @@ pub mod tables;
 pub mod view;
 
 pub use clock::Clock;
-pub use shell::{EntryDetail, NodeError, NodeHandle, Options, StatementProof, create, read_genesis, start};
+pub use shell::{EntryDetail, NodeError, NodeHandle, Options, StatementProof, create, read_genesis, start, start_on};

@@ -4,7 +4,7 @@ use super::{Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
 use crate::clock::Clock;
 use crate::core::{Config, Node, RecoverError, Recovery};
 use crate::record::{LogName, Record};
-use crate::store::{Folder, Store, StoreError};
+use crate::store::{Disk, Folder, Store, StoreError};
 use crate::tables::Tables;
 use ledger::{Block, Genesis};
 use std::collections::BTreeMap;
@@ -48,7 +48,16 @@ pub(crate) fn genesis_of(store: &mut Store) -> Result<Genesis, NodeError> {
 /// # Errors
 /// When the folder is in use, holds no ledger or a damaged one, or contradicts what the log key signed.
 pub fn start(options: Options, clock: Arc<dyn Clock>) -> Result<NodeHandle, NodeError> {
-    let mut store = Store::open(Box::new(Folder::open(&options.data_dir)?))?;
+    let folder = Folder::open(&options.data_dir)?;
+    start_on(Box::new(folder), options, clock)
+}
+
+/// Runs a node on another disk than its folder; only the derived tables are then in the folder.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<NodeHandle, NodeError> {
+    let mut store = Store::open(disk)?;
     for warning in store.warnings() {
         tracing::warn!("{warning}");
     }

@@ -12,7 +12,7 @@ mod search;
 pub use error::NodeError;
 pub use handle::{EntryDetail, NodeHandle, StatementProof};
 pub(crate) use load::{TABLES_FILE, genesis_of};
-pub use load::{create, read_genesis, start};
+pub use load::{create, read_genesis, start, start_on};
 
 use crate::clock::Clock;
 use crate::core::{Committed, Config, Input, Node, Output, ReplyId, TemplateId};

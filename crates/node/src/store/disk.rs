@@ -12,11 +12,6 @@ use std::path::{Path, PathBuf};
 /// failed `append` the caller truncates to the size before; after a failed `sync` nothing is known and the caller stops.
 /// Reads see everything appended.
 pub trait Disk: Send {
-    /// Names of all files, sorted.
-    ///
-    /// # Errors
-    /// As the operating system says; so for all methods.
-    fn list(&mut self) -> io::Result<Vec<String>>;
     /// Size of a file in bytes; 0 if it does not exist.
     ///
     /// # Errors
@@ -125,15 +120,6 @@ impl Folder {
 }
 
 impl Disk for Folder {
-    fn list(&mut self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            names.extend(entry?.file_name().into_string());
-        }
-        names.sort();
-        Ok(names)
-    }
-
     fn size(&mut self, file: &str) -> io::Result<u64> {
         match fs::metadata(self.path.join(file)) {
             Ok(metadata) => Ok(metadata.len()),

@@ -5,13 +5,13 @@ use api::{Event, SubmitState};
 use ledger::act::{Act, Bill};
 use ledger::{Checkpoint, TransparentStatement, bundle::BillBundle};
 use node::audit::{Finding, audit};
-use node::store::StoreError;
+use node::store::{Disk, Folder, StoreError};
 use node::{Clock, NodeError, NodeHandle, Options};
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use units::{Millis, StatementId, Timestamp};
 
@@ -48,15 +48,18 @@ impl Running {
     }
 
     fn try_start(&self) -> Result<NodeHandle, NodeError> {
-        let options = Options {
+        node::start(self.options(), Arc::clone(&self.clock) as Arc<dyn Clock>)
+    }
+
+    fn options(&self) -> Options {
+        Options {
             data_dir: self.path().to_owned(),
             miner: Some(self.community.miner.clone()),
             log_key: Some(self.community.log_key.clone()),
             receipt_key: Some(self.community.receipt_key.clone()),
             automatic: true,
             search_threads: 2,
-        };
-        node::start(options, Arc::clone(&self.clock) as Arc<dyn Clock>)
+        }
     }
 
     fn start(&self) -> NodeHandle {
@@ -332,4 +335,68 @@ fn refusals_are_problems_with_figures() {
     let wrong = Bill { total: units::Money::from_1e4(right.total.as_1e4() + 10_000), ..right };
     let wrong = community.sign(&community.operator, vec![Act::Bill(Box::new(wrong))], running.clock.now(), 1);
     assert_eq!(node.submit(wrong.leaf().to_vec()).unwrap_err().problem().name(), "bill_differs");
+}
+
+/// A folder on a disk that can be full.
+struct FullDisk {
+    folder: Folder,
+    full: Arc<AtomicBool>,
+}
+
+impl Disk for FullDisk {
+    fn size(&mut self, file: &str) -> io::Result<u64> {
+        self.folder.size(file)
+    }
+    fn read(&mut self, file: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.folder.read(file, offset, length)
+    }
+    fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        if self.full.load(Ordering::SeqCst) {
+            self.folder.append(file, &bytes[..bytes.len() / 2])?;
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        self.folder.append(file, bytes)
+    }
+    fn sync(&mut self, file: &str) -> io::Result<()> {
+        self.folder.sync(file)
+    }
+    fn truncate(&mut self, file: &str, size: u64) -> io::Result<()> {
+        self.folder.truncate(file, size)
+    }
+    fn replace(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        self.folder.replace(file, bytes)
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_writes_while_reads_go_on_and_recovers_by_itself() {
+    let running = Running::new();
+    running.start().shutdown();
+    let full = Arc::new(AtomicBool::new(false));
+    let disk = FullDisk { folder: Folder::open(running.path()).unwrap(), full: Arc::clone(&full) };
+    let clock = Arc::clone(&running.clock) as Arc<dyn Clock>;
+    let node = node::start_on(Box::new(disk), running.options(), clock).unwrap();
+    let founding = running.community.founding();
+    node.submit(founding[0].leaf().to_vec()).unwrap();
+    full.store(true, Ordering::SeqCst);
+    let problem = node.submit(founding[1].leaf().to_vec()).unwrap_err().problem();
+    assert_eq!((problem.name(), problem.status), ("unavailable", 503));
+    let status = node.status().unwrap();
+    assert!(status.pool_size == 1 && status.read_only.is_some());
+    full.store(false, Ordering::SeqCst);
+    // The node rests, then takes writes again.
+    let taken = |statement: &ledger::SignedStatement| {
+        (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            node.submit(statement.leaf().to_vec()).is_ok()
+        })
+    };
+    assert!(founding[1..].iter().all(taken));
+    running.set(minutes(1));
+    running.until(&node, 1);
+    let log_size = node.status().unwrap().log_size;
+    node.shutdown();
+    assert_eq!(log_size, 4);
+    let node = running.start();
+    assert_eq!(node.status().unwrap().log_size, 4);
 }
