@@ -404,20 +404,32 @@ fn genesis(founding: &Founding, keys: &[SecretKey; 5]) -> Result<Genesis, Commun
     Ok(genesis)
 }
 
+/// When a month begins in a time zone.
+///
+/// # Errors
+/// When there is no such time zone, or the month lies beyond what it knows.
+pub(crate) fn month_start(zone: &str, month: Month) -> Result<Timestamp, CommunityError> {
+    Ok(start_in(&time_zone(zone)?, month).ok_or(GenesisError::Created)?)
+}
+
+fn time_zone(zone: &str) -> Result<TimeZone, CommunityError> {
+    TimeZone::get(zone).map_err(|_| CommunityError::TimeZone(zone.to_owned()))
+}
+
+fn start_in(zone: &TimeZone, month: Month) -> Option<Timestamp> {
+    let (year, number) = (i16::try_from(month.year()).ok()?, i8::try_from(month.month()).ok()?);
+    let day = civil::Date::new(year, number, 1).ok()?.to_zoned(zone.clone()).ok()?.start_of_day().ok()?;
+    u64::try_from(day.timestamp().as_millisecond()).ok().map(Timestamp::from_ms)
+}
+
 /// The month that `created` lies in, and the starts in UTC of it and of [`YEARS`] years of months.
 fn month_starts(zone: &str, created: Timestamp) -> Result<(Month, Vec<Timestamp>), CommunityError> {
-    let unknown = || CommunityError::TimeZone(zone.to_owned());
-    let tz = TimeZone::get(zone).map_err(|_| unknown())?;
+    let zone = time_zone(zone)?;
     let ms = i64::try_from(created.ms()).map_err(|_| GenesisError::Created)?;
-    let local = jiff::Timestamp::from_millisecond(ms).map_err(|_| GenesisError::Created)?.to_zoned(tz.clone());
+    let local = jiff::Timestamp::from_millisecond(ms).map_err(|_| GenesisError::Created)?.to_zoned(zone.clone());
     let (year, month) = (u32::from(local.year().unsigned_abs()), u32::from(local.month().unsigned_abs()));
     let first = Month::new(year, month).ok_or(GenesisError::Created)?;
-    let start = |month: Month| {
-        let (year, number) = (i16::try_from(month.year()).ok()?, i8::try_from(month.month()).ok()?);
-        let day = civil::Date::new(year, number, 1).ok()?.to_zoned(tz.clone()).ok()?.start_of_day().ok()?;
-        u64::try_from(day.timestamp().as_millisecond()).ok().map(Timestamp::from_ms)
-    };
-    let starts: Option<Vec<_>> = (0..=YEARS * 12).map(|count| start(first.plus(count))).collect();
+    let starts: Option<Vec<_>> = (0..=YEARS * 12).map(|count| start_in(&zone, first.plus(count))).collect();
     Ok((first, starts.ok_or(GenesisError::Created)?))
 }
 

@@ -1,6 +1,6 @@
 //! Amounts as people type them on a command line.
 
-use units::{Current, Millis, ParseQuantityError, Power, Voltage};
+use units::{Current, Millis, ParseQuantityError, Power, Timestamp, Voltage};
 
 /// Volts, such as `110` or `121.5`.
 pub(super) fn volts(text: &str) -> Result<Voltage, ParseQuantityError> {
@@ -50,6 +50,13 @@ pub(super) fn span(text: &str) -> Result<Millis, String> {
     }
 }
 
+/// A point in time with its offset from UTC (RFC 3339).
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    let wrong = || format!("`{text}` is not a time such as 2026-07-01T00:00:00+08:00");
+    let instant: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
+    u64::try_from(instant.as_millisecond()).map(Timestamp::from_ms).map_err(|_| wrong())
+}
+
 /// The code of a currency.
 pub(super) fn currency(text: &str) -> Result<String, String> {
     if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -77,6 +84,19 @@ mod tests {
             ("99999999999999999999d", None),
         ] {
             assert_eq!(span(text).ok().map(Millis::ms), ms, "{text}");
+        }
+    }
+
+    #[test]
+    fn points_in_time_need_their_offset() {
+        for (text, ms) in [
+            ("2026-08-01T00:00:00+08:00", Some(1_785_513_600_000)),
+            ("2026-07-31T16:00:00Z", Some(1_785_513_600_000)),
+            ("2026-08-01T00:00:00", None),
+            ("2026-08-01", None),
+            ("1960-01-01T00:00:00Z", None),
+        ] {
+            assert_eq!(time(text).ok().map(Timestamp::ms), ms, "{text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use super::terminal::say;
 use super::{InitArgs, Trouble};
 use crate::clock::RealClock;
-use crate::community::{Community, Founding, KeyName, NO_REWARDS, REWARDS_OF_THE_PAPER};
+use crate::community::{Community, Founding, KeyName, NO_REWARDS, REWARDS_OF_THE_PAPER, month_start};
 use ledger::{OrderRules, RewardRules, Surplus};
 use std::process::ExitCode;
 use units::{Energy, Millis};
@@ -18,18 +18,19 @@ pub(super) fn init(args: InitArgs) -> Result<ExitCode, Trouble> {
             "give the limits of your supply, such as 99 and 121 for 110 V, or 198 and 242 for 220 V",
         ));
     }
-    let community = Community::found(&args.dir, &founding(&args))?;
+    let community = Community::found(&args.dir, &founding(&args)?)?;
     tell_next_steps(&community);
     Ok(ExitCode::SUCCESS)
 }
 
-fn founding(args: &InitArgs) -> Founding {
+fn founding(args: &InitArgs) -> Result<Founding, Trouble> {
     let of_directory = || args.dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let rewards =
         RewardRules { by_level: REWARDS_OF_THE_PAPER, monthly_budget: args.reward_budget, transfer_fee: Energy::ZERO };
-    Founding {
+    let first_month = args.first_month.map(|month| month_start(&args.time_zone, month)).transpose()?;
+    Ok(Founding {
         name: args.name.clone().unwrap_or_else(of_directory),
-        created: RealClock.time(),
+        created: first_month.unwrap_or_else(|| RealClock.time()),
         time_zone: args.time_zone.clone(),
         currency: args.currency.clone(),
         close_after: args.close_after,
@@ -47,7 +48,7 @@ fn founding(args: &InitArgs) -> Founding {
         voltage_min: args.voltage_min,
         voltage_max: args.voltage_max,
         http: args.http,
-    }
+    })
 }
 
 fn tell_next_steps(community: &Community) {

@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 pub(crate) use trouble::Trouble;
-use units::{Energy, MeterId, Millis, Money, Month, StatementId, Voltage};
+use units::{Energy, MeterId, Millis, Money, Month, StatementId, Timestamp, Voltage};
 
 /// Energy of a community, from the meter's bytes to a bill that everybody can check.
 #[derive(Debug, Parser)]
@@ -125,6 +125,9 @@ struct InitArgs {
     /// Leading zero hexadecimal digits of a block's hash, 1 to 5; each one costs 16 times the work.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     level: u8,
+    /// First month that anything can be booked in [default: the present one]
+    #[arg(long, value_name = "MONTH")]
+    first_month: Option<Month>,
     /// How long after its end a month closes; readings may come late until then.
     #[arg(long, value_name = "TIME", default_value = "72h", value_parser = amount::span)]
     close_after: Millis,
@@ -192,7 +195,7 @@ enum MeterCommand {
     Simulate(SimulateArgs),
     /// What a captured answer says, without a meter.
     #[command(
-        after_help = "Example:\n  wattproof meter decode --profile pzem-004t-v3 \"01 04 14 09 31 01 82 ... 1D 8A\""
+        after_help = "Example:\n  wattproof meter decode --profile pzem-004t-v3 \"01 04 14 09 7C 33 9B 00 00 74 FA 00 00 1F 22 00 00 01 F4 00 5D 00 00 58 8A\""
     )]
     Decode(DecodeArgs),
 }
@@ -420,6 +423,9 @@ enum RegisterCommand {
         /// For a miner: who gains its rewards.
         #[arg(long, value_name = "ACCOUNT")]
         beneficiary: Option<String>,
+        /// From when, such as 2026-07-01T00:00:00+08:00 [default: now]
+        #[arg(long, value_name = "TIME", value_parser = amount::time)]
+        from: Option<Timestamp>,
     },
     /// Bind a meter to the gateway that signs for it and the member who is billed.
     #[command(
@@ -440,6 +446,9 @@ enum RegisterCommand {
         /// What its counter is multiplied by.
         #[arg(long, default_value_t = 1)]
         factor: u32,
+        /// From when, such as 2026-07-01T00:00:00+08:00 [default: now]
+        #[arg(long, value_name = "TIME", value_parser = amount::time)]
+        from: Option<Timestamp>,
     },
 }
 

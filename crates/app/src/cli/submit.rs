@@ -150,13 +150,15 @@ impl Signing<'_> {
     }
 
     fn register(&self, command: RegisterCommand) -> Result<Register, Trouble> {
-        let from = self.status.time_ms;
+        let now = self.status.time_ms;
         Ok(match command {
-            RegisterCommand::Key { key, role, beneficiary } => {
+            RegisterCommand::Key { key, role, beneficiary, from } => {
+                let from = from.unwrap_or(now);
                 let beneficiary = beneficiary.map(|typed| self.account(&typed)).transpose()?;
                 Register::Key(RegisterKey { key: public_key(&key)?, role: role.role(), from, beneficiary })
             }
-            RegisterCommand::Meter { number, signer, member, profile, factor } => {
+            RegisterCommand::Meter { number, signer, member, profile, factor, from } => {
+                let from = from.unwrap_or(now);
                 let signer = if Path::new(&signer).is_file() {
                     key_file::read(Path::new(&signer))?.key.account()
                 } else {
