@@ -1,0 +1,5 @@
+//! The whole program, as people start it.
+
+mod cli;
+mod community;
+mod program;
