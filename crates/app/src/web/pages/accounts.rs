@@ -1,0 +1,104 @@
+//! `/accounts`: every member's month in a line.
+
+use super::overview::Quota;
+use super::{Answer, ask, render, words};
+use crate::web::AppState;
+use crate::web::failure::{Failure, optional};
+use crate::web::format::decimal;
+use crate::web::frame::{Frame, Reader, Section};
+use crate::web::i18n::Texts;
+use crate::web::view::Words;
+use api::{AccountSummary, SheetView, Status};
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use node::NodeHandle;
+
+/// Accounts on the page: a thousand households; more need a search, which is not here yet.
+const ACCOUNTS_MAX: usize = 1_000;
+
+struct Line {
+    name: String,
+    room: String,
+    href: String,
+    meters: String,
+    contract: String,
+    used: String,
+    remaining: String,
+    below: bool,
+}
+
+struct Other {
+    name: String,
+    roles: String,
+    id: String,
+}
+
+#[derive(Template)]
+#[template(path = "accounts.html")]
+struct AccountsPage {
+    frame: Frame,
+    t: Texts,
+    lead: String,
+    rows: Vec<Line>,
+    others: Vec<Other>,
+}
+
+type Listed = (AccountSummary, Option<SheetView>);
+
+fn gather(node: &NodeHandle, status: &Status) -> Result<Vec<Listed>, Failure> {
+    let accounts = node.accounts()?.into_iter().take(ACCOUNTS_MAX);
+    accounts
+        .map(|account| {
+            let sheet = match status.month.filter(|_| is_member(&account)) {
+                Some(month) => optional(node.sheet(account.id, month))?,
+                None => None,
+            };
+            Ok((account, sheet))
+        })
+        .collect()
+}
+
+fn is_member(account: &AccountSummary) -> bool {
+    account.roles.iter().any(|role| role.role == "member")
+}
+
+/// `GET /accounts`.
+pub(crate) async fn accounts(State(state): State<AppState>, reader: Reader) -> Answer {
+    let (status, listed) = ask(&state, &reader, gather).await?;
+    let words = words(&state, &reader, &status);
+    let t = reader.texts();
+    let (members, others): (Vec<_>, Vec<_>) = listed.iter().partition(|(account, _)| is_member(account));
+    let page = AccountsPage {
+        frame: Frame::new(&reader, Section::Accounts, &status.name, t.get("accounts-title")),
+        t,
+        lead: status
+            .month
+            .map_or_else(|| t.get("accounts-lead-none"), |month| t.arg("accounts-lead", "month", month.to_string())),
+        rows: members.into_iter().map(|(account, sheet)| line(&words, account, sheet.as_ref())).collect(),
+        others: others.into_iter().map(|(account, _)| other(&words, account)).collect(),
+    };
+    Ok(render(&page, StatusCode::OK))
+}
+
+fn line(words: &Words<'_>, account: &AccountSummary, sheet: Option<&SheetView>) -> Line {
+    let quota = Quota::of(words.t, sheet);
+    let meters: Vec<_> = account.meters.iter().map(ToString::to_string).collect();
+    let used = sheet.map(|sheet| decimal(i128::from(sheet.terms.consumed_mwh.mwh()), 6, 3));
+    let room = words.directory.person(&account.id).and_then(|person| person.room.clone());
+    Line {
+        name: words.name(&account.id),
+        room: room.unwrap_or_default(),
+        href: format!("/accounts/{}", account.id),
+        meters: meters.join(", "),
+        contract: quota.contract,
+        used: used.unwrap_or_else(|| "–".to_owned()),
+        remaining: quota.remaining,
+        below: quota.class == "over",
+    }
+}
+
+fn other(words: &Words<'_>, account: &AccountSummary) -> Other {
+    let roles: Vec<_> = account.roles.iter().map(|role| words.role(&role.role)).collect();
+    Other { name: words.name(&account.id), roles: roles.join(", "), id: account.id.to_string() }
+}

@@ -1,0 +1,63 @@
+//! The pages. Each is a struct of finished texts and a template; functions from the node's answers to those texts are
+//! pure, the handlers only ask and render.
+
+mod accounts;
+mod chain;
+mod error;
+mod month;
+mod overview;
+mod readings;
+
+pub(crate) use accounts::accounts;
+pub(crate) use chain::{block, chain};
+pub(crate) use error::not_found;
+pub(crate) use month::{account, month};
+pub(crate) use overview::overview;
+pub(crate) use readings::{meters, readings};
+
+use super::AppState;
+use super::failure::Failure;
+use super::format::Clockface;
+use super::frame::Reader;
+use super::view::Words;
+use api::Status;
+use askama::Template;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+/// A page, or the page that says why there is none.
+type Answer = Result<Response, error::ErrorPage>;
+
+/// Renders a page. It depends on who reads it and on this moment, so nobody keeps it.
+fn render(page: &impl Template, status: StatusCode) -> Response {
+    let headers = [(header::CACHE_CONTROL, "no-cache"), (header::VARY, "Accept-Language, Cookie")];
+    match page.render() {
+        Ok(html) => (status, headers, Html(html)).into_response(),
+        Err(error) => Failure::internal(&error).into_response(),
+    }
+}
+
+/// Asks the node for its status and whatever `question` wants to know, and turns a failure into a page.
+async fn ask<T: Send + 'static>(
+    state: &AppState,
+    reader: &Reader,
+    question: impl FnOnce(&node::NodeHandle, &Status) -> Result<T, Failure> + Send + 'static,
+) -> Result<(Status, T), error::ErrorPage> {
+    let answer = state.ask(move |node| {
+        let status = node.status()?;
+        let rest = question(node, &status)?;
+        Ok((status, rest))
+    });
+    answer.await.map_err(|failure| error::ErrorPage::new(reader, "Wattproof", &failure))
+}
+
+/// The words of a community.
+fn words<'a>(state: &'a AppState, reader: &Reader, status: &Status) -> Words<'a> {
+    Words {
+        t: reader.texts(),
+        face: Clockface::new(&status.time_zone),
+        directory: state.directory(reader.origin, status),
+        operator: status.operator,
+        currency: status.currency.clone(),
+    }
+}

@@ -1,0 +1,211 @@
+//! The routes over a real node: status, content type, what is refused, and that nothing said by a person becomes markup.
+
+mod fixture;
+
+use super::{AppState, router};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{Method, Request, Response, StatusCode, header};
+use fixture::{CHEN_METER, Fixture, JULY};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tower::ServiceExt as _;
+
+const HERE: &str = "127.0.0.1:50000";
+const ELSEWHERE: &str = "192.168.1.9:50000";
+
+fn site(fixture: &Fixture) -> Router {
+    router(AppState::new(fixture.node.clone(), None, Arc::new(fixture.directory())))
+}
+
+async fn send(site: &Router, peer: &str, request: Request<Body>) -> Response<Body> {
+    let mut request = request;
+    request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
+    site.clone().oneshot(request).await.unwrap()
+}
+
+fn get(path: &str) -> Request<Body> {
+    Request::builder().uri(path).header(header::HOST, "localhost:8080").body(Body::empty()).unwrap()
+}
+
+async fn bytes(response: Response<Body>) -> Bytes {
+    axum::body::to_bytes(response.into_body(), 64 << 20).await.unwrap()
+}
+
+async fn text(response: Response<Body>) -> String {
+    String::from_utf8_lossy(&bytes(response).await).into_owned()
+}
+
+fn header_of<'r>(response: &'r Response<Body>, name: &str) -> &'r str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_answers_with_its_status_and_type() {
+    let fixture = Fixture::new(true);
+    let site = site(&fixture);
+    let (chen, transfer) = (fixture.chen(), fixture.transfer);
+    let problem = "application/problem+json";
+    let html = "text/html; charset=utf-8";
+    let json = "application/json";
+    for (path, status, kind) in [
+        ("/".to_owned(), 200, html),
+        ("/?lang=en".to_owned(), 200, html),
+        ("/meters".to_owned(), 307, ""),
+        (format!("/meters/{CHEN_METER}/readings"), 200, html),
+        ("/meters/none/readings".to_owned(), 404, html),
+        ("/meters/%20/readings".to_owned(), 400, html),
+        ("/chain".to_owned(), 200, html),
+        ("/chain?cursor=nonsense".to_owned(), 404, html),
+        ("/blocks/0".to_owned(), 200, html),
+        ("/blocks/1".to_owned(), 200, html),
+        ("/blocks/999".to_owned(), 404, html),
+        ("/accounts".to_owned(), 200, html),
+        (format!("/accounts/{chen}"), 307, ""),
+        (format!("/accounts/{chen}/{JULY}"), 200, html),
+        (format!("/accounts/{chen}/2031-01"), 404, html),
+        ("/accounts/wp1nobody/2026-07".to_owned(), 400, html),
+        ("/nowhere".to_owned(), 404, html),
+        (format!("{}/style.css", super::assets::base()), 200, "text/css; charset=utf-8"),
+        ("/assets/0/none.css".to_owned(), 404, ""),
+        ("/healthz".to_owned(), 200, "text/plain; charset=utf-8"),
+        ("/checkpoint".to_owned(), 200, "text/plain; charset=utf-8"),
+        ("/api/v1/status".to_owned(), 200, json),
+        ("/api/v1/blocks?limit=2".to_owned(), 200, json),
+        ("/api/v1/blocks?limit=some".to_owned(), 400, problem),
+        ("/api/v1/blocks/1".to_owned(), 200, json),
+        ("/api/v1/blocks/999".to_owned(), 404, problem),
+        (format!("/api/v1/statements/{transfer}"), 200, json),
+        (format!("/api/v1/statements/{transfer}/receipt"), 200, "application/cose"),
+        (format!("/api/v1/statements/{}", "0".repeat(64)), 404, problem),
+        ("/api/v1/statements/xyz".to_owned(), 400, problem),
+        ("/api/v1/accounts".to_owned(), 200, json),
+        (format!("/api/v1/accounts/{chen}"), 200, json),
+        (format!("/api/v1/accounts/{chen}/months/{JULY}"), 200, json),
+        (format!("/api/v1/accounts/{chen}/months/{JULY}/bill"), 422, problem),
+        (format!("/api/v1/accounts/{chen}/months/{JULY}/bill.cbor"), 404, problem),
+        ("/api/v1/pool".to_owned(), 200, json),
+        ("/api/v1/meters".to_owned(), 200, json),
+        (format!("/api/v1/meters/{CHEN_METER}"), 200, json),
+        (format!("/api/v1/meters/{CHEN_METER}/readings?limit=3"), 200, json),
+        ("/api/v1/events".to_owned(), 200, "text/event-stream"),
+        ("/api/v1/openapi.json".to_owned(), 200, json),
+        ("/api/v1/nothing".to_owned(), 404, problem),
+    ] {
+        let response = send(&site, HERE, get(&path)).await;
+        let found = (response.status().as_u16(), header_of(&response, "content-type"));
+        assert_eq!(found, (status, kind), "{path}");
+        let policy = header_of(&response, "content-security-policy");
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_is_taken_once_and_refused_with_its_reason() {
+    let fixture = Fixture::new(true);
+    let site = site(&fixture);
+    let cose = "application/cose";
+    let (again, too_much) = (fixture.transfer_bytes.clone(), fixture.sale(1_000));
+    for (kind, body, status, name) in [
+        (cose, again, 200, ""),
+        (cose, too_much, 422, "energy_used_up"),
+        (cose, b"no statement".to_vec(), 400, ""),
+        (cose, vec![0; super::api::SUBMISSION_BYTES_MAX + 1], 413, "too_large"),
+        ("application/json", b"{}".to_vec(), 415, "media_type"),
+    ] {
+        let request = Request::builder().method(Method::POST).uri("/api/v1/statements");
+        let request = request.header(header::CONTENT_TYPE, kind).body(Body::from(body)).unwrap();
+        let response = send(&site, ELSEWHERE, request).await;
+        assert_eq!(response.status().as_u16(), status);
+        let answer = text(response).await;
+        assert!(answer.contains(name), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_wrote_is_never_markup() {
+    let fixture = Fixture::new(true);
+    let site = site(&fixture);
+    let lee = fixture.lee();
+    for path in ["/".to_owned(), "/accounts".to_owned(), format!("/accounts/{lee}/{JULY}"), "/chain".to_owned()] {
+        let page = text(send(&site, HERE, get(&path)).await).await;
+        assert!(!page.contains("<img"), "{path}");
+        let scripts = page.split("<script").skip(1).all(|rest| rest.starts_with(" src=\"/assets/"));
+        assert!(scripts && !page.contains(" style=") && !page.contains("<style"), "{path}");
+    }
+    let page = text(send(&site, HERE, get("/accounts")).await).await;
+    assert!(page.contains("Lee &#60;img src=x onerror=alert(1)&#62;"), "the name is shown as written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_ledger_shows_readings_and_names_only_at_this_computer() {
+    let fixture = Fixture::new(false);
+    let site = site(&fixture);
+    let readings = format!("/api/v1/meters/{CHEN_METER}/readings");
+    let page = format!("/meters/{CHEN_METER}/readings");
+    for (peer, path, status) in [
+        (HERE, &readings, StatusCode::OK),
+        (ELSEWHERE, &readings, StatusCode::FORBIDDEN),
+        (HERE, &page, StatusCode::OK),
+        (ELSEWHERE, &page, StatusCode::FORBIDDEN),
+    ] {
+        assert_eq!(send(&site, peer, get(path)).await.status(), status, "{peer} {path}");
+    }
+    for (peer, shown) in [(HERE, true), (ELSEWHERE, false)] {
+        let page = text(send(&site, peer, get("/")).await).await;
+        assert_eq!(page.contains("Chen 301"), shown, "{peer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mining_is_ordered_at_this_computer_only() {
+    let fixture = Fixture::new(true);
+    let site = site(&fixture);
+    for (peer, body, status) in [
+        (HERE, r#"{"order":"mine_now"}"#, StatusCode::OK),
+        (HERE, r#"{"order":"dig"}"#, StatusCode::BAD_REQUEST),
+        (ELSEWHERE, r#"{"order":"mine_now"}"#, StatusCode::FORBIDDEN),
+    ] {
+        let request = Request::builder().method(Method::POST).uri(super::api::MINING);
+        let request = request.header(header::HOST, "localhost:8080").header(header::CONTENT_TYPE, "application/json");
+        let response = send(&site, peer, request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(response.status(), status, "{peer} {body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_and_all_that_it_loads_is_under_100_kb_compressed() {
+    let fixture = Fixture::new(true);
+    let site = site(&fixture);
+    let page = format!("/meters/{CHEN_METER}/readings");
+    let html = text(send(&site, HERE, get(&page)).await).await;
+    let assets = html.split('"').filter(|part| part.starts_with("/assets/"));
+    let chained = format!("{}/live.js", super::assets::base());
+    let mut bytes = 0;
+    for path in assets.chain([page.as_str(), chained.as_str()]) {
+        let mut request = get(path);
+        request.headers_mut().insert(header::ACCEPT_ENCODING, "gzip".parse().unwrap());
+        let response = send(&site, HERE, request).await;
+        assert_eq!((response.status(), header_of(&response, "content-encoding")), (StatusCode::OK, "gzip"), "{path}");
+        bytes += bytes(response).await.len();
+    }
+    assert!((20_000..100_000).contains(&bytes), "{bytes} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_choice_of_language_is_remembered_and_words_are_the_members_own() {
+    let fixture = Fixture::new(true);
+    let site = site(&fixture);
+    let response = send(&site, HERE, get("/?lang=en")).await;
+    assert!(header_of(&response, "set-cookie").starts_with("lang=en; Path=/"));
+    assert!(text(response).await.contains("<html lang=\"en\""));
+    let path = format!("/accounts/{}/{JULY}", fixture.chen());
+    let page = text(send(&site, HERE, get(&path)).await).await;
+    for word in ["剩餘度數", "契約度數", "用電度數", "轉讓度數", "title=\"論文用語：剩餘電能\"", "電費帳單"] {
+        assert!(page.contains(word), "{word}");
+    }
+    for word in ["Merkle", "COSE", "mWh", "損失電能度"] {
+        assert!(!page.contains(word), "{word}");
+    }
+}
