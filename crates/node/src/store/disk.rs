@@ -82,6 +82,8 @@ impl Folder {
         fs::create_dir_all(path).map_err(io)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK_FILE));
         let lock = lock.map_err(io)?;
+        // Names that a killed node made may not be durable yet.
+        File::open(path).and_then(|folder| folder.sync_all()).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), open: BTreeMap::new(), _lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),

@@ -144,6 +144,12 @@ impl Store {
         for log in LogName::ALL {
             store.open_log(log, cut)?;
         }
+        if cut {
+            // A killed node may have left records that were written but not synced. They are built upon from now on, so
+            // a power cut must not take them any more.
+            store.unsynced = store.tails.iter().filter(|(_, tail)| tail.size > 0).map(|(log, _)| *log).collect();
+            store.sync()?;
+        }
         Ok(store)
     }
 
@@ -191,10 +197,11 @@ impl Store {
     /// Walks over a segment's records; gives the end of the last whole one.
     fn skim(&mut self, log: LogName, number: u32, size: u64, is_last: bool) -> Result<u64, StoreError> {
         let file = segment_name(log, number);
-        let mut offset = 0;
+        let (mut offset, mut last) = (0, None);
         while offset < size {
             match self.skim_record(log, &file, offset, size)? {
                 Ok((head, id)) => {
+                    last = Some(offset);
                     let location = Location { log, segment: number, offset };
                     match head.kind {
                         2 => self.blocks.push(location),
@@ -207,7 +214,25 @@ impl Store {
                 Err(_) => return Err(StoreError::Damaged { file, offset }),
             }
         }
-        Ok(offset)
+        let torn = if offset < size { last } else { None };
+        let torn = torn.map(|offset| Location { log, segment: number, offset });
+        match torn.filter(|_| log == LogName::Attachments) {
+            Some(before) => self.end_before_torn(before, offset),
+            None => Ok(offset),
+        }
+    }
+
+    /// The interrupted write may have begun in the attachment before the first head that is broken: a file system that
+    /// writes sizes before contents leaves zeros from there on.
+    fn end_before_torn(&mut self, before: Location, end: u64) -> Result<u64, StoreError> {
+        match self.payload(before) {
+            Ok(_) => Ok(end),
+            Err(StoreError::Damaged { offset, .. }) => {
+                self.attachments.retain(|_, location| *location != before);
+                Ok(offset)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// One record. The payloads of attachments are not read, unless it is the last one, which an interrupted write may
