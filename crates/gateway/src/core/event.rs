@@ -25,12 +25,12 @@ pub enum Rejection {
         /// As read.
         found: Energy,
     },
-    /// The community's clock is not after the reading before.
-    #[error("the clock says {} ms, but there is a reading of {} ms already: the clock was set back", .now.ms(), .last.ms())]
+    /// The community's clock is not after the reading before, or within an interval that was stated already.
+    #[error("the clock says {} ms, but readings up to {} ms are taken already: the clock was set back", .now.ms(), .last.ms())]
     ClockBack {
         /// The clock.
         now: Timestamp,
-        /// The reading before.
+        /// The reading before, or the end of the newest interval.
         last: Timestamp,
     },
     /// There is nothing to book by.

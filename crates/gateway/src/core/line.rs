@@ -51,6 +51,11 @@ impl Line {
     /// Whether a reading is believed.
     pub(super) fn judge(&mut self, now: Timestamp, reading: &Reading) -> Result<(), Rejection> {
         let found = LastReading { time: now, import: reading.energy_import().ok_or(Rejection::NoCounter)? };
+        // An interval that was stated takes no more readings, even if its own last one came long before its end.
+        let stated = self.chain.as_ref().filter(|chain| chain.head.next_seq > 0).map(|chain| chain.head.end);
+        if let Some(end) = stated.filter(|end| now < *end) {
+            return Err(Rejection::ClockBack { now, last: end });
+        }
         if let Some(last) = self.last {
             if now <= last.time {
                 return Err(Rejection::ClockBack { now, last: last.time });
