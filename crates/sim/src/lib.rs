@@ -1,1 +1,28 @@
-//! (stub)
+//! A whole community on a virtual clock, a virtual disk and a virtual network, from one seed.
+//!
+//! Simulated meters speak bytes to the gateway's machine, which speaks to the node's machine over a network that loses,
+//! repeats, delays and reorders; either side is cut off between any two of its outputs and goes on from what its storage
+//! holds. After every step the checkers of [`check`] look at what was promised and at what is there.
+//!
+//! Invariant: a run is a function of its seed. Nothing here reads a clock, a file or randomness, and every map is ordered,
+//! so a seed that fails once fails always. SQLite and real files are tested elsewhere, by killing real processes.
+
+mod auditor;
+mod chaos;
+pub mod check;
+mod community;
+mod database;
+mod disk;
+mod errand;
+mod gateway_host;
+mod network;
+mod node_host;
+mod random;
+mod trace;
+mod world;
+
+pub use chaos::Sabotage;
+pub use check::Violation;
+pub use disk::VirtualDisk;
+pub use random::Random;
+pub use world::{Failure, Outcome, run, run_sabotaged};
