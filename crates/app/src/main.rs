@@ -1,2 +1,28 @@
-//! stub
-fn main(){}
+//! The program `wattproof`: flags, settings, routes, pages and wiring. What is true about energy is decided below it.
+
+mod cli;
+mod clock;
+mod community;
+mod export;
+mod key_file;
+mod language;
+mod web;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// What is told unless RUST_LOG says otherwise: how ports, node and database fare, and others' warnings.
+const TOLD: &str = "warn,gateway=info,node=info";
+
+fn main() -> ExitCode {
+    let told = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(TOLD));
+    tracing_subscriber::fmt().with_env_filter(told).with_writer(std::io::stderr).init();
+    match cli::run(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(trouble) => {
+            eprintln!("error: {trouble}\n  -> {}", trouble.remedy());
+            trouble.exit_code()
+        }
+    }
+}

@@ -139,11 +139,7 @@ pub(super) fn gateway(args: &GatewayArgs) -> Result<ExitCode, Trouble> {
     runtime()?.block_on(async {
         let running = gateway::start(setup).await.map_err(|error| gateway_trouble(&error))?;
         let meters: usize = config.buses.iter().map(|bus| bus.settings.meters.len()).sum();
-        say(format_args!(
-            "asking {meters} meters on {} buses for {}; Ctrl-C stops it",
-            config.buses.len(),
-            config.node
-        ));
+        say(format_args!("meters {meters}, buses {}, node {}; Ctrl-C stops it", config.buses.len(), config.node));
         until_told_to_stop().await;
         running.stop().await.map_err(|error| gateway_trouble(&error))?;
         Ok(ExitCode::SUCCESS)

@@ -255,7 +255,7 @@ fn a_community_lives_from_its_founding_to_a_bill_that_proves_itself() {
         (&["account", "Chen"], "A-101"),
         (&["account", "Lee", &month], "100.0 kWh"),
         (&["statement", id], "transfer 20.0 kWh to Lee"),
-        (&["block", "1"], "register"),
+        (&["block", "2"], "register"),
         (&["pool"], "0 of at most"),
     ] {
         let said = world.ask(&[arguments, &directory].concat()).ok();

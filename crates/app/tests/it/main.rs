@@ -1,5 +1,8 @@
 //! The whole program, as people start it.
 
+// Tells clippy that the helpers are tests too.
+#![cfg(test)]
+
 mod cli;
 mod community;
 mod program;
