@@ -108,6 +108,9 @@ pub struct BillBundle {
     /// Frames at the ends of the billed counters.
     #[n(9)]
     pub frames: Vec<FrameEvidence>,
+    /// Which of the statement's acts is the bill; one statement may bill a whole community.
+    #[n(10)]
+    pub act: u32,
 }
 
 #[derive(Encode, Decode)]
@@ -183,10 +186,15 @@ impl BillBundle {
             return Err(BundleError::NoBill { account, from });
         };
         let mut gathering = Gathering { state, source, statements: BTreeMap::new(), records: BTreeMap::new() };
-        gathering.statement(bill.statement)?;
+        let acts = gathering.statement(bill.statement)?.payload().acts.clone();
+        let is_meant = |act: &Act| matches!(act, Act::Bill(bill) if bill.account == account && bill.from == from);
+        let found = (0..).zip(&acts).find(|(_, act)| is_meant(act));
+        let Some((act, Act::Bill(meant))) = found else {
+            return Err(BundleError::Missing(format!("the bill in statement {}", bill.statement)));
+        };
         let mut entries = Vec::new();
         let mut frames = Vec::new();
-        for month in gathering.bill_months(bill.statement) {
+        for month in meant.months.iter().map(|month| month.month) {
             let of_month = source.entries(month, &account);
             gathering.month(month, account, &of_month)?;
             frames.extend(gathering.frames(&of_month)?);
@@ -197,6 +205,7 @@ impl BillBundle {
             checkpoint,
             header: state.head().to_bytes().to_vec(),
             bill: bill.statement,
+            act,
             keys: gathering.keys(),
             records: gathering.records.into_values().collect(),
             statements: gathering.statements.into_values().map(|(statement, _)| statement).collect(),
@@ -236,13 +245,6 @@ impl Gathering<'_> {
         let proof = self.state.prove(&key);
         self.records.insert(key.clone(), ProvenRecord { key, record: record.clone(), proof });
         Some(record)
-    }
-
-    fn bill_months(&self, statement: StatementId) -> Vec<Month> {
-        let signed = self.statements.values().find(|(_, signed)| signed.id() == statement);
-        let acts = signed.into_iter().flat_map(|(_, signed)| &signed.payload().acts);
-        let bills = acts.filter_map(|act| if let Act::Bill(bill) = act { Some(bill) } else { None });
-        bills.flat_map(|bill| bill.months.iter().map(|month| month.month)).collect()
     }
 
     /// Sheet, the community's record with its tariff, and the statements of all entries.

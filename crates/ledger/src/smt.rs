@@ -185,7 +185,7 @@ impl SparseTree {
     }
 }
 
-/// A way from the root towards a key. Encoded as `[[sibling, ...], [key, value] or null]`.
+/// A way from the root towards a key. Encoded as `[[sibling, ...]]`, or `[[sibling, ...], [key, value]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct SparseProof {
     /// Hashes beside the way, from the root down.

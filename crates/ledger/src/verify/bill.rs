@@ -146,8 +146,11 @@ impl Evidence<'_> {
 
     fn bill(&self) -> Result<Bill, String> {
         let acts = &self.statement(&self.bundle.bill)?.payload().acts;
-        let bill = acts.iter().find_map(|act| if let Act::Bill(bill) = act { Some(bill) } else { None });
-        bill.map(|bill| (**bill).clone()).ok_or("the statement has no bill in it".to_owned())
+        let act = usize::try_from(self.bundle.act).ok().and_then(|index| acts.get(index));
+        match act {
+            Some(Act::Bill(bill)) => Ok((**bill).clone()),
+            _ => Err("the statement has no bill at that place".to_owned()),
+        }
     }
 
     fn sheet(&self, month: Month, account: AccountId) -> Result<&SheetRecord, String> {

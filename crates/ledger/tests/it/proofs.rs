@@ -3,6 +3,8 @@
 //! The sample that is written here is also checked by `tests/foreign/check_transparent.py` with a COSE library that knows
 //! nothing of this crate.
 
+// Helpers of tests stop at the first surprise, as tests do.
+#![allow(clippy::unwrap_used)]
 use ledger::act::{Act, Note};
 use ledger::log::{self, Log};
 use ledger::{
