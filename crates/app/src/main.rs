@@ -3,6 +3,7 @@
 mod cli;
 mod clock;
 mod community;
+mod demo;
 mod export;
 mod key_file;
 mod language;

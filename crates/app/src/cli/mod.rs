@@ -18,6 +18,7 @@ mod terminal;
 mod trouble;
 mod verify;
 
+use crate::demo;
 use crate::language;
 use crate::web::i18n::Lang;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -41,6 +42,9 @@ pub(crate) struct Cli {
 /// Exit codes: 0 done, 1 found wrong (a check said no), 2 usage or environment.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a whole community on this machine: simulated meters, gateway, node and pages.
+    #[command(after_help = "Example:\n  wattproof demo --for 60s")]
+    Demo(demo::Args),
     /// Make a community: its genesis document, keys and settings.
     #[command(after_help = "Example:\n  wattproof init maple-house --name \"Maple House\" --currency TWD")]
     Init(InitArgs),
@@ -585,6 +589,7 @@ struct AuditArgs {
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
     let texts = language::texts(cli.lang);
     match cli.command {
+        Command::Demo(args) => demo::run(&args, texts).map_err(Trouble::from),
         Command::Init(args) => init::init(args),
         Command::Node(args) => run::node(&args),
         Command::Gateway(args) => run::gateway(&args),

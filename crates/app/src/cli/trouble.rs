@@ -1,6 +1,7 @@
 //! Why a command did not do its work: one line what, one line what to do, and the exit code that says which kind.
 
 use crate::community::CommunityError;
+use crate::demo::DemoError;
 use crate::key_file::KeyFileError;
 use api::ClientError;
 use std::fmt::Display;
@@ -51,6 +52,17 @@ impl From<CommunityError> for Trouble {
 impl From<KeyFileError> for Trouble {
     fn from(error: KeyFileError) -> Self {
         CommunityError::from(error).into()
+    }
+}
+
+impl From<DemoError> for Trouble {
+    fn from(error: DemoError) -> Self {
+        match error {
+            DemoError::Community(error) => error.into(),
+            DemoError::Story(_) => Self::refused(&error, "start again with RUST_LOG=debug to see what happened"),
+            DemoError::Node(_) => Self::environment(&error, "name another directory with --data, or stop who uses it"),
+            _ => Self::environment(&error, "correct that and start again; what is stored is kept"),
+        }
     }
 }
 

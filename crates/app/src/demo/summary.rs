@@ -1,0 +1,85 @@
+//! What a run of the demo came to, in figures, and how to go on with a meter of one's own.
+
+use super::{DemoError, Running};
+use crate::export;
+use crate::web::format::group_number;
+use crate::web::i18n::Texts;
+use ledger::state::{Record, RecordKey};
+use ledger::verify::Verdict;
+
+/// The figures.
+pub(super) struct Summary {
+    polls: u64,
+    readings: u64,
+    intervals: u64,
+    height: u64,
+    is_final: bool,
+    mean_nonce: u64,
+    difficulty: u64,
+    blocks: u64,
+    bills: u64,
+    bills_verified: u64,
+    serial: String,
+}
+
+/// Counts them, and verifies every bill in the ledger once more.
+pub(super) fn of(demo: &Running) -> Result<Summary, DemoError> {
+    let meters = demo.gateway.snapshot();
+    let status = demo.node.status()?;
+    let (bills, intervals) = demo.node.with_state(|state| {
+        let bills: Vec<_> = state
+            .records()
+            .filter_map(|(key, _)| match key {
+                RecordKey::Bill(account, from) => Some((*account, state.genesis().month_at(*from)?)),
+                _ => None,
+            })
+            .collect();
+        let chains = state.records().filter_map(|(_, record)| match record {
+            Record::Binding(binding) => Some(binding.head.next_seq),
+            _ => None,
+        });
+        (bills, chains.sum())
+    })?;
+    let mut bills_verified = 0;
+    for (account, month) in &bills {
+        let bytes =
+            export::bill_bundle(&demo.node, *account, *month).map_err(|error| DemoError::Story(error.to_string()))?;
+        let report = ledger::verify::verify(&bytes, Some(demo.community.genesis()), &export::read_frame);
+        bills_verified += u64::from(report.verdict() == Verdict::Verified);
+    }
+    Ok(Summary {
+        polls: meters.iter().map(|meter| meter.polls).sum(),
+        readings: meters.iter().map(|meter| meter.answers).sum(),
+        intervals,
+        height: status.height.number(),
+        is_final: status.final_height == status.height,
+        mean_nonce: status.mining.mean_attempts.saturating_sub(1),
+        difficulty: status.mining.difficulty,
+        blocks: status.mining.blocks,
+        bills: u64::try_from(bills.len()).unwrap_or(u64::MAX),
+        bills_verified,
+        serial: "/dev/ttyUSB0".to_owned(),
+    })
+}
+
+impl Summary {
+    /// Readings were committed, the newest block is final, and every bill verifies.
+    pub(super) const fn is_good(&self) -> bool {
+        self.intervals > 0 && self.is_final && self.bills == self.bills_verified
+    }
+
+    pub(super) fn print(&self, texts: Texts) {
+        println!();
+        let line = |key: &str, values: &[(&str, u64)]| {
+            let shown: Vec<(&str, String)> = values.iter().map(|(name, value)| (*name, group_number(*value))).collect();
+            let values: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            println!("{}", texts.with(key, &values));
+        };
+        line("demo-sum-readings", &[("polls", self.polls), ("readings", self.readings), ("intervals", self.intervals)]);
+        line("demo-sum-nodes", &[("height", self.height)]);
+        line("demo-sum-nonce", &[("blocks", self.blocks), ("mean", self.mean_nonce), ("difficulty", self.difficulty)]);
+        line("demo-sum-bills", &[("verified", self.bills_verified), ("bills", self.bills)]);
+        println!("{}", texts.get("demo-own-meter"));
+        println!("  wattproof meter read --profile im1281b --serial {} --baud 9600 --address 1", self.serial);
+    }
+}
