@@ -275,16 +275,16 @@ demo-look = Look at { $url }
 demo-stop = Stop with Ctrl-C; the next start goes on from there.
 demo-bus = The first bus is { $place }
 demo-goes-on = It is { $time } in the community, block { $height }; everything goes on from there.
-demo-counting = 1  Chen's meter { $meter } counts: it stands at { $counter } kWh and draws { $watts } W. Its readings are in block { $height }, final.
-demo-sold = 2  Chen sells 20 kWh to Lee: in block { $height }, final.
-demo-refused =    Chen sells 1,000 kWh to Lee: refused ({ $reason }); { $left } kWh are left.
-demo-voltage-rises = 3  The voltage at { $meter } rises to { $volts } V ...
-demo-voltage =    over-voltage of { $volts } V stands in statement { $id }…, block { $height }, final: evidence for a claim.
-demo-month-closed = 4  { $month } is closed.
-demo-bill =    { $name }, meter { $meter }: previous { $previous }, present { $present }, { $energy } kWh at NT$ { $price } = NT$ { $total }
-demo-tampered = 5  Somebody changes one digit in the operator's database. The audit names it: row { $row } of meter { $meter } says { $forged } kWh, the ledger { $honest } kWh. (Put back.)
-demo-forged =    Chen's bill with one dollar more: verification fails ({ $layer }).
-demo-verified =    Chen's true bill passes, down to the meter's own bytes: wattproof verify { $file } --trust { $trust }
+demo-counting = Chen's meter { $meter } counts: it stands at { $counter } kWh and draws { $watts } W. Its readings are in block { $height }, final.
+demo-sold = Chen sells 20 kWh to Lee: in block { $height }, final.
+demo-refused = Chen sells 1,000 kWh to Lee: refused, the energy is used up: { $left } kWh are left.
+demo-voltage-rises = The voltage at { $meter } rises to { $volts } V ...
+demo-voltage = over-voltage of { $volts } V stands in statement { $id }…, block { $height }, final: evidence for a claim.
+demo-month-closed = { $month } is closed.
+demo-bill = { $name }, meter { $meter }: previous { $previous }, present { $present }, { $energy } kWh at NT$ { $price } = NT$ { $total }
+demo-tampered = Somebody changes one digit in the operator's database. The audit names it: row { $row } of meter { $meter } says { $forged } kWh, the ledger { $honest } kWh. (Put back.)
+demo-forged = Chen's bill with one dollar more: verification fails ({ $layer }).
+demo-verified = Chen's true bill passes, down to the meter's own bytes: wattproof verify { $file } --trust { $trust }
 demo-told = That was the story; the community goes on.
 demo-cut-short = the time limit ended the demo before its story was told; give it 60s or more, or a higher --speed
 demo-nothing-happened = something that had to happen did not happen in time; the log above says more (RUST_LOG=debug)

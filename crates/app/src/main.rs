@@ -13,13 +13,11 @@ use clap::Parser as _;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
-/// What is told unless RUST_LOG says otherwise: how ports, node and database fare, and others' warnings.
-const TOLD: &str = "warn,gateway=info,node=info";
-
 fn main() -> ExitCode {
-    let told = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(TOLD));
+    let cli = cli::Cli::parse();
+    let told = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(cli.told()));
     tracing_subscriber::fmt().with_env_filter(told).with_writer(std::io::stderr).init();
-    match cli::run(cli::Cli::parse()) {
+    match cli::run(cli) {
         Ok(code) => code,
         Err(trouble) => {
             eprintln!("error: {trouble}\n  -> {}", trouble.remedy());

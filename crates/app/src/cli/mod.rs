@@ -39,6 +39,17 @@ pub(crate) struct Cli {
     command: Command,
 }
 
+impl Cli {
+    /// What is logged unless RUST_LOG says otherwise: how ports, node and database fare, and others' warnings. The demo
+    /// tells its own story.
+    pub(crate) const fn told(&self) -> &'static str {
+        match self.command {
+            Command::Demo(_) => "warn",
+            _ => "warn,gateway=info,node=info",
+        }
+    }
+}
+
 /// Exit codes: 0 done, 1 found wrong (a check said no), 2 usage or environment.
 #[derive(Debug, Subcommand)]
 enum Command {

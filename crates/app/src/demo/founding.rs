@@ -52,7 +52,7 @@ pub(super) fn found(dir: &Path, args: &Args) -> Result<(Community, Vec<Household
     let mut community = Community::found(
         dir,
         &Founding {
-            name: "Wattproof".to_owned(),
+            name: "Demo dormitory 示範宿舍".to_owned(),
             created: START,
             time_zone: "Asia/Taipei".to_owned(),
             currency: "TWD".to_owned(),

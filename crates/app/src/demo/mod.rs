@@ -256,14 +256,19 @@ impl Running {
     fn report(&self, events: &std::sync::mpsc::Receiver<Event>) {
         while let Ok(event) = events.recv() {
             if let Event::MonthClosed { month } = event {
-                self.say("demo-month-closed", &[("month", &month.to_string())]);
+                self.say(4, "demo-month-closed", &[("month", &month.to_string())]);
             }
         }
     }
 
-    /// A line with the community's time before it.
-    fn say(&self, key: &str, values: &[(&str, &str)]) {
-        println!("[{}] {}", self.time_of_day(), self.texts.with(key, values));
+    /// A line that begins a scene, with the community's time before it.
+    fn say(&self, scene: u32, key: &str, values: &[(&str, &str)]) {
+        println!("[{}] {scene}  {}", self.time_of_day(), self.texts.with(key, values));
+    }
+
+    /// A line that goes on with the scene.
+    fn go_on(&self, key: &str, values: &[(&str, &str)]) {
+        println!("[{}]    {}", self.time_of_day(), self.texts.with(key, values));
     }
 
     fn time_of_day(&self) -> String {

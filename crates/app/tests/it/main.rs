@@ -5,4 +5,5 @@
 
 mod cli;
 mod community;
+mod floors;
 mod program;

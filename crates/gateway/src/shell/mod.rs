@@ -360,6 +360,7 @@ fn report(happening: &Happening, meter: Option<&MeterId>) {
     let meter = meter.map(MeterId::as_str).unwrap_or_default();
     match happening {
         Happening::PortOpened | Happening::NodeBack => tracing::info!("{happening}"),
+        Happening::HeadTaken { withdrawn: 0, .. } => tracing::info!(meter, "{happening}"),
         Happening::PollFailed(_) => tracing::debug!(meter, "{happening}"),
         _ => tracing::warn!(meter, "{happening}"),
     }

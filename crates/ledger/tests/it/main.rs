@@ -1,5 +1,8 @@
 //! Tests of the ledger from outside, against other people's code where there is some.
 
+// Tests read their texts and leave their samples for others.
+#![allow(clippy::disallowed_methods)]
+
 mod bundle;
 mod golden;
 mod proofs;
