@@ -99,10 +99,10 @@ impl AppState {
 }
 
 /// Hands the node's events on to the pages until the node stops. The node drops a listener that is slow; this one then
-/// asks again.
+/// asks again. A thread of its own, since it waits all the time and must not hold up the end of the runtime.
 fn hear_node(node: &NodeHandle, hub: Hub) {
     let node = node.clone();
-    tokio::task::spawn_blocking(move || {
+    std::thread::spawn(move || {
         while let Ok(events) = node.subscribe() {
             while let Ok(event) = events.recv() {
                 hub.tell(&event);

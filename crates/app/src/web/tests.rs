@@ -29,12 +29,12 @@ fn get(path: &str) -> Request<Body> {
     Request::builder().uri(path).header(header::HOST, "localhost:8080").body(Body::empty()).unwrap()
 }
 
-async fn bytes(response: Response<Body>) -> Bytes {
+async fn body_of(response: Response<Body>) -> Bytes {
     axum::body::to_bytes(response.into_body(), 64 << 20).await.unwrap()
 }
 
 async fn text(response: Response<Body>) -> String {
-    String::from_utf8_lossy(&bytes(response).await).into_owned()
+    String::from_utf8_lossy(&body_of(response).await).into_owned()
 }
 
 fn header_of<'r>(response: &'r Response<Body>, name: &str) -> &'r str {
@@ -188,7 +188,7 @@ async fn a_page_and_all_that_it_loads_is_under_100_kb_compressed() {
         request.headers_mut().insert(header::ACCEPT_ENCODING, "gzip".parse().unwrap());
         let response = send(&site, HERE, request).await;
         assert_eq!((response.status(), header_of(&response, "content-encoding")), (StatusCode::OK, "gzip"), "{path}");
-        bytes += bytes(response).await.len();
+        bytes += body_of(response).await.len();
     }
     assert!((20_000..100_000).contains(&bytes), "{bytes} bytes");
 }
@@ -202,7 +202,8 @@ async fn a_choice_of_language_is_remembered_and_words_are_the_members_own() {
     assert!(text(response).await.contains("<html lang=\"en\""));
     let path = format!("/accounts/{}/{JULY}", fixture.chen());
     let page = text(send(&site, HERE, get(&path)).await).await;
-    for word in ["剩餘度數", "契約度數", "用電度數", "轉讓度數", "title=\"論文用語：剩餘電能\"", "電費帳單"] {
+    for word in ["剩餘度數", "契約度數", "用電度數", "轉讓度數", "title=\"論文用語：剩餘電能\"", "電費帳單"]
+    {
         assert!(page.contains(word), "{word}");
     }
     for word in ["Merkle", "COSE", "mWh", "損失電能度"] {

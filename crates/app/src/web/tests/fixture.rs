@@ -3,7 +3,8 @@
 
 use crate::web::directory::{Directory, Person};
 use ledger::act::{
-    Act, Contract, CounterPair, Event, EventKind, Readings, Register, RegisterKey, RegisterMeter, Role, Tariff, Transfer,
+    Act, Contract, CounterPair, Event, EventKind, Readings, Register, RegisterKey, RegisterMeter, Role, Tariff,
+    Transfer,
 };
 use ledger::attachment::{Attachment, Row, Summary};
 use ledger::{Genesis, GenesisMiner, OrderRules, Payload, RewardRules, SecretKey, SignedStatement, Surplus};
@@ -11,9 +12,7 @@ use node::{Clock, NodeHandle, Options};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use units::{
-    AccountId, BindingId, Energy, Millis, Money, Month, Quantity, Reading, StatementId, Timestamp, Voltage,
-};
+use units::{AccountId, BindingId, Energy, Millis, Money, Month, Quantity, Reading, StatementId, Timestamp, Voltage};
 
 pub(crate) const JULY: Month = Month::new(2026, 7).unwrap();
 pub(crate) const CHEN_METER: &str = "M-1201";
@@ -62,15 +61,8 @@ impl Fixture {
     pub(crate) fn new(public_readings: bool) -> Self {
         let key = |seed| SecretKey::ed25519([seed; 32]);
         let receipt = SecretKey::p256([3; 32]).unwrap();
-        let keys = Keys {
-            operator: key(1),
-            log: key(2),
-            receipt,
-            miner: key(4),
-            gateway: key(5),
-            chen: key(6),
-            lee: key(7),
-        };
+        let keys =
+            Keys { operator: key(1), log: key(2), receipt, miner: key(4), gateway: key(5), chen: key(6), lee: key(7) };
         let genesis = genesis(&keys, public_readings);
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SetClock(AtomicU64::new(START.ms())));
