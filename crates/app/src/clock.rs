@@ -1,8 +1,9 @@
-//! The community's clock: the real one, and the demo's, which runs faster and is stored.
+//! The community's clock: the real one, the demo's, which runs faster and is stored, and a fast one that processes share.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -30,6 +31,62 @@ impl gateway::Clock for RealClock {
 impl node::Clock for RealClock {
     fn now(&self) -> Timestamp {
         self.time()
+    }
+}
+
+/// A fast clock that several processes share, for demonstrations and tests: it is a function of the computer's clock alone,
+/// so that a process that is killed and started again finds it where the others have it.
+///
+/// It goes back when the computer's clock is set back; nothing is stored that would prevent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SharedClock {
+    community: Timestamp,
+    real: Timestamp,
+    speed: u64,
+}
+
+/// Highest speed of a shared clock: an hour in a second. Faster, what expires after an hour would not outlive a restart.
+const SHARED_SPEED_MAX: u64 = 3_600;
+
+/// Text that says no shared clock.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no clock; write COMMUNITY_MS,REAL_MS,SPEED: the community's time when this computer's clock showed REAL_MS, \
+     both in ms since 1970 UTC, and a speed of 1 to {SHARED_SPEED_MAX}"
+)]
+pub(crate) struct SharedClockError(String);
+
+impl SharedClock {
+    /// The community's time when the computer's clock shows `real`; before its beginning it stands still.
+    const fn at(self, real: Timestamp) -> Timestamp {
+        let elapsed = real.since(self.real).ms().saturating_mul(self.speed);
+        Timestamp::from_ms(self.community.ms().saturating_add(elapsed))
+    }
+}
+
+impl FromStr for SharedClock {
+    type Err = SharedClockError;
+    fn from_str(text: &str) -> Result<Self, SharedClockError> {
+        let error = || SharedClockError(text.to_owned());
+        let numbers: Result<Vec<u64>, _> = text.split(',').map(str::parse).collect();
+        match numbers.map_err(|_| error())?[..] {
+            [community, real, speed @ 1..=SHARED_SPEED_MAX] => {
+                Ok(Self { community: Timestamp::from_ms(community), real: Timestamp::from_ms(real), speed })
+            }
+            _ => Err(error()),
+        }
+    }
+}
+
+impl gateway::Clock for SharedClock {
+    fn now(&self) -> Timestamp {
+        self.at(RealClock.time())
+    }
+}
+
+impl node::Clock for SharedClock {
+    fn now(&self) -> Timestamp {
+        self.at(RealClock.time())
     }
 }
 
@@ -198,6 +255,19 @@ mod tests {
         let left_behind = stored(&file).unwrap().unwrap();
         for _ in 0..1_000 {
             assert!(clock.time() <= left_behind.max(stored(&file).unwrap().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_shared_clock_is_the_same_in_every_process() {
+        let clock: SharedClock = "1785510000000,1000,60".parse().unwrap();
+        for (real, community) in
+            [(1_000, 1_785_510_000_000), (1_500, 1_785_510_030_000), (0, 1_785_510_000_000), (u64::MAX, u64::MAX)]
+        {
+            assert_eq!(clock.at(Timestamp::from_ms(real)).ms(), community, "{real}");
+        }
+        for wrong in ["", "1,2", "1,2,0", "1,2,3601", "1,2,3,4", "1,-2,3", "1, 2,3"] {
+            assert_eq!(wrong.parse::<SharedClock>(), Err(SharedClockError(wrong.to_owned())));
         }
     }
 

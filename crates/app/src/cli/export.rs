@@ -3,6 +3,7 @@
 use super::names::Names;
 use super::terminal::{say, warned};
 use super::{ExportArgs, ExportCommand, Trouble, run};
+use crate::clock::RealClock;
 use crate::community::{Community, KeyName};
 use crate::{export as source, web};
 use api::{Client, Method, Request, Response, Transport};
@@ -12,6 +13,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use units::{AccountId, Month};
 
 pub(super) fn export(args: &ExportArgs) -> Result<ExitCode, Trouble> {
@@ -52,7 +54,7 @@ fn from_directory(dir: &Path, args: &ExportArgs) -> Result<Vec<u8>, Trouble> {
     if matches!(args.what, ExportCommand::Genesis) {
         return Ok(community.genesis().to_bytes());
     }
-    let node = run::start_node(&community, keys, false)?;
+    let node = run::start_node(&community, keys, false, Arc::new(RealClock))?;
     let bytes = match &args.what {
         ExportCommand::Statement { id } => node.transparent_statement(*id),
         ExportCommand::Bill { account, month } => {

@@ -18,6 +18,7 @@ mod terminal;
 mod trouble;
 mod verify;
 
+use crate::clock::SharedClock;
 use crate::demo;
 use crate::language;
 use crate::web::i18n::Lang;
@@ -180,6 +181,8 @@ struct NodeArgs {
     /// Serve the pages here instead of where config.toml says; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     http: Option<SocketAddr>,
+    #[command(flatten)]
+    time: ClockArgs,
 }
 
 #[derive(Debug, Args)]
@@ -187,6 +190,17 @@ struct GatewayArgs {
     /// The gateway's settings.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    #[command(flatten)]
+    time: ClockArgs,
+}
+
+/// Which clock a process goes by.
+#[derive(Debug, Clone, Copy, Args)]
+struct ClockArgs {
+    /// For demonstrations and tests: several processes share one fast clock, which showed COMMUNITY_MS when this computer's
+    /// showed REAL_MS (ms since 1970 UTC) and runs SPEED times as fast [default: this computer's clock]
+    #[arg(long, value_name = "COMMUNITY_MS,REAL_MS,SPEED")]
+    clock: Option<SharedClock>,
 }
 
 #[derive(Debug, Subcommand)]

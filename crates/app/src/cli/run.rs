@@ -1,7 +1,7 @@
 //! `wattproof node` and `wattproof gateway`: run until they are told to stop.
 
 use super::terminal::{say, warned};
-use super::{GatewayArgs, NodeArgs, Trouble};
+use super::{ClockArgs, GatewayArgs, NodeArgs, Trouble};
 use crate::clock::RealClock;
 use crate::community::{Community, KeyName};
 use crate::key_file;
@@ -25,6 +25,16 @@ pub(super) struct NodeKeys {
     pub(super) receipt: Option<SecretKey>,
 }
 
+impl ClockArgs {
+    fn of_node(self) -> Arc<dyn node::Clock> {
+        self.clock.map_or_else(|| Arc::new(RealClock) as Arc<dyn node::Clock>, |clock| Arc::new(clock))
+    }
+
+    fn of_gateway(self) -> Arc<dyn gateway::Clock> {
+        self.clock.map_or_else(|| Arc::new(RealClock) as Arc<dyn gateway::Clock>, |clock| Arc::new(clock))
+    }
+}
+
 pub(super) fn node(args: &NodeArgs) -> Result<ExitCode, Trouble> {
     let community = Community::open(&args.data)?;
     let key = |name| Ok::<_, Trouble>(Some(warned(&community.key_path(name), community.key(name)?)));
@@ -34,7 +44,7 @@ pub(super) fn node(args: &NodeArgs) -> Result<ExitCode, Trouble> {
         // The port first: a node that cannot be reached need not read its whole ledger.
         let listener = web::bind(address).await.map_err(|error| served(&error))?;
         let place = listener.local_addr().unwrap_or(address);
-        let node = start_node(&community, keys, community.config().automatic_mining)?;
+        let node = start_node(&community, keys, community.config().automatic_mining, args.time.of_node())?;
         let state = web::AppState::new(node.clone(), None, Arc::new(community.directory()));
         say(format_args!("`{}`: the pages are at http://{place}; Ctrl-C stops the node", community.genesis().name));
         let watched = node.clone();
@@ -83,7 +93,12 @@ fn served(error: &web::ServeError) -> Trouble {
 ///
 /// # Errors
 /// When its folder is in use, holds no ledger, or a damaged one.
-pub(super) fn start_node(community: &Community, keys: NodeKeys, automatic: bool) -> Result<NodeHandle, Trouble> {
+pub(super) fn start_node(
+    community: &Community,
+    keys: NodeKeys,
+    automatic: bool,
+    clock: Arc<dyn node::Clock>,
+) -> Result<NodeHandle, Trouble> {
     let options = node::Options {
         data_dir: community.node_dir(),
         miner: keys.miner,
@@ -92,7 +107,7 @@ pub(super) fn start_node(community: &Community, keys: NodeKeys, automatic: bool)
         automatic,
         search_threads: 1,
     };
-    node::start(options, Arc::new(RealClock)).map_err(|error| node_trouble(&error))
+    node::start(options, clock).map_err(|error| node_trouble(&error))
 }
 
 /// A node's error with what to do about it.
@@ -134,7 +149,7 @@ pub(super) fn gateway(args: &GatewayArgs) -> Result<ExitCode, Trouble> {
         genesis,
         key,
         node: Arc::new(HttpLink::new(&config.node)),
-        clock: Arc::new(RealClock),
+        clock: args.time.of_gateway(),
     };
     runtime()?.block_on(async {
         let running = gateway::start(setup).await.map_err(|error| gateway_trouble(&error))?;
