@@ -187,7 +187,7 @@ line-exchange = The meter was exchanged.
 line-note = Read at { $time }: { $values }
 line-transfer = { $energy } kWh of { $month }.
 line-tariff = From { $month }: { $price } a kWh, beyond the contract energy { $excess } ({ $currency }).
-line-bill = Bill over { $total } { $currency }.
+line-bill = Bill over { $currency } { $total }.
 role-operator = operator
 role-member = member
 role-gateway = gateway
@@ -230,7 +230,7 @@ present-counter = Present counter
 factor = Factor
 estimated = estimated
 bill-lines = What it costs
-bill-lines-how = Energy × unit price = amount, rounded half up to four decimals; the total rounded half up to { $step } { $currency }.
+bill-lines-how = Energy × unit price = amount, rounded half up to four decimals; the total rounded half up to { $currency } { $step }.
 item = Item
 energy = Energy
 unit-price = Unit price
@@ -276,7 +276,7 @@ demo-stop = Stop with Ctrl-C; the next start goes on from there.
 demo-bus = The first bus is { $place }
 demo-goes-on = It is { $time } in the community, block { $height }; everything goes on from there.
 demo-counting = Chen's meter { $meter } counts: it stands at { $counter } kWh and draws { $watts } W. Its readings are in block { $height }, final.
-demo-sold = Chen sells 20 kWh to Lee: in block { $height }, final.
+demo-sold = Chen sells 20 kWh to Lee: in block { $height }, final; with its receipt in { $file }.
 demo-refused = Chen sells 1,000 kWh to Lee: refused, the energy is used up: { $left } kWh are left.
 demo-voltage-rises = The voltage at { $meter } rises to { $volts } V ...
 demo-voltage = over-voltage of { $volts } V stands in statement { $id }…, block { $height }, final: evidence for a claim.

@@ -187,7 +187,7 @@ line-exchange = 已換電表。
 line-note = { $time } 抄得：{ $values }
 line-transfer = { $month } 的 { $energy } 度。
 line-tariff = { $month } 起每度 { $price }，超過契約度數每度 { $excess }（{ $currency }）。
-line-bill = 帳單金額 { $total } { $currency }。
+line-bill = 帳單金額 { $currency } { $total }。
 role-operator = 管理者
 role-member = 住戶
 role-gateway = 閘道器
@@ -230,7 +230,7 @@ present-counter = 本期指數
 factor = 倍數
 estimated = 推估
 bill-lines = 金額
-bill-lines-how = 度數 × 單價 = 金額，四捨五入到小數四位；總額四捨五入到 { $step } { $currency }。
+bill-lines-how = 度數 × 單價 = 金額，四捨五入到小數四位；總額四捨五入到 { $currency } { $step }。
 item = 項目
 energy = 度數
 unit-price = 單價
@@ -276,7 +276,7 @@ demo-stop = 按 Ctrl-C 停止；下次啟動會接著走。
 demo-bus = 第一條匯流排是 { $place }
 demo-goes-on = 社區時間 { $time }，區塊 { $height }；從這裡接著走。
 demo-counting = Chen 的電表 { $meter } 在走：指數 { $counter } 度，目前 { $watts } W；用電資料已入帳於區塊 { $height }，已確認。
-demo-sold = Chen 轉讓 20 度給 Lee：已入帳於區塊 { $height }，已確認。
+demo-sold = Chen 轉讓 20 度給 Lee：已入帳於區塊 { $height }，已確認；附收據：{ $file }。
 demo-refused = Chen 轉讓 1,000 度給 Lee：拒絕，度數不足：只剩 { $left } 度。
 demo-voltage-rises = { $meter } 的電壓升到 { $volts } V……
 demo-voltage = 過電壓 { $volts } V 已記在聲明 { $id }…，區塊 { $height }，已確認，可作申訴佐證。

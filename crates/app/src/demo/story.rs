@@ -85,6 +85,13 @@ impl Running {
     }
 }
 
+/// Leaves a proof in the community's directory; gives its path.
+fn write(demo: &Running, name: &str, bytes: &[u8]) -> Result<String, DemoError> {
+    let path = demo.community.dir().join(name);
+    std::fs::write(&path, bytes).map_err(|error| DemoError::Story(error.to_string()))?;
+    Ok(path.display().to_string())
+}
+
 /// One: Chen's meter counts, its readings are committed and final.
 fn counting(demo: &Running) -> Result<(), DemoError> {
     let meter = &demo.chen().meter;
@@ -119,8 +126,10 @@ fn counting(demo: &Running) -> Result<(), DemoError> {
 fn selling(demo: &Running) -> Result<(), DemoError> {
     let sale = |kwh| Act::Transfer(Transfer { to: demo.lee().account(), energy: Energy::from_kwh(kwh), month: MONTH });
     let sign = |kwh| founding::sign(&demo.community, &demo.chen().key, demo.clock.time(), vec![sale(kwh)]);
-    let height = founding::submit_and_wait(&demo.node, &sign(20)?)?;
-    demo.say(2, "demo-sold", &[("height", &height.to_string())]);
+    let statement = sign(20)?;
+    let height = founding::submit_and_wait(&demo.node, &statement)?;
+    let file = write(demo, "sale-20-kwh.cose", &demo.node.transparent_statement(statement.id())?)?;
+    demo.say(2, "demo-sold", &[("height", &height.to_string()), ("file", &file)]);
     match demo.node.submit(sign(1_000)?.leaf().to_vec()) {
         Err(refusal) if refusal.name() == "energy_used_up" => {
             let chen = demo.chen().account();
@@ -275,8 +284,7 @@ fn connect(database: &Path) -> Result<rusqlite::Connection, DemoError> {
 fn verifying(demo: &Running) -> Result<(), DemoError> {
     let account = demo.chen().account();
     let bytes = export::bill_bundle(&demo.node, account, MONTH).map_err(|error| DemoError::Story(error.to_string()))?;
-    let path = demo.community.dir().join("chen-2026-07.bill.cbor");
-    std::fs::write(&path, &bytes).map_err(|error| DemoError::Story(error.to_string()))?;
+    let file = write(demo, "chen-2026-07.bill.cbor", &bytes)?;
     let verify = |bytes: &[u8]| ledger::verify::verify(bytes, Some(demo.community.genesis()), &export::read_frame);
     let forged = verify(&forge(&bytes)?);
     let reason = forged.findings.iter().find(|finding| finding.outcome == ledger::verify::Outcome::Failed);
@@ -291,7 +299,7 @@ fn verifying(demo: &Running) -> Result<(), DemoError> {
     if report.verdict() != Verdict::Verified {
         return Err(DemoError::Story(format!("the true bill was not verified: {:?}", report.findings)));
     }
-    let (file, trust) = (path.display().to_string(), demo.community.genesis_path().display().to_string());
+    let trust = demo.community.genesis_path().display().to_string();
     demo.go_on("demo-verified", &[("file", &file), ("trust", &trust)]);
     Ok(())
 }
