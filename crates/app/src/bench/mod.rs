@@ -1,0 +1,134 @@
+//! `wattproof bench`: how fast and how small, each figure beside the limit that it is held against, measured in the same
+//! run on the same machine. What a load generator does is not counted.
+//!
+//! Here, and only here, are fractions: nothing of it is signed or stored.
+
+mod bus;
+mod chain;
+mod limit;
+mod readings;
+mod statements;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use table::Figure;
+
+/// How long to measure, and how to show it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Seconds for each figure; longer is steadier.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Show JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why nothing could be measured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    /// The folder for the measured ledgers.
+    #[error("the folder for the measured ledgers: {0}; is there room in the temporary folder?")]
+    Folder(#[from] std::io::Error),
+    /// The ledger under measurement broke: a defect, worth reporting.
+    #[error("the measured ledger: {0}")]
+    Ledger(String),
+}
+
+impl BenchError {
+    fn ledger(error: impl std::fmt::Display) -> Self {
+        Self::Ledger(error.to_string())
+    }
+}
+
+/// Measures everything and prints a table. Exit code 0, or 2 when something could not be measured at all.
+pub(crate) fn run(args: &Args) -> ExitCode {
+    match figures(Duration::from_secs(args.seconds)) {
+        Ok(figures) if args.json => println!("{}", table::json(&figures)),
+        Ok(figures) => println!("{}", table::text(&figures)),
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn figures(time: Duration) -> Result<Vec<Figure>, BenchError> {
+    let folder = Folder::new()?;
+    let mut figures = vec![limit::attempts(time)];
+    figures.extend(statements::figures(time, &folder.0.join("statements"))?);
+    figures.extend(readings::figures(time, &folder.0.join("readings"))?);
+    figures.push(bus::polls()?);
+    figures.push(Figure::not_measured("page: first byte", "ms", "< 50 ms on loopback, < 100 kB"));
+    Ok(figures)
+}
+
+/// A folder that is gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("wattproof-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed stays in the temporary folder, which the system empties.
+        let _stays = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A count and the time that it took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Work {
+    count: u64,
+    time: Duration,
+}
+
+impl Work {
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.time += other.time;
+    }
+
+    fn per_second(self) -> f64 {
+        if self.time.is_zero() { 0.0 } else { self.count as f64 / self.time.as_secs_f64() }
+    }
+}
+
+/// Times something that says how much it did.
+fn timed<E>(work: impl FnOnce() -> Result<u64, E>) -> Result<Work, E> {
+    let start = Instant::now();
+    let count = work()?;
+    Ok(Work { count, time: start.elapsed() })
+}
+
+/// Does the same on all cores until the time is up. `work` gets the worker's number and does one portion a call.
+fn on_all_cores(time: Duration, work: impl Fn(u64) -> u64 + Sync) -> Work {
+    let start = Instant::now();
+    let counts = std::thread::scope(|scope| {
+        let worker = |number| {
+            let work = &work;
+            scope.spawn(move || {
+                let mut count = 0;
+                while start.elapsed() < time {
+                    count += work(number);
+                }
+                count
+            })
+        };
+        let workers: Vec<_> = (0..cores()).map(worker).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap_or_default()).sum()
+    });
+    Work { count: counts, time: start.elapsed() }
+}
+
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, |cores| u64::try_from(cores.get()).unwrap_or(1))
+}

@@ -1,0 +1,185 @@
+//! Readings in batches: how fast they are committed, how much room they take, how fast a whole ledger of them is audited.
+
+use super::chain::{Chain, MEMBERS, gateway, meter};
+use super::table::Figure;
+use super::{BenchError, Work, timed};
+use ::meter::{Exchange, Options, Profile, Replay, SimulatedMeter};
+use gateway::core::{ReadingRow, Settings, Span, close};
+use ledger::attachment::Frame;
+use node::record::LogName;
+use pco::ChunkConfig;
+use pco::standalone::{simple_compress, simple_decompress};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use units::{Energy, Frequency, Key, Millis, Timestamp, Voltage};
+
+/// Readings of a batch, as section 12 of the design has it.
+const BATCH: u64 = 1_024;
+/// Between two readings: the recording's own step, so that no value is there twice.
+const STEP: Millis = Millis::from_minutes(1);
+/// The longest run; the calendar would hold more.
+const ROUNDS_MAX: u64 = 60;
+
+pub(super) fn figures(time: Duration, folder: &Path) -> Result<Vec<Figure>, BenchError> {
+    let mut chain = Chain::found(folder)?;
+    let mut meters = Meters::new(&chain)?;
+    let before = size(&chain);
+    let (mut total, mut packed) = (Work::default(), Vec::new());
+    for round in 0..ROUNDS_MAX {
+        if total.time >= time {
+            break;
+        }
+        let batches = meters.batches(round)?;
+        for rows in &batches {
+            packed.extend(pack(rows)?);
+        }
+        chain.forward_to(meters.span(round).1);
+        total.add(timed(|| meters.commit(&mut chain, round, &batches))?);
+    }
+    let bytes = size(&chain) - before;
+    drop(chain);
+    let alone: usize = packed.iter().map(Vec::len).sum();
+    let readings = total.count.max(1) as f64;
+    Ok(vec![
+        Figure::rate(
+            format!("readings committed, batches of {BATCH}"),
+            "/s",
+            total.per_second(),
+            ">= 1 M/s, >= 5 times",
+        ),
+        Figure::size("ledger and attachment, a reading", "B", bytes as f64 / readings, "<= 1.3")
+            .against("pco alone", alone as f64 / readings),
+        audit(folder, &packed, total.count)?,
+    ])
+}
+
+fn size(chain: &Chain) -> u64 {
+    [LogName::Blocks, LogName::Attachments, LogName::Anchors].into_iter().map(|log| chain.log_bytes(log)).sum()
+}
+
+/// The columns alone, each packed by itself: times, then every quantity.
+fn pack(rows: &[ReadingRow]) -> Result<Vec<Vec<u8>>, BenchError> {
+    let mut columns: BTreeMap<Option<Key>, Vec<i64>> = BTreeMap::new();
+    for row in rows {
+        let time = i64::try_from(row.time.ms()).map_err(BenchError::ledger)?;
+        columns.entry(None).or_default().push(time);
+        for (key, value) in row.reading.iter() {
+            columns.entry(Some(key)).or_default().push(value);
+        }
+    }
+    columns
+        .values()
+        .map(|column| simple_compress(column, &ChunkConfig::default()).map_err(BenchError::ledger))
+        .collect()
+}
+
+/// The whole folder checked again, against hashing its bytes and unpacking its columns.
+fn audit(folder: &Path, packed: &[Vec<u8>], readings: u64) -> Result<Figure, BenchError> {
+    let audited = timed(|| {
+        let report = node::audit::audit(folder).map_err(BenchError::ledger)?;
+        match report.findings.first() {
+            None => Ok(report.readings),
+            Some(finding) => Err(BenchError::ledger(finding)),
+        }
+    })?;
+    let alone = timed(|| {
+        for entry in std::fs::read_dir(folder)? {
+            std::hint::black_box(Sha256::digest(std::fs::read(entry?.path())?));
+        }
+        for column in packed {
+            std::hint::black_box(simple_decompress::<i64>(column).map_err(BenchError::ledger)?);
+        }
+        Ok::<u64, BenchError>(readings)
+    })?;
+    Ok(Figure::rate("whole-ledger audit, readings", "/s", audited.per_second(), ">= 0.5")
+        .against("SHA-256 and unpacking alone", alone.per_second()))
+}
+
+/// The load generator: simulated meters that play the recorded household, each from another minute on.
+struct Meters {
+    profile: Arc<Profile>,
+    meters: Vec<SimulatedMeter>,
+    settings: Settings,
+    start: Timestamp,
+}
+
+impl Meters {
+    fn new(chain: &Chain) -> Result<Self, BenchError> {
+        let profile = Profile::shipped("im1281b").ok_or_else(|| BenchError::Ledger("no such profile".to_owned()))?;
+        let (profile, replay) = (Arc::new(profile), Arc::new(Replay::excerpt().map_err(BenchError::ledger)?));
+        let genesis = chain.state().genesis();
+        let meter = |number: u8| {
+            let options = Options {
+                start: genesis.created,
+                offset_minutes: u64::from(number) * 150,
+                nominal_voltage: Some(Voltage::from_mv(110_000)),
+                frequency: Frequency::from_mhz(60_000),
+                counter_start: Energy::from_kwh(100),
+            };
+            SimulatedMeter::new(Arc::clone(&profile), 1, Arc::clone(&replay), options)
+        };
+        let settings = Settings::from_genesis(genesis, Millis::from_ms(BATCH * STEP.ms()));
+        let meters = (0..MEMBERS).map(meter).collect();
+        Ok(Self { profile, meters, settings, start: genesis.created })
+    }
+
+    fn span(&self, round: u64) -> (Timestamp, Timestamp) {
+        let length = BATCH * STEP.ms();
+        let start = self.start + Millis::from_ms(round * length);
+        (start, start + Millis::from_ms(length))
+    }
+
+    /// Every meter's next batch.
+    fn batches(&self, round: u64) -> Result<Vec<Vec<ReadingRow>>, BenchError> {
+        (0..MEMBERS).zip(&self.meters).map(|(number, meter)| self.rows(number, meter, round)).collect()
+    }
+
+    fn rows(&self, number: u8, simulated: &SimulatedMeter, round: u64) -> Result<Vec<ReadingRow>, BenchError> {
+        let (start, _) = self.span(round);
+        let row = |index: u64| {
+            let time = start + Millis::from_ms(index * STEP.ms());
+            let exchange = |request: &::meter::modbus::Request| {
+                let request = request.rtu();
+                let response = simulated.respond(time, &request).unwrap_or_default();
+                Exchange { request, response }
+            };
+            let exchanges: Vec<Exchange> = self.profile.requests(1).iter().map(exchange).collect();
+            let reading = self.profile.reading(1, &exchanges).map_err(BenchError::ledger)?;
+            let exchanges = exchanges.into_iter().map(|exchange| ledger::attachment::Exchange {
+                request: exchange.request,
+                response: exchange.response,
+            });
+            Ok(ReadingRow {
+                meter: meter(number)?,
+                member: super::chain::key(number).account(),
+                operator: self.settings.operator,
+                profile: "im1281b".to_owned(),
+                time,
+                reading: reading.with_derived_powers(),
+                frame: Arc::new(Frame { time, exchanges: exchanges.collect() }),
+            })
+        };
+        (0..BATCH).map(row).collect()
+    }
+
+    /// What gateway and node do with the batches: state, attach, sign, verify, book, sync. Gives the number of readings.
+    fn commit(&mut self, chain: &mut Chain, round: u64, batches: &[Vec<ReadingRow>]) -> Result<u64, BenchError> {
+        let (start, end) = self.span(round);
+        let mut submissions = Vec::new();
+        for rows in batches {
+            let Some(first) = rows.first() else { continue };
+            let binding = chain.state().meter(&first.meter).map(|(binding, record)| (binding, record.head.clone()));
+            let (binding, head) = binding.ok_or_else(|| BenchError::Ledger("an unknown meter".to_owned()))?;
+            let head = gateway::core::Chain { binding, head };
+            let span = Span { start, end, rows: rows.len() };
+            let closed = close(&self.settings, &gateway(), &first.meter, &head, span, rows);
+            let closed = closed.map_err(BenchError::ledger)?;
+            submissions.push(closed.statement.to_submission(Some(&closed.attachment)));
+        }
+        chain.commit(&submissions)?;
+        Ok(u64::from(MEMBERS) * BATCH)
+    }
+}
