@@ -3,7 +3,9 @@
 // Tells clippy that the helpers are tests too.
 #![cfg(test)]
 
+mod browser;
 mod cli;
 mod community;
 mod floors;
+mod kill;
 mod program;

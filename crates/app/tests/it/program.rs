@@ -1,8 +1,9 @@
 //! Starts the program and looks at what it says.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,18 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut child = command(folder, arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_with(folder, arguments, Stdio::inherit())
+    }
+
+    /// What it logs goes to the end of a file.
+    pub(crate) fn start_logged(folder: &Path, arguments: &[&str], log: &Path) -> Self {
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        Self::start_with(folder, arguments, log.into())
+    }
+
+    fn start_with(folder: &Path, arguments: &[&str], err: Stdio) -> Self {
+        let mut command = command(folder, arguments);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(err).spawn().unwrap();
         let (tell, lines) = channel();
         let out = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -72,6 +84,19 @@ impl Running {
                 return line;
             }
         }
+    }
+
+    /// Ends it as a power cut does (`kill -9`).
+    ///
+    /// # Errors
+    /// When it had ended before by itself, with how.
+    pub(crate) fn kill_9(mut self) -> Result<(), ExitStatus> {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            return Err(status);
+        }
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Ok(())
     }
 
     /// Ends it as a service manager does, and gives its exit code.
