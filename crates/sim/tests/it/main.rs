@@ -10,7 +10,7 @@ use sim::{Sabotage, Violation, run, run_sabotaged};
 use std::sync::Arc;
 
 /// Seeds of a usual run; a release build runs them within half a minute on two cores.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 100;
 /// How many times more of them a long run has.
 const LONG: u64 = 50;
 
