@@ -285,10 +285,6 @@ impl Community {
     pub(crate) const fn config(&self) -> &Config {
         &self.config
     }
-    /// The names.
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
     /// The names as pages look them up.
     pub(crate) fn directory(&self) -> Directory {
         let mut directory = Directory::default();

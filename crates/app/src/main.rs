@@ -1,5 +1,6 @@
 //! The program `wattproof`: flags, settings, routes, pages and wiring. What is true about energy is decided below it.
 
+mod bench;
 mod cli;
 mod clock;
 mod community;

@@ -19,7 +19,7 @@ mod trouble;
 mod verify;
 
 use crate::clock::SharedClock;
-use crate::demo;
+use crate::{bench, demo};
 use crate::language;
 use crate::web::i18n::Lang;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -57,6 +57,9 @@ enum Command {
     /// Run a whole community on this machine: simulated meters, gateway, node and pages.
     #[command(after_help = "Example:\n  wattproof demo --for 60s")]
     Demo(demo::Args),
+    /// Measure speed and size on this machine, each figure beside a limit measured in the same run.
+    #[command(after_help = "Example:\n  wattproof bench --seconds 3")]
+    Bench(bench::Args),
     /// Make a community: its genesis document, keys and settings.
     #[command(after_help = "Example:\n  wattproof init maple-house --name \"Maple House\" --currency TWD")]
     Init(InitArgs),
@@ -615,6 +618,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
     let texts = language::texts(cli.lang);
     match cli.command {
         Command::Demo(args) => demo::run(&args, texts).map_err(Trouble::from),
+        Command::Bench(args) => Ok(bench::run(&args)),
         Command::Init(args) => init::init(args),
         Command::Node(args) => run::node(&args),
         Command::Gateway(args) => run::gateway(&args),
