@@ -27,6 +27,7 @@ async function fetchNewest() {
 }
 
 function show(page) {
+  const wasAtHead = chain.scrollLeft < 60;
   for (const name of ["data-head", "data-final", "data-pool"]) {
     const [here, there] = [document, page].map((doc) => doc.querySelector(`[${name}]`));
     if (here && there) here.textContent = there.textContent;
@@ -41,6 +42,7 @@ function show(page) {
       chain.prepend(cube);
     }
   }
+  if (wasAtHead) chain.scrollLeft = 0;
   while (chain.children.length > KEPT) chain.lastElementChild.remove();
 }
 

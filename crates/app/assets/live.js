@@ -1,7 +1,6 @@
 // What happens now, without a reload: the newest values of the meters, and fresh parts of the page when a block comes.
 // Other modules listen to the same connection through `listen`.
 
-const lang = document.documentElement.lang;
 const formats = new Map();
 
 /** An integer of 10^-scale as text with `places` decimals, as the server writes it. */
@@ -113,10 +112,7 @@ function drawSpark(svg, value) {
 }
 
 // Ages count on by themselves.
-const words = {
-  "zh-TW": ["剛剛", " 秒前", " 分鐘前", " 小時前"],
-  en: ["now", " s ago", " min ago", " h ago"],
-}[lang];
+const ages = JSON.parse(document.body.dataset.ages);
 const STALE_AFTER_MS = 60000;
 setInterval(() => {
   for (const place of document.querySelectorAll("[data-age]")) {
@@ -124,11 +120,12 @@ setInterval(() => {
     place.dataset.at ??= String(performance.now());
     const age = Number(place.dataset.ageMs) + performance.now() - Number(place.dataset.at);
     const seconds = Math.floor(age / 1000);
-    const text =
-      seconds < 1 ? words[0]
-      : seconds < 60 ? seconds + words[1]
-      : seconds < 3600 ? Math.floor(seconds / 60) + words[2]
-      : Math.floor(seconds / 3600) + words[3];
+    const [words, count] =
+      seconds < 1 ? [ages[0], 0]
+      : seconds < 60 ? [ages[1], seconds]
+      : seconds < 3600 ? [ages[2], Math.floor(seconds / 60)]
+      : [ages[3], Math.floor(seconds / 3600)];
+    const text = words.replace("#", count);
     if (age > STALE_AFTER_MS) place.dataset.quality = "stale";
     const shown = place.querySelector("[data-age-text]");
     if (shown.textContent !== text) shown.textContent = text;

@@ -186,6 +186,15 @@ impl Frame {
         }
     }
 
+    /// How old a value is, in words with `#` for the number, for the script that counts on: a JSON list of now, seconds,
+    /// minutes, hours.
+    pub(crate) fn ages(&self) -> String {
+        let t = self.t;
+        let count = |key: &str| t.arg(key, "count", "#");
+        serde_json::json!([t.get("age-now"), count("age-seconds"), count("age-minutes"), count("age-hours")])
+            .to_string()
+    }
+
     /// This page's address, for a part of it that is asked for anew.
     pub(crate) fn here(&self) -> &str {
         &self.reader.address
@@ -211,14 +220,13 @@ impl Frame {
 
     /// This page in each language, each named in its own.
     pub(crate) fn languages(&self) -> Vec<Link> {
-        let names = [(Lang::ZhTw, "中文"), (Lang::En, "English")];
-        let link = |(lang, name): (Lang, &str)| Link {
+        let link = |lang: Lang| Link {
             href: self.reader.link("lang", lang.tag()),
-            label: name.to_owned(),
+            label: lang.own_name().to_owned(),
             icon: lang.tag(),
             current: lang == self.reader.lang,
         };
-        names.map(link).into()
+        Lang::ALL.map(link).into()
     }
 
     /// This page in each appearance.

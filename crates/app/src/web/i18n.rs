@@ -26,6 +26,14 @@ impl Lang {
         }
     }
 
+    /// What its readers call it.
+    pub(crate) const fn own_name(self) -> &'static str {
+        match self {
+            Self::ZhTw => "中文",
+            Self::En => "English",
+        }
+    }
+
     /// The language of a tag that somebody wrote: `zh`, `zh-Hant-TW` and `en-GB` are understood.
     pub(crate) fn from_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_']).next()?;

@@ -105,7 +105,7 @@ impl Words<'_> {
         if *account == self.operator {
             return self.t.get("operator");
         }
-        self.t.arg("member-unnamed", "short", account.short())
+        self.t.arg("account-unnamed", "short", account.short())
     }
 
     /// An account as a party.

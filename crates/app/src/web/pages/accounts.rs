@@ -68,7 +68,11 @@ pub(crate) async fn accounts(State(state): State<AppState>, reader: Reader) -> A
     let (status, listed) = ask(&state, &reader, gather).await?;
     let words = words(&state, &reader, &status);
     let t = reader.texts();
-    let (members, others): (Vec<_>, Vec<_>) = listed.iter().partition(|(account, _)| is_member(account));
+    let (mut members, others): (Vec<_>, Vec<_>) = listed.iter().partition(|(account, _)| is_member(account));
+    members.sort_by_cached_key(|(account, _)| {
+        let room = words.directory.person(&account.id).and_then(|person| person.room.clone());
+        (room.is_none(), room, words.name(&account.id))
+    });
     let page = AccountsPage {
         frame: Frame::new(&reader, Section::Accounts, &status.name, t.get("accounts-title")),
         t,

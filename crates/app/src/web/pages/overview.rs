@@ -28,7 +28,7 @@ const SPARK_SPAN: Millis = Millis::from_minutes(60);
 const SPARK_POINTS: u32 = 120;
 
 /// Blocks that are searched for voltage events, and events shown.
-const EVENT_BLOCKS: u32 = 12;
+const EVENT_BLOCKS: u32 = 48;
 const EVENTS_MAX: usize = 2;
 
 const SPARK: Canvas = Canvas { width: 120, height: 40 };
@@ -87,7 +87,7 @@ fn booked(
 /// The newest statements that hold a voltage event.
 fn voltage_events(node: &NodeHandle) -> Result<Vec<StatementView>, Failure> {
     let mut found = Vec::new();
-    for block in node.blocks(None, EVENT_BLOCKS)?.items {
+    for block in node.blocks(None, EVENT_BLOCKS)?.items.into_iter().filter(|block| block.statements > 0) {
         let block = node.block(&block.height.to_string())?;
         found.extend(block.statements.into_iter().filter(has_event));
         if found.len() >= EVENTS_MAX {

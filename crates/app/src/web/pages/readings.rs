@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use units::{MeterId, Millis, Timestamp};
 
 /// Rows of the table, newest first: some screens full.
-const ROWS_MAX: usize = 60;
+const ROWS_MAX: usize = 40;
 
 /// Most readings that are asked for at once, and drawn.
 const READINGS_MAX: u32 = 500;
