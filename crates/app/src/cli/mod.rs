@@ -19,9 +19,9 @@ mod trouble;
 mod verify;
 
 use crate::clock::SharedClock;
-use crate::{bench, demo};
 use crate::language;
 use crate::web::i18n::Lang;
+use crate::{bench, demo};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
