@@ -242,6 +242,9 @@ fn card(words: &Words<'_>, status: &Status, booked: &Booked, live: &BTreeMap<Met
         .as_ref()
         .and_then(|sheet| sheet.meters.iter().find(|month| month.meter == meter.meter))
         .map(|month| month.import_start_mwh.mwh());
+    // On a month's first day both count from the same counter, which the ledger may have split by time.
+    let is_first_day = booked.sheet.as_ref().is_some_and(|sheet| sheet.from_ms == words.face.day_start(status.time_ms));
+    let day_start = if is_first_day { month_start } else { booked.day_start };
     let quota = Quota::of(words.t, booked.sheet.as_ref());
     let mut power = booked.power.clone();
     power.extend(now.and_then(|live| live.values.get("active_power_mw")).copied());
@@ -258,8 +261,8 @@ fn card(words: &Words<'_>, status: &Status, booked: &Booked, live: &BTreeMap<Met
         voltage: shown(read("voltage_mv"), 3, 1),
         current: shown(read("current_ua"), 6, 3),
         spark: Curve::through(&power, SPARK),
-        day_start_mwh: start_text(booked.day_start),
-        today: since(counter, booked.day_start, meter.factor),
+        day_start_mwh: start_text(day_start),
+        today: since(counter, day_start, meter.factor),
         month_start_mwh: start_text(month_start),
         month_energy: since(counter, month_start, meter.factor),
         contract: quota.contract,

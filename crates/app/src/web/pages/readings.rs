@@ -172,7 +172,7 @@ fn page(
     let name = words.name(&meter.member);
     let power: Vec<i64> = gathered.rows.iter().filter_map(|row| row.values.get("active_power_mw").copied()).collect();
     let title = t.arg("readings-title", "name", &name);
-    let has_earlier = gathered.rows.first().is_some() && gathered.from > meter.from_ms;
+    let has_earlier = !gathered.rows.is_empty() && gathered.from > meter.from_ms;
     let shown_from = gathered.rows.len().saturating_sub(ROWS_MAX);
     let oldest_shown = gathered.rows.get(shown_from).map(|row| row.time_ms.ms());
     let earlier = oldest_shown.filter(|_| shown_from > 0 || has_earlier);
