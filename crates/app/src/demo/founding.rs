@@ -76,8 +76,12 @@ pub(super) fn found(dir: &Path, args: &Args) -> Result<(Community, Vec<Household
             http: args.http,
         },
     )?;
-    let operator = community.key(KeyName::Operator)?.key;
-    name(&mut community, operator.account(), "Operator 管理者", None, false)?;
+    for (key, shown) in
+        [(KeyName::Operator, "Operator 管理者"), (KeyName::Gateway, "Gateway 閘道"), (KeyName::Miner, "Node 節點")]
+    {
+        let account = community.key(key)?.key.account();
+        name(&mut community, account, shown, None, false)?;
+    }
     std::fs::create_dir(members_dir(dir)).map_err(|error| DemoError::Story(error.to_string()))?;
     for number in 1..=args.members {
         let key = key_file::new_ed25519().map_err(crate::community::CommunityError::from)?;
