@@ -14,6 +14,13 @@ export function figure(value, scale, places) {
 
 const source = new EventSource("/api/v1/events");
 
+// A page that is left may be kept for the way back, its connection with it, and a browser opens only six to a server:
+// the seventh page would wait for ever. What comes back is asked for anew.
+addEventListener("pagehide", () => source.close());
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
 /** Calls `heard` with the parsed data of every event of this name. */
 export function listen(name, heard) {
   source.addEventListener(name, (event) => heard(JSON.parse(event.data)));
