@@ -4,7 +4,7 @@
 //! parameter, upgrade).
 
 use crate::PublicKey;
-use crate::state::Terms;
+use crate::terms::Terms;
 use minicbor::{Decode, Encode};
 use units::{
     AccountId, BindingId, Current, Digest, Energy, MeterId, Millis, Money, Month, Power, StatementId, Timestamp,

@@ -22,6 +22,7 @@ mod rule;
 pub mod smt;
 pub mod state;
 mod statement;
+mod terms;
 pub mod verify;
 
 pub use act::Act;

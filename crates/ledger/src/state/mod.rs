@@ -9,10 +9,11 @@ mod readings;
 mod record;
 mod rules;
 
+pub use crate::terms::Terms;
 pub use draft::{Draft, Drafted, Undo};
 pub use record::{
     AccountRecord, BillRecord, BindingRecord, ChainHead, Correction, Entry, MeterMonth, MonthRecord, MonthStatus,
-    Record, RecordKey, RoleSince, SheetRecord, TariffRecord, Terms,
+    Record, RecordKey, RoleSince, SheetRecord, TariffRecord,
 };
 
 use crate::act::{CounterPair, Role};
