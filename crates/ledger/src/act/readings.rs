@@ -1,0 +1,163 @@
+//! What a meter counted, and what a member read.
+
+use minicbor::{Decode, Encode};
+use units::{BindingId, Current, Digest, Energy, Millis, Power, StatementId, Timestamp, Voltage};
+
+/// A pair of counter values: at an interval's start and at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct CounterPair {
+    /// At the start.
+    #[n(0)]
+    pub start: Energy,
+    /// At the end.
+    #[n(1)]
+    pub end: Energy,
+}
+
+/// Lowest, highest and mean voltage of an interval; the mean rounds down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct VoltageRange {
+    /// Lowest.
+    #[n(0)]
+    pub min: Voltage,
+    /// Highest.
+    #[n(1)]
+    pub max: Voltage,
+    /// Mean over the readings.
+    #[n(2)]
+    pub mean: Voltage,
+}
+
+/// Why an interval does not continue where the chain's head ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Break {
+    /// No readings from the head's end to this start; the counter ran on and its difference is booked.
+    #[n(1)]
+    Gap,
+    /// The counter was set back; nothing is booked for what it lost.
+    #[n(2)]
+    Reset,
+    /// Another device stands in the meter's place; the counter begins anew.
+    #[n(3)]
+    Exchange,
+}
+
+/// What happened within an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum EventKind {
+    /// Voltage above the community's upper limit.
+    #[n(1)]
+    OverVoltage,
+    /// Voltage below the lower limit.
+    #[n(2)]
+    UnderVoltage,
+}
+
+/// An event with its extreme value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Event {
+    /// What.
+    #[n(0)]
+    pub kind: EventKind,
+    /// First reading outside the limit.
+    #[n(1)]
+    pub from: Timestamp,
+    /// Last reading outside the limit.
+    #[n(2)]
+    pub until: Timestamp,
+    /// The highest (or lowest) voltage.
+    #[n(3)]
+    pub extreme: Voltage,
+}
+
+/// One interval of one meter, in plain what rules and claims use; every reading is in the attachment.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Readings {
+    /// The binding whose chain this continues.
+    #[n(1)]
+    pub binding: BindingId,
+    /// Place in the chain, from 0.
+    #[n(2)]
+    pub seq: u64,
+    /// The statement before in the chain; for `seq` 0 the binding's id as a statement id.
+    #[n(3)]
+    pub previous: StatementId,
+    /// Start of the interval.
+    #[n(4)]
+    pub start: Timestamp,
+    /// End of the interval (exclusive; the next one's start).
+    #[n(5)]
+    pub end: Timestamp,
+    /// Import counter at both.
+    #[n(6)]
+    pub import: CounterPair,
+    /// Export counter at both, if the meter has one.
+    #[n(7)]
+    pub export: Option<CounterPair>,
+    /// Readings in the attachment.
+    #[n(8)]
+    pub count: u32,
+    /// Voltage over the readings.
+    #[n(9)]
+    pub voltage: Option<VoltageRange>,
+    /// Highest current.
+    #[n(10)]
+    pub peak_current: Option<Current>,
+    /// Highest active power.
+    #[n(11)]
+    pub peak_power: Option<Power>,
+    /// Why start or counter do not continue the chain's head.
+    #[n(12)]
+    pub broken: Option<Break>,
+    /// Voltage events, at most [`Readings::EVENTS_MAX`].
+    #[n(13)]
+    pub events: Vec<Event>,
+    /// Whether the counters at the ends were estimated rather than read.
+    #[n(14)]
+    pub estimated: bool,
+    /// Salted SHA-256 of the attachment's columns ([`crate::attachment`]).
+    #[n(15)]
+    pub columns: Digest,
+    /// RFC 9162 root over the attachment's raw frames.
+    #[n(16)]
+    pub frames: Digest,
+}
+
+impl Readings {
+    /// Events kept an interval; a flickering supply is told by the first ones and the extremes.
+    pub const EVENTS_MAX: usize = 16;
+    /// Longest interval: a day, so that one statement never spans more than two months.
+    pub const INTERVAL_MAX: Millis = Millis::from_minutes(24 * 60);
+}
+
+/// A reading that a member states, the paper's submission of energy data.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Note {
+    /// When it was read.
+    #[n(1)]
+    pub time: Timestamp,
+    /// Voltage, if stated.
+    #[n(2)]
+    pub voltage: Option<Voltage>,
+    /// Current, if stated.
+    #[n(3)]
+    pub current: Option<Current>,
+    /// Active power, if stated.
+    #[n(4)]
+    pub power: Option<Power>,
+    /// The counter, if stated.
+    #[n(5)]
+    pub energy: Option<Energy>,
+    /// A remark, at most [`Note::TEXT_MAX`] bytes of UTF-8.
+    #[n(6)]
+    pub text: Option<String>,
+}
+
+impl Note {
+    /// Longest remark in bytes: it is public forever, and a ledger is no message board.
+    pub const TEXT_MAX: usize = 280;
+}
