@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bundle;
+mod foreign;
 mod golden;
 mod proofs;
 mod properties;
