@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks whole-ledger exports and bill bundles with a verifier that was written from docs/protocol.md alone.
+"""Checks whole-ledger exports, bill bundles and transparent statements with a verifier that was written from docs/protocol.md alone.
 
     verify_export.py [--tamper] FILE [FILE ...]
 
@@ -12,17 +12,20 @@ exit 1 when anything failed, 2 on wrong use.
 import sys
 from pathlib import Path
 
-from stranger import bundle, export
+from stranger import bundle, export, receipt
 from stranger.refusal import Refused, RuleBroken
 
 # Changed copies of a file. Each costs a replay.
 TAMPERED_COPIES = 150
+TAG_OF_A_STATEMENT = b"\xd2"
 
 
 def verify(data):
     """Says what was found, or refuses."""
     if bundle.is_bundle(data):
         return bundle.verify(data)
+    if data.startswith(TAG_OF_A_STATEMENT):
+        return receipt.verify(data)
     state = export.verify(data)
     return f"{state.head.height} blocks, {state.log.size} statements, state root {state.root().hex()[:16]}"
 

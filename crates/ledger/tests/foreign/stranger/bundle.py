@@ -16,7 +16,7 @@ MAGIC = "wattproof bill bundle 1"
 
 
 def is_bundle(data):
-    return data[1 : 2 + len(MAGIC)].endswith(MAGIC.encode()) or MAGIC.encode() in data[:32]
+    return data.startswith(b"\x82" + cbor.encode(MAGIC))
 
 
 def verify(data):

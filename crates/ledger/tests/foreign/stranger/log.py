@@ -4,7 +4,7 @@ import base64
 import re
 
 from .keys import sha256
-from .refusal import need
+from .refusal import Refused, need
 
 
 def leaf_hash(data):
@@ -80,6 +80,9 @@ class Checkpoint:
 
 
 def canonical_base64(text):
-    data = base64.b64decode(text, validate=True)
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise Refused("no base64") from error
     need(base64.b64encode(data).decode() == text, "base64 with idle bits")
     return data
