@@ -85,8 +85,8 @@ fn one_of_each() -> Vec<(&'static str, Act)> {
         text: Some("電壓過高".into()),
     };
     vec![
-        ("act.register.key", register("wang", Role::Member)),
-        ("act.register.key.miner", register("wang", Role::Miner)),
+        ("act.register.key", register("neighbour", Role::Member)),
+        ("act.register.key.miner", register("neighbour", Role::Miner)),
         ("act.register.meter", Act::Register(Register::Meter(bind("M-7", "chen", at(7, 1, 0, 0))))),
         ("act.contract", Act::Contract(Contract { account: account("chen"), month: month(7), energy: kwh("200") })),
         ("act.readings", Act::Readings(Box::new(readings))),

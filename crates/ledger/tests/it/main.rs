@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bundle;
-mod foreign;
+mod fuzz;
 mod golden;
 mod proofs;
 mod properties;

@@ -60,7 +60,7 @@ enum Attempt {
     },
 }
 
-const NAMES: [&str; 5] = ["chen", "lee", OPERATOR, GATEWAY, "wang"];
+const NAMES: [&str; 5] = ["chen", "lee", OPERATOR, GATEWAY, "neighbour"];
 const METERS: [&str; 2] = ["m-chen", "m-lee"];
 
 fn attempt() -> impl Strategy<Value = Attempt> {
