@@ -3,49 +3,14 @@
 
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
+use crate::foreign::{self, Shelf, Store};
 use crate::support::*;
 use ledger::act::{Act, Bill, Break, Readings, Transfer};
 use ledger::attachment::{Attachment, Exchange, Frame, Row, Summary};
-use ledger::bundle::{BillBundle, BundleError, Source};
-use ledger::state::Entry;
+use ledger::bundle::{BillBundle, BundleError};
 use ledger::verify::{Kind, Layer, LedgerExport, Outcome, Report, Verdict, verify};
-use ledger::{Checkpoint, Genesis, State, VerifiedStatement, bill, cbor};
-use std::collections::BTreeMap;
-use units::{AccountId, Energy, Millis, Month, Quantity, Reading, StatementId};
-
-/// A node's store in memory.
-#[derive(Default)]
-struct Store {
-    statements: Vec<VerifiedStatement>,
-    entries: BTreeMap<(Month, AccountId), Vec<Entry>>,
-    attachments: BTreeMap<StatementId, Attachment>,
-    blocks: Vec<Vec<u8>>,
-}
-
-impl Store {
-    fn commit(&mut self, state: &mut State, time: units::Timestamp, statements: Vec<VerifiedStatement>) {
-        let block = propose(state, time, &statements);
-        let drafted = apply(state, &block).unwrap();
-        for (month, account, entry) in drafted.entries {
-            self.entries.entry((month, account)).or_default().push(entry);
-        }
-        self.blocks.push(block.to_bytes());
-        self.statements.extend(statements);
-    }
-}
-
-impl Source for Store {
-    fn statement(&self, id: &StatementId) -> Option<(u64, Vec<u8>)> {
-        let found = (0u64..).zip(&self.statements).find(|(_, statement)| statement.id() == *id);
-        found.map(|(index, statement)| (index, statement.signed().leaf().to_vec()))
-    }
-    fn entries(&self, month: Month, account: &AccountId) -> Vec<Entry> {
-        self.entries.get(&(month, *account)).cloned().unwrap_or_default()
-    }
-    fn attachment(&self, id: &StatementId) -> Option<Attachment> {
-        self.attachments.get(id).cloned()
-    }
-}
+use ledger::{Checkpoint, Genesis, State, bill, cbor};
+use units::{Energy, Millis, Quantity, Reading};
 
 /// A meter model of this test: its answer is the counter in mWh, eight bytes.
 fn read_frame(profile: &str, frame: &Frame) -> Result<Energy, String> {
@@ -94,7 +59,7 @@ fn july() -> (State, Store, Bill) {
     let mut state = State::new(genesis()).unwrap();
     let mut store = Store::default();
     let setup = community_statement(&state);
-    store.commit(&mut state, at(7, 1, 0, 1), vec![setup]);
+    store.commit(&mut state, at(7, 1, 0, 1), &[setup]);
     for (day, counters, broken) in [
         (2, ["100.0", "101.5", "103.0"], None),
         (3, ["103.25", "104.5", "106.0"], None),
@@ -105,24 +70,24 @@ fn july() -> (State, Store, Bill) {
         let payload = payload(state.genesis(), day, at(7, day, 0, 0), vec![Act::Readings(Box::new(readings))]);
         let statement = sign(&payload, &key(GATEWAY));
         store.attachments.insert(statement.id(), attachment);
-        store.commit(&mut state, at(7, day, 1, 0), vec![statement]);
+        store.commit(&mut state, at(7, day, 1, 0), &[statement]);
     }
     let sale = Transfer { to: account("lee"), energy: kwh("20"), month: month(7) };
     let sale = payload(state.genesis(), 90, at(7, 7, 0, 0), vec![Act::Transfer(sale)]);
-    store.commit(&mut state, at(7, 7, 0, 1), vec![sign(&sale, &key("chen"))]);
+    store.commit(&mut state, at(7, 7, 0, 1), &[sign(&sale, &key("chen"))]);
     // Empty: closes July.
-    store.commit(&mut state, at(8, 1, 7, 0), vec![]);
+    store.commit(&mut state, at(8, 1, 7, 0), &[]);
     let bill = bill::of_state(&state, account("chen"), at(7, 1, 0, 0), at(8, 1, 0, 0)).unwrap();
     // One statement bills both, Lee first.
     let lees = bill::of_state(&state, account("lee"), at(7, 1, 0, 0), at(8, 1, 0, 0)).unwrap();
     let acts = [lees, bill.clone()].map(|bill| Act::Bill(Box::new(bill))).to_vec();
     let act = payload(state.genesis(), 91, at(8, 1, 8, 0), acts);
-    store.commit(&mut state, at(8, 1, 8, 1), vec![sign(&act, &key(OPERATOR))]);
+    store.commit(&mut state, at(8, 1, 8, 1), &[sign(&act, &key(OPERATOR))]);
     (state, store, bill)
 }
 
 fn checkpoint(state: &State) -> String {
-    Checkpoint::for_header(state.head()).sign(&key("log")).unwrap()
+    foreign::checkpoint(state.head())
 }
 
 fn bundle(state: &State, store: &Store) -> BillBundle {
@@ -151,6 +116,7 @@ fn outcome(report: &Report, layer: Layer) -> Option<Outcome> {
 #[test]
 fn a_true_bill_is_verified_down_to_the_meters_bytes() {
     let (state, store, bill) = july();
+    Shelf::emptied("bills").leave("july", &state, &store);
     assert_eq!((bill.months[0].meters[0].previous, bill.months[0].meters[0].present), (kwh("100"), kwh("116")));
     let bytes = bundle(&state, &store).to_bytes();
     let report = check_bytes(&bytes, Some(state.genesis()));
@@ -201,7 +167,9 @@ fn each_layer_notices_its_own_lie() {
     let (state, store, bill) = july();
     let whole = bundle(&state, &store);
     let trust = state.genesis().clone();
+    let shelf = Shelf::emptied("lies");
     let check = |name: &str, layer: Layer, changed: &BillBundle| {
+        shelf.write(&format!("{name}.lie"), &changed.to_bytes());
         let report = check_bytes(&changed.to_bytes(), Some(&trust));
         assert_eq!(outcome(&report, layer), Some(Outcome::Failed), "{name}: {report:#?}");
         assert_eq!(report.verdict(), Verdict::Failed, "{name}");
@@ -271,9 +239,7 @@ fn a_month_without_a_bill_has_no_bundle() {
 #[test]
 fn a_whole_ledger_replays_and_no_flipped_bit_passes() {
     let (state, store, _) = july();
-    let (genesis, note) = (state.genesis().to_bytes(), checkpoint(&state));
-    let blocks = store.blocks.iter().map(Vec::as_slice).collect();
-    let bytes = LedgerExport { genesis: &genesis, blocks, checkpoint: &note }.to_bytes();
+    let bytes = store.export(&state);
     assert_eq!(check_bytes(&bytes, Some(state.genesis())).verdict(), Verdict::Verified);
     assert_eq!(LedgerExport::from_bytes(&bytes).unwrap().replay().unwrap().root(), state.root());
     // One bit of every byte; each costs a replay.

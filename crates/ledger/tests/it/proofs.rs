@@ -55,20 +55,21 @@ fn the_log_agrees_with_another_implementation() {
 }
 
 #[test]
-fn another_implementation_reads_our_checkpoint() {
-    let checkpoint = Checkpoint {
-        ledger: LedgerId::from_bytes([7; 32]),
-        size: 12,
-        root: Digest::from_bytes([8; 32]),
-        height: Height::from_number(3),
-        block: BlockHash::from_bytes([9; 32]),
-    };
-    let note = checkpoint.sign(&SecretKey::ed25519([1; 32])).unwrap();
-    let (text, _) = note.split_once("\n\n").unwrap();
-    let theirs = tlog_tiles::Checkpoint::from_bytes(format!("{text}\n").as_bytes()).unwrap();
-    assert_eq!(theirs.origin(), checkpoint.origin());
-    assert_eq!((theirs.size(), theirs.hash().0), (12, [8; 32]));
-    assert!(theirs.extension().starts_with("height 3\nblock "), "{}", theirs.extension());
+fn another_implementation_reads_our_checkpoints_of_every_size() {
+    for (size, height) in [(0, 0), (1, 1), (12, 3), (130, 1 << 20), (1 << 40, 9), (i64::MAX.cast_unsigned(), u64::MAX)]
+    {
+        let (root, block) = (Digest::from_bytes([8; 32]), BlockHash::from_bytes([9; 32]));
+        let ledger = LedgerId::from_bytes([7; 32]);
+        let checkpoint = Checkpoint { ledger, size, root, height: Height::from_number(height), block };
+        let note = checkpoint.sign(&SecretKey::ed25519([1; 32])).unwrap();
+        let (text, _) = note.split_once("\n\n").unwrap();
+        let theirs = tlog_tiles::Checkpoint::from_bytes(format!("{text}\n").as_bytes()).unwrap();
+        assert_eq!(theirs.origin(), checkpoint.origin());
+        assert_eq!((theirs.size(), theirs.hash().0), (size, [8; 32]));
+        assert!(theirs.extension().starts_with(&format!("height {height}\nblock ")), "{}", theirs.extension());
+        let rebuilt = tlog_tiles::Checkpoint::new(theirs.origin(), size, Hash([8; 32]), theirs.extension()).unwrap();
+        assert_eq!(rebuilt.to_bytes(), format!("{text}\n").as_bytes());
+    }
 }
 
 fn member() -> SecretKey {

@@ -5,9 +5,10 @@
 
 mod bytes;
 
+use crate::foreign::{Shelf, Store};
 use crate::support::{
-    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, genesis, judge, key, kwh, month,
-    next_readings, payload, propose, register, sign, tariff,
+    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, community_statement, genesis, judge,
+    key, kwh, month, next_readings, payload, propose, register, sign, tariff,
 };
 use ledger::act::{
     Act, Bill, Break, Contract, CounterPair, Note, Readings, Register, RegisterKey, RegisterMeter, Role, Transfer,
@@ -25,13 +26,18 @@ fn noon() -> Timestamp {
 struct Case {
     name: &'static str,
     state: State,
+    store: Store,
     time: Timestamp,
     nonce: u64,
 }
 
 impl Case {
     fn new(name: &'static str) -> Self {
-        Self { name, state: community(), time: noon(), nonce: 100 }
+        let mut state = State::new(genesis()).unwrap();
+        let mut store = Store::default();
+        let founding = community_statement(&state);
+        store.commit(&mut state, at(7, 1, 0, 20), &[founding]);
+        Self { name, state, store, time: noon(), nonce: 100 }
     }
 
     fn at(mut self, time: Timestamp) -> Self {
@@ -49,8 +55,7 @@ impl Case {
         let act = act(&self.state);
         let statement = self.statement(signer, act);
         let time = self.time.max(self.state.head().time + Millis::from_ms(1));
-        let block = propose(&mut self.state, time, &[statement]);
-        apply(&mut self.state, &block).unwrap();
+        self.store.commit(&mut self.state, time, &[statement]);
         self
     }
 
@@ -66,6 +71,9 @@ impl Case {
         let violation = judge(&mut self.state, time, statement).expect_err(self.name);
         assert_eq!(violation.name(), self.name, "{violation}");
         assert!(!violation.to_string().is_empty());
+        let block = propose(&mut self.state, time, std::slice::from_ref(statement));
+        let case = statement.id().to_string();
+        Shelf::named("rules").leave_refused(&case, self.name, &self.store.export_with(&self.state, &block));
         self.name
     }
 }
@@ -129,6 +137,7 @@ fn names_in_the_rule_book() -> BTreeSet<&'static str> {
 
 #[test]
 fn every_rule_refuses_what_it_is_there_for() {
+    Shelf::emptied("rules");
     let groups = [envelope_rules(), register_rules(), reading_rules(), trade_rules(), bill_rules()];
     let covered: BTreeSet<&str> = groups.into_iter().flatten().collect();
     assert_eq!(covered, names_in_the_rule_book());
@@ -144,8 +153,7 @@ fn envelope_rules() -> Vec<&'static str> {
     };
     let replayed = built(|_| ());
     let mut seen = case("duplicate");
-    let block = propose(&mut seen.state, noon(), std::slice::from_ref(&replayed));
-    apply(&mut seen.state, &block).unwrap();
+    seen.store.commit(&mut seen.state, noon(), std::slice::from_ref(&replayed));
     vec![
         case("wrong_ledger").refuses_statement(&built(|payload| payload.ledger = LedgerId::from_bytes([1; 32]))),
         seen.refuses_statement(&replayed),

@@ -7,6 +7,7 @@
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
 
+use crate::foreign::{Shelf, Store};
 use crate::support::{
     DAY_MS, GATEWAY, MINER, OPERATOR, account, apply, at, bind, check, genesis, judge, key, kwh, meter_id, month,
     month_starts, next_readings, payload, propose, register, sign,
@@ -30,24 +31,32 @@ fn all_scenarios_end_as_written() {
     paths.sort();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
     assert!(paths.len() >= 15, "only {} scenarios found", paths.len());
+    let shelf = Shelf::emptied("scenarios");
     for path in paths {
-        check_text(&path.file_name().unwrap().to_string_lossy(), &std::fs::read_to_string(&path).unwrap());
+        let ended = check_text(&path.file_name().unwrap().to_string_lossy(), &std::fs::read_to_string(&path).unwrap());
+        let name = path.file_stem().unwrap().to_string_lossy();
+        shelf.leave(&name, &ended.state, &ended.store);
+        for (number, (rule, export)) in (1..).zip(&ended.refused) {
+            shelf.leave_refused(&format!("{name}-{number}"), rule, export);
+        }
     }
 }
 
-fn check_text(name: &str, text: &str) {
+/// Gives the run with a block for each statement.
+fn check_text(name: &str, text: &str) -> Runner {
     let one_each = run(name, text, Blocks::OneEach);
     let many = run(name, text, Blocks::ManyStatements);
     let blocks_matter = text.lines().any(|line| line.split_whitespace().eq(["set", "blocks_matter"]));
     if !blocks_matter {
-        for (one_each, many) in one_each.records().zip(many.records()) {
+        for (one_each, many) in one_each.state.records().zip(many.state.records()) {
             assert_eq!(one_each, many, "{name}: the records depend on the blocks");
         }
-        assert_eq!(one_each.root(), many.root(), "{name}: the root depends on the blocks");
+        assert_eq!(one_each.state.root(), many.state.root(), "{name}: the root depends on the blocks");
     }
+    one_each
 }
 
-fn run(name: &str, text: &str, blocks: Blocks) -> State {
+fn run(name: &str, text: &str, blocks: Blocks) -> Runner {
     let lines: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).collect();
     let mut genesis = genesis();
     for line in lines.iter().filter_map(|line| line.strip_prefix("set ")) {
@@ -60,7 +69,7 @@ fn run(name: &str, text: &str, blocks: Blocks) -> State {
     }
     runner.flush();
     runner.undo_and_redo();
-    runner.state
+    runner
 }
 
 /// `set surplus carries_over`, `set close_after 6 h`, `set budget 20 kWh`, `set fee 1 kWh`, and
@@ -84,6 +93,9 @@ struct Runner {
     nonce: u64,
     pending: Vec<VerifiedStatement>,
     applied: Vec<(Digest, Block, Undo)>,
+    store: Store,
+    /// Rules that were broken, each with a ledger whose last block breaks it.
+    refused: Vec<(&'static str, Vec<u8>)>,
     place: String,
 }
 
@@ -91,8 +103,18 @@ impl Runner {
     fn new(genesis: Genesis, blocks: Blocks) -> Self {
         let clock = genesis.created + Millis::from_minutes(60);
         let state = State::new(genesis).unwrap();
-        let (nonce, pending, applied) = (0, Vec::new(), Vec::new());
-        let mut runner = Self { state, blocks, clock, month: month(1), nonce, pending, applied, place: String::new() };
+        let mut runner = Self {
+            state,
+            blocks,
+            clock,
+            month: month(1),
+            nonce: 0,
+            pending: Vec::new(),
+            applied: Vec::new(),
+            store: Store::default(),
+            refused: Vec::new(),
+            place: String::new(),
+        };
         runner.submit(OPERATOR, register(GATEWAY, Role::Gateway), "ok");
         runner
     }
@@ -297,6 +319,7 @@ impl Runner {
         let violation = judge(&mut self.state, time, statement).unwrap_err();
         let block = propose(&mut self.state, time, std::slice::from_ref(statement));
         let checked = check(&self.state, &block.to_bytes()).unwrap();
+        self.refused.push((violation.name(), self.store.export_with(&self.state, &block)));
         let refused = self.state.apply(&checked).unwrap_err();
         assert_eq!(refused, ApplyError::Statement { index: 0, violation }, "{}", self.place);
         assert_eq!(self.state.root(), before, "{}", self.place);
@@ -317,6 +340,7 @@ impl Runner {
         let (time, before) = (self.now(), self.state.root());
         let block = propose(&mut self.state, time, statements);
         let drafted = apply(&mut self.state, &block).unwrap_or_else(|error| panic!("{}: {error}", self.place));
+        self.store.keep(&block, drafted.entries);
         self.applied.push((before, block, drafted.undo));
     }
 

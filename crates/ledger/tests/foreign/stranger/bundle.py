@@ -1,0 +1,259 @@
+"""Bill bundles (section 14): a bill with everything that its check needs, layer by layer."""
+
+from dataclasses import replace
+
+from . import acts, bills, cbor, meters, tree
+from .block import read_header
+from .export import names_header
+from .genesis import Genesis
+from .keys import Key, sha256
+from .log import Checkpoint, leaf_hash, root_from_path
+from .records import BINDING, MONTH, SHEET, Sheet, Terms, encoded, read_key, read_record
+from .refusal import at, need
+from .statement import Statement
+
+MAGIC = "wattproof bill bundle 1"
+
+
+def is_bundle(data):
+    return data.startswith(b"\x82" + cbor.encode(MAGIC))
+
+
+def verify(data):
+    """Every layer in turn; says what was found."""
+    bundle = Bundle(data)
+    for layer in ("signatures", "finality", "inclusion", "entries", "meters", "frames", "arithmetic", "tariffs"):
+        with at(layer):
+            getattr(bundle, "check_" + layer)()
+    total = bundle.bill.body[5]
+    return f"a bill of {total} (1e-4), {len(bundle.statements)} statements, {len(bundle.frames)} frames"
+
+
+class Bundle:
+    """Its structure; the checks of the layers stand on each other in order."""
+
+    def __init__(self, data):
+        magic, body = cbor.items(cbor.decode(data), 2)
+        need(magic == MAGIC, "no bill bundle")
+        parts = cbor.fields(body, range(1, 11))
+        self.genesis = Genesis(cbor.octets(parts[1]))
+        self.note = cbor.text(parts[2])
+        self.header = read_header(cbor.octets(parts[3]))
+        self.statements = cbor.listed(parts[5], read_statement)
+        self.keys = [Key(key) for key in cbor.listed(parts[6], lambda key: key)]
+        self.records = cbor.listed(parts[7], read_proven_record)
+        self.months = dict(months := cbor.listed(parts[8], read_month_entries))
+        self.frames = cbor.listed(parts[9], read_frame)
+        rising([index for index, *_ in self.statements], "statements")
+        rising([key.account for key in self.keys], "keys")
+        rising([key for key, *_ in self.records], "records")
+        rising([month for month, _ in months], "months")
+        self.by_id = {statement.id: statement for _, statement, _ in self.statements}
+        self.state = {key: record for key, record, _ in self.records}
+        self._find_bill(cbor.digest(parts[4]), cbor.uint(parts[10], 32))
+
+    def _find_bill(self, statement, index):
+        billing = self.statement(statement)
+        need(index < len(billing.acts) and isinstance(billing.acts[index], acts.Bill), "no bill at that place")
+        self.bill = billing.acts[index]
+        self.account = self.bill.account
+        need(list(self.months) == self.bill.months, "the lists of entries are not those of the bill's months")
+
+    # What is looked up.
+
+    def statement(self, statement):
+        need(statement in self.by_id, f"statement {statement.hex()} is missing")
+        return self.by_id[statement]
+
+    def record(self, *key):
+        need(key in self.state, f"record {key[0]} is missing")
+        return self.state[key]
+
+    def sheet(self, month):
+        return self.record(SHEET, month, self.account)
+
+    # Layers.
+
+    def check_signatures(self):
+        keys = {key.account: key for key in (*self.keys, self.genesis.operator)}
+        signers = {statement.signer for statement in self.by_id.values()}
+        need(all(key.account in signers for key in self.keys), "a key that signed nothing here")
+        for _, statement, _ in self.statements:
+            need(statement.ledger == self.genesis.ledger, "a statement of another ledger")
+            need(statement.signer in keys, "a signer's key is missing")
+            statement.verify(keys[statement.signer])
+
+    def check_finality(self):
+        need(self.header.ledger == self.genesis.ledger, "a header of another ledger")
+        names_header(Checkpoint(self.note, self.genesis.ledger, self.genesis.log_key), self.header)
+
+    def check_inclusion(self):
+        for index, statement, path in self.statements:
+            root = root_from_path(leaf_hash(statement.leaf), index, self.header.log_size, path)
+            need(root == self.header.log_root, f"statement {index} is not in the log")
+        for key, record, siblings in self.records:
+            place, value = sha256(cbor.encode(list(key))), sha256(encoded(key, record))
+            root = tree.root_of_presence(place, value, siblings)
+            need(root == self.header.state_root, f"record {key} is not in the state")
+
+    def check_entries(self):
+        """The sheets' hash chains prove that the lists are complete."""
+        for month, entries in self.months.items():
+            sheet, listed = self.sheet(month), Sheet()
+            for entry in entries:
+                listed = listed.entered(entry)
+            counted = (listed.entries, listed.entries_digest)
+            need(counted == (sheet.entries, sheet.entries_digest), f"month {month}: a list that is not complete")
+
+    def acts_of(self, month):
+        """(signer, statement, act, number of entries) in the order of the list."""
+        counts = {}
+        for entry in self.months[month]:
+            counts[tuple(entry)] = counts.get(tuple(entry), 0) + 1
+        for (kind, *place), count in counts.items():
+            if kind == 1:
+                statement = self.statement(place[0])
+                need(place[1] < len(statement.acts), "an act that the statement lacks")
+                yield statement.signer, statement.id, statement.acts[place[1]], count
+
+    def check_meters(self):
+        for month in self.months:
+            chains = {}
+            for signer, statement, act, count in self.acts_of(month):
+                if isinstance(act, acts.Readings):
+                    chains.setdefault(act.binding, []).append((signer, statement, act, count))
+            known = {meter.binding for meter in self.sheet(month).meters}
+            need(known == set(chains), f"month {month}: intervals and counters are not of the same meters")
+            for binding, chain in chains.items():
+                with at(f"month {month}, meter {self.record(BINDING, binding).meter}"):
+                    self.check_chain(month, binding, chain)
+
+    def check_chain(self, month, binding_id, chain):
+        """The intervals follow each other, and give the sheet's stretches of counters."""
+        binding, before = self.record(BINDING, binding_id), None
+        need(binding.member == self.account, "the meter is another member's")
+        stated = [meter for meter in self.sheet(month).meters if meter.binding == binding_id]
+        built = ()
+        for signer, statement, act, count in chain:
+            need(signer == binding.signer, "an interval that the meter's signer did not sign")
+            if before:
+                follows = (act.number, act.previous) == (before[0].number + 1, before[1])
+                need(follows, f"number {act.number} does not follow")
+            for part in self.parts_in(month, act, before and before[0], count, stated[0]):
+                built = meters.with_part(built, binding_id, binding, part)
+            before = act, statement
+        need(list(built) == stated, "the intervals give other counters than the sheet's")
+
+    def parts_in(self, month, act, before, count, stated):
+        """The last `count` parts of an interval up to the month: parts of closed months are booked here too."""
+        if before is None and act.broken == acts.GAP:
+            return [self.part_after_unknown(month, act, stated)]
+        if before is None:
+            stretch = meters.Stretch(act.start, act.end, act.imported, act.exported, act.estimated)
+        else:
+            exported = before.exported and before.exported.end
+            head = meters.Head(act.number, act.previous, before.end, before.imported.end, exported)
+            stretch = meters.continued(act, head)
+        parts, end = [], self.genesis.span(month)[1]
+        while stretch.start < min(stretch.end, end):
+            cut = self.genesis.span(self.genesis.month_of(stretch.start))[1]
+            rest = replace(stretch, start=stretch.end)
+            part, stretch = stretch.cut(cut) if cut < stretch.end else (stretch, rest)
+            parts.append(part)
+        need(count <= len(parts), "more entries than parts")
+        return parts[-count:]
+
+    def part_after_unknown(self, month, act, stated):
+        """A gap whose beginning is not in the bundle: the sheet's own counters within the bounds that are known."""
+        need(stated.imported.start <= act.imported.start, "a gap that begins above its own interval")
+        whole = act.end <= self.genesis.span(month)[1]
+        imported = acts.Counters(stated.imported.start, act.imported.end if whole else stated.imported.end)
+        exported = act.exported and stated.exported
+        if exported:
+            exported = acts.Counters(exported.start, act.exported.end if whole else exported.end)
+        estimated = stated.estimated
+        return meters.Stretch(act.start, act.end, imported, exported, estimated)
+
+    def check_frames(self):
+        """The frames stand in the tree that the interval commits to."""
+        for statement, is_last, salt, frame, path in self.frames:
+            readings = next((act for act in self.statement(statement).acts if isinstance(act, acts.Readings)), None)
+            need(readings, "a frame of a statement without readings")
+            index = readings.count - 1 if is_last else 0
+            need(readings.count > 0, "a frame of an interval without readings")
+            root = root_from_path(leaf_hash(salt + cbor.encode(frame)), index, readings.count, path)
+            need(root == readings.frames, "a frame that was not signed")
+
+    def check_arithmetic(self):
+        for month in self.months:
+            terms, sheet = self.terms_of(month), self.sheet(month)
+            need(terms == sheet.terms, f"month {month}: the acts give {terms}, the sheet says {sheet.terms}")
+        computed = bills.compute(
+            self.genesis, self.account, self.bill.start, self.bill.until,
+            lambda month: (self.sheet(month), self.record(MONTH, month)),
+        )  # fmt: skip
+        need(cbor.encode(computed) == cbor.encode(self.bill.body), f"computed again the total is {computed[5]}")
+
+    def terms_of(self, month):
+        """From the acts. Rewards and what was carried over depend on others; the state root vouches for them."""
+        sheet, terms = self.sheet(month), Terms()
+        for signer, _, act, _ in self.acts_of(month):
+            if isinstance(act, acts.Contract):
+                terms = replace(terms, contract=act.energy)
+            elif isinstance(act, acts.Transfer) and signer == self.account:
+                terms = terms.plus("traded", act.energy).plus("fee", self.genesis.fee)
+            elif isinstance(act, acts.Transfer):
+                terms = terms.plus("gained", act.energy)
+        for meter in sheet.meters:
+            terms = terms.plus("consumed", meters.moved(meter.imported, meter.factor))
+            terms = terms.plus("generated", meters.moved(meter.exported, meter.factor))
+        kinds = {entry[0] for entry in self.months[month]}
+        reward, carried = (sheet.terms.reward if 2 in kinds else 0), (sheet.terms.carried if 3 in kinds else 0)
+        return replace(terms, reward=reward, carried=carried)
+
+    def check_tariffs(self):
+        for month in self.months:
+            record = self.record(MONTH, month).tariff
+            need(record, f"month {month}: no tariff")
+            stated = [act for act in self.statement(record.statement).acts if isinstance(act, acts.Tariff)]
+            need(record.tariff in stated, f"month {month}: the tariff is not that of its statement")
+
+
+def rising(values, what):
+    need(all(a < b for a, b in zip(values, values[1:])), f"{what} are not in order")
+
+
+def read_statement(value):
+    index, leaf, path = cbor.items(value, 3)
+    return cbor.uint(index), Statement(cbor.octets(leaf)), cbor.listed(path, cbor.digest, 0, 64)
+
+
+def read_proven_record(value):
+    key, record, proof = cbor.items(value, 3)
+    key, (kind, record) = read_key(key), read_record(record)
+    need(key[0] == kind, "a record of another kind than its key's")
+    siblings, other = cbor.items(proof, 2, 1)
+    need(other is None, "a proof of absence")
+    return key, record, cbor.listed(siblings, cbor.digest, 0, 256)
+
+
+def read_month_entries(value):
+    month, entries = cbor.items(value, 2)
+    return cbor.uint(month, 32), cbor.listed(entries, read_entry)
+
+
+def read_entry(value):
+    readers = {1: (cbor.digest, cbor.uint), 2: (cbor.uint,), 3: (lambda month: cbor.uint(month, 32),)}
+    kind = cbor.one_of(cbor.listed(value, lambda item: item, 1)[0], readers)
+    for reader, part in zip(readers[kind], cbor.items(value, 1 + len(readers[kind]))[1:]):
+        reader(part)
+    return value
+
+
+def read_frame(value):
+    statement, is_last, salt, proof = cbor.items(value, 4)
+    frame, path = cbor.items(proof, 2)
+    time, exchanges = cbor.items(frame, 2)
+    cbor.uint(time)
+    cbor.listed(exchanges, lambda pair: cbor.listed(pair, cbor.octets, 2, 2), 0, 32)
+    return cbor.digest(statement), cbor.boolean(is_last), cbor.octets(salt, 32), frame, cbor.listed(path, cbor.digest, 0, 64)

@@ -1,0 +1,90 @@
+"""The genesis document (section 4)."""
+
+import bisect
+
+from . import cbor
+from .keys import ED25519, ES256, Key, sha256
+from .refusal import at, need
+
+BYTES_MAX = 65_535
+ENERGY_MAX = 10**18
+
+
+def energy(value):
+    need(cbor.uint(value) <= ENERGY_MAX, "an amount above 10^18 mWh")
+    return value
+
+
+def usable_key(value, algorithm=None):
+    key = Key(value)
+    need(key.is_valid(), "a key that section 3 refuses")
+    need(algorithm in (None, key.algorithm), "a key of another kind")
+    return key
+
+
+class Genesis:
+    """A checked genesis document. Its hash is the ledger's id."""
+
+    def __init__(self, document):
+        with at("genesis"):
+            need(len(document) <= BYTES_MAX, "more than 65,535 bytes")
+            self.ledger = sha256(document)
+            parts = cbor.fields(cbor.decode(document), range(1, 20))
+            self._read_parties(parts)
+            self._read_calendar(parts)
+            self._read_amounts(parts)
+
+    def _read_parties(self, parts):
+        cbor.one_of(parts[1], {1})
+        cbor.text(parts[2])
+        self.operator = usable_key(parts[4])
+        self.log_key = usable_key(parts[5], ED25519)
+        self.receipt_keys = cbor.listed(parts[6], lambda key: usable_key(key, ES256))
+        self.miners = cbor.listed(parts[7], read_miner)
+        accounts = [key.account for key, _ in self.miners]
+        need(len(set(accounts)) == len(accounts), "a miner listed twice")
+
+    def _read_calendar(self, parts):
+        self.created = cbor.uint(parts[3])
+        cbor.text(parts[8])
+        self.first_month = cbor.uint(parts[9], 32)
+        self.starts = cbor.listed(parts[10], cbor.uint, 2, 1201)
+        need(all(a < b for a, b in zip(self.starts, self.starts[1:])), "month starts that do not rise")
+        need(self.month_of(self.created) is not None, "a genesis time outside the months")
+        cbor.text(parts[11])
+        self.close_after = cbor.uint(parts[12])
+
+    def _read_amounts(self, parts):
+        self.carries_over = cbor.one_of(parts[13], {0, 1}) == 1
+        order = cbor.fields(parts[14], (1, 2, 3, 4))
+        self.level = cbor.one_of(order[1], range(1, 6))
+        self.block_distance, self.empty_block_distance = cbor.uint(order[2]), cbor.uint(order[3])
+        cbor.uint(order[4])
+        rewards = cbor.fields(parts[15], (1, 2, 3))
+        self.rewards = cbor.listed(rewards[1], energy, 5, 5)
+        self.budget, self.fee = energy(rewards[2]), energy(rewards[3])
+        cbor.boolean(parts[16])
+        self.classroom = cbor.boolean(parts[17])
+        self.voltage_limits = cbor.uint(parts[18]), cbor.uint(parts[19])
+
+    def months(self):
+        return range(self.first_month, self.first_month + len(self.starts) - 1)
+
+    def span(self, month):
+        """Start and end of a month, or None outside the calendar."""
+        if month not in self.months():
+            return None
+        index = month - self.first_month
+        return self.starts[index], self.starts[index + 1]
+
+    def month_of(self, time):
+        index = bisect.bisect_right(self.starts, time) - 1
+        return self.first_month + index if 0 <= index < len(self.starts) - 1 else None
+
+    def close_time(self, month):
+        return self.span(month)[1] + self.close_after
+
+
+def read_miner(value):
+    parts = cbor.fields(value, (1, 2))
+    return usable_key(parts[1]), cbor.digest(parts[2])

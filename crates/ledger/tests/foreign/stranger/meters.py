@@ -1,0 +1,140 @@
+"""Intervals of meters (section 7): they continue their chain or say why not, and only differences are booked."""
+
+from dataclasses import dataclass, replace
+
+from .acts import GAP, Counters
+from .records import BINDING, SHEET, Correction, Head, MeterMonth
+from .refusal import rule
+from .state import TERM_MAX
+
+MINUTE, HOUR = 60_000, 3_600_000
+CLOCK_AHEAD = 10 * MINUTE
+STRETCHES_MAX = 64
+
+
+@dataclass(frozen=True)
+class Stretch:
+    start: int
+    end: int
+    imported: Counters
+    exported: Counters | None
+    estimated: bool
+
+    def cut(self, at):
+        """Before and after a point in time; the counters' share rounds down."""
+        elapsed, length = at - self.start, self.end - self.start
+
+        def counter(pair):
+            return pair.start + (pair.end - pair.start) * elapsed // length
+
+        def pairs(pair):
+            return pair and (Counters(pair.start, counter(pair)), Counters(counter(pair), pair.end))
+
+        imported, exported = pairs(self.imported), pairs(self.exported) or (None, None)
+        before = Stretch(self.start, at, imported[0], exported[0], True)
+        return before, Stretch(at, self.end, imported[1], exported[1], True)
+
+
+def book_interval(state, act, signer, statement, index, time):
+    binding = state.binding(act.binding)
+    rule(binding, "unknown_binding")
+    check_interval(act, binding, signer, time)
+    stretch = continued(act, binding.head)
+    while stretch.start < stretch.end:
+        month = state.genesis.month_of(stretch.start)
+        rule(month is not None, "outside_calendar")
+        end = state.genesis.span(month)[1]
+        part, stretch = stretch.cut(end) if end < stretch.end else (stretch, replace(stretch, start=stretch.end))
+        book_part(state, act.binding, binding, month, part, [1, statement, index])
+    exported = act.exported and act.exported.end
+    head = Head(binding.head.next + 1, statement, act.end, act.imported.end, exported)
+    state.put((BINDING, act.binding), replace(binding, head=head))
+
+
+def check_interval(act, binding, signer, time):
+    rule(binding.signer == signer, "not_the_signer")
+    rule(binding.until is None, "binding_ended")
+    rule(act.number == binding.head.next, "wrong_sequence")
+    rule(act.previous == binding.head.previous, "wrong_previous")
+    rule(0 < act.end - act.start <= 24 * HOUR, "interval_length")
+    rule(act.end <= time + CLOCK_AHEAD, "interval_in_future")
+
+
+def continued(act, head):
+    """What is booked: the interval, with the gap before it if it is one."""
+    for pair in filter(None, (act.imported, act.exported)):
+        rule(pair.start <= pair.end, "counter_backwards")
+    here = Stretch(act.start, act.end, act.imported, act.exported, act.estimated)
+    if head.imported is None:
+        rule(act.start >= head.end, "start_discontinuous")
+        return here
+    if act.broken is None:
+        rule(act.start == head.end, "start_discontinuous")
+        continues = act.imported.start == head.imported and (act.exported and act.exported.start) == head.exported
+        rule(continues, "counter_discontinuous")
+        return here
+    rule(act.start >= head.end, "start_discontinuous")
+    return joined(here, head) if act.broken == GAP else here
+
+
+def joined(here, head):
+    """A gap: the counters ran on while nobody read them."""
+    rule((here.exported is None) == (head.exported is None), "counter_discontinuous", "a counter came or went")
+    pairs = [(here.imported, head.imported), (here.exported, head.exported)]
+    rule(all(pair is None or pair.start >= start for pair, start in pairs), "counter_discontinuous")
+    imported, exported = (pair and Counters(start, pair.end) for pair, start in pairs)
+    return replace(here, start=head.end, imported=imported, exported=exported)
+
+
+def moved(pair, factor):
+    energy = (pair.end - pair.start) * factor if pair else 0
+    rule(energy <= TERM_MAX, "amount_too_large")
+    return energy
+
+
+def book_part(state, binding_id, binding, month, part, entry):
+    """In the month's sheet, or in the first open one's with a correction (section 10, late readings)."""
+    booked, member = max(month, state.first_open), binding.member
+    consumed, generated = moved(part.imported, binding.factor), moved(part.exported, binding.factor)
+    state.post(booked, member, "consumed", consumed)
+    state.post(booked, member, "generated", generated)
+    sheet = state.sheet(booked, member)
+    sheet = replace(sheet, meters=with_part(sheet.meters, binding_id, binding, part))
+    tariff = state.tariff(month) if booked != month else None
+    if tariff:
+        late = Correction(month, consumed, tariff.tariff.price)
+        sheet = replace(sheet, corrections=with_correction(sheet.corrections, late))
+    state.put((SHEET, booked, member), sheet)
+    state.enter(booked, member, entry)
+
+
+def with_part(meters, binding_id, binding, part):
+    """The binding's last stretch goes on where the counters do; otherwise a new one begins."""
+    for at in range(len(meters) - 1, -1, -1):
+        last = meters[at]
+        if last.binding != binding_id:
+            continue
+        if last.imported.end != part.imported.start or (last.exported and last.exported.end) != (
+            part.exported and part.exported.start
+        ):
+            break
+        longer = replace(
+            last,
+            imported=Counters(last.imported.start, part.imported.end),
+            exported=part.exported and Counters(last.exported.start, part.exported.end),
+            estimated=last.estimated or part.estimated,
+        )
+        return (*meters[:at], longer, *meters[at + 1 :])
+    rule(len(meters) < STRETCHES_MAX, "too_many_breaks")
+    new = MeterMonth(
+        binding.meter, binding_id, binding.factor, part.imported, part.exported, part.estimated
+    )
+    return (*meters, new)
+
+
+def with_correction(corrections, late):
+    for at, known in enumerate(corrections):
+        if known.month == late.month:
+            more = replace(known, energy=known.energy + late.energy)
+            return (*corrections[:at], more, *corrections[at + 1 :])
+    return (*corrections, late)

@@ -1,0 +1,50 @@
+"""Transparent statements and COSE Receipts (section 13)."""
+
+import cbor2
+
+from . import cbor
+from .keys import ES256, Key
+from .log import leaf_hash, root_from_path
+from .refusal import at, need
+from .statement import Statement
+
+RECEIPTS, KEYS, STRUCTURE, PROOFS, SIZE = 394, -70002, 395, 396, -70003
+RECEIPT_BYTES_MAX = 8_192
+
+
+def verify(data):
+    """A statement with its receipts. Whether their keys are the ledger's, genesis says."""
+    tagged = cbor.decode(data)
+    need(type(tagged) is cbor2.CBORTag and tagged.tag == 18, "no COSE_Sign1")
+    protected, unprotected, payload, signature = cbor.items(tagged.value, 4)
+    header = cbor.fields(unprotected, (RECEIPTS, KEYS))
+    statement = Statement(cbor.encode(cbor2.CBORTag(18, [protected, {}, payload, signature])))
+    keys = {key.account: key for key in cbor.listed(header[KEYS], Key, 1, 17)}
+    need(list(keys) == sorted(keys), "keys that are not in order")
+    need(statement.signer in keys, "the signer's key is missing")
+    statement.verify(keys[statement.signer])
+    used = {statement.signer}
+    for number, receipt in enumerate(cbor.listed(header[RECEIPTS], cbor.octets, 1, 16)):
+        with at(f"receipt {number}"):
+            used.add(check_receipt(receipt, statement.leaf, keys))
+    need(used == set(keys), "a key that signed nothing here")
+    return f"a statement with {len(header[RECEIPTS])} receipts"
+
+
+def check_receipt(data, leaf, keys):
+    """Of inclusion; gives the account that signed."""
+    need(len(data) <= RECEIPT_BYTES_MAX, "more than 8,192 bytes")
+    tagged = cbor.decode(data)
+    need(type(tagged) is cbor2.CBORTag and tagged.tag == 18, "no COSE_Sign1")
+    protected, unprotected, payload, signature = cbor.items(tagged.value, 4)
+    header = cbor.fields(cbor.decode(cbor.octets(protected)), (1, 4, STRUCTURE, SIZE))
+    need((header[1], header[STRUCTURE], payload) == (ES256, 1, None), "no ES256 receipt of an RFC 9162 log")
+    proofs = cbor.fields(cbor.fields(unprotected, (PROOFS,))[PROOFS], (-1,))
+    (proof,) = cbor.listed(proofs[-1], cbor.octets, 1, 1)
+    size, index, path = cbor.items(cbor.decode(proof), 3)
+    need(cbor.uint(size) == cbor.uint(header[SIZE]), "a path of another tree")
+    root = root_from_path(leaf_hash(leaf), cbor.uint(index), size, cbor.listed(path, cbor.digest, 0, 64))
+    account = cbor.digest(header[4])
+    need(account in keys and keys[account].algorithm == ES256, "the receipt's key is missing")
+    keys[account].verify(cbor.encode(["Signature1", protected, b"", root]), signature)
+    return account

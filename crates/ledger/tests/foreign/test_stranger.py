@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""That the verifier can say no: what libraries accept and the protocol refuses, each with a case that must be accepted.
+
+    test_stranger.py
+
+Prints `N passed, 0 failed`; exit 1 when anything failed.
+"""
+
+import sys
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from stranger import cbor, keys, log, tree
+from stranger.refusal import Refused
+
+MESSAGE = b"a message"
+
+
+def accepts(check, *arguments):
+    try:
+        check(*arguments)
+    except Refused:
+        return False
+    return True
+
+
+# CBOR: (bytes, whether they are the one encoding of something).
+ENCODINGS = [
+    ("00", True), ("17", True), ("1818", True), ("1817", False), ("190100", True), ("1900ff", False),
+    ("1affffffff", True), ("1a0000ffff", False), ("1bffffffffffffffff", True), ("1b00000000ffffffff", False),
+    ("20", True), ("3818", True), ("3817", False), ("3bffffffffffffffff", True),
+    ("4161", True), ("580161", False), ("5f4161ff", False), ("6161", True), ("61ff", False), ("7f6161ff", False),
+    ("8100", True), ("9f00ff", False), ("a0", True), ("bfff", False), ("f4", True), ("f5", True), ("f6", True),
+    ("a201000200", True), ("a202000100", False), ("a201000100", False), ("a20a002000", True), ("a220000a00", False),
+    ("a2181900" + "2000", True), ("a22000" + "181900", False),  # bytewise, not by length
+    ("f7", False), ("f0", False), ("f90000", False), ("fb0000000000000000", False), ("c100", False), ("c24101", False),
+    ("d28440a04040", True), ("d8128440a04040", False), ("0000", False), ("", False), ("81", False), ("ff", False),
+]  # fmt: skip
+
+
+def encodings():
+    for text, good in ENCODINGS:
+        yield f"CBOR {text or 'without bytes'}", accepts(cbor.decode, bytes.fromhex(text)) == good
+
+
+# Ed25519: the group's order, and the eight points of small order in each of their encodings.
+ORDER = 2**252 + 27742317777372353535851937790883648493
+
+
+def encoded_point(y, sign):
+    return (y | sign << 255).to_bytes(32, "little")
+
+
+def ed25519_keys():
+    good = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
+    yield "an Ed25519 key", is_usable(good)
+    for y in sorted(keys.SMALL_ORDER_YS):
+        for sign in (0, 1):
+            yield f"a key of small order, y = {y:x}, sign {sign}", not is_usable(encoded_point(y, sign))
+    for y in (0, 1, 2, 18):
+        yield f"a key with y = p + {y}", not is_usable(encoded_point(keys.P + y, 0))
+    off_curve = next(y for y in range(2, 100) if not keys.is_on_curve(y))
+    yield "a key off the curve", not is_usable(encoded_point(off_curve, 0))
+
+
+def is_usable(point):
+    return keys.Key({1: 1, -1: 6, -2: point}).is_valid()
+
+
+def ed25519_signatures():
+    secret = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+    key = keys.Key({1: 1, -1: 6, -2: secret.public_key().public_bytes_raw()})
+    good = secret.sign(MESSAGE)
+    r, s = good[:32], int.from_bytes(good[32:], "little")
+    cases = [
+        ("a signature", good, True),
+        ("S raised by the order", r + (s + ORDER).to_bytes(32, "little"), False),
+        ("the sign of R turned", r[:31] + bytes([r[31] ^ 0x80]) + good[32:], False),
+        ("a byte too many", good + b"\x00", False),
+        ("a byte too few", good[:-1], False),
+    ]
+    cases += [(f"R of small order, y = {y:x}", encoded_point(y, 0) + bytes(32), False) for y in keys.SMALL_ORDER_YS]
+    for name, signature, wanted in cases:
+        yield f"Ed25519: {name}", accepts(key.verify, MESSAGE, signature) == wanted
+    yield "Ed25519: another message", not accepts(key.verify, b"another message", good)
+
+
+def p256_signatures():
+    secret = ec.derive_private_key(7, ec.SECP256R1())
+    numbers = secret.public_key().public_numbers()
+    x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
+    key = keys.Key({1: 2, -1: 1, -2: x, -3: y})
+    r, s = decode_dss_signature(secret.sign(MESSAGE, ec.ECDSA(hashes.SHA256())))
+    low = min(s, keys.P256_ORDER - s)
+    for name, (r, s), wanted in [
+        ("a signature", (r, low), True),
+        ("s in the upper half", (r, keys.P256_ORDER - low), False),
+        ("r zero", (0, low), False),
+        ("s zero", (r, 0), False),
+        ("r raised by the order", (r + keys.P256_ORDER if r + keys.P256_ORDER < 2**256 else 2**256 - 1, low), False),
+    ]:
+        signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        yield f"P-256: {name}", accepts(key.verify, MESSAGE, signature) == wanted
+    yield "P-256: a key off the curve", not keys.Key({1: 2, -1: 1, -2: x, -3: bytes(32)}).is_valid()
+
+
+COSE_KEYS = [
+    ({1: 1, -1: 6, -2: bytes(32)}, True),
+    ({1: 1, -1: 6, -2: bytes(31)}, False),
+    ({1: 1, -1: 7, -2: bytes(32)}, False),
+    ({1: 1, -1: 6, -2: bytes(32), 3: -8}, False),
+    ({1: 2, -1: 1, -2: bytes(32), -3: bytes(32)}, True),
+    ({1: 2, -1: 1, -2: bytes(32), -3: True}, False),
+    ({1: 2, -1: 1, -2: bytes(32)}, False),
+    ({1: 5, -1: 6, -2: bytes(32)}, False),
+    ({}, False),
+]
+
+
+def cose_keys():
+    for cose, good in COSE_KEYS:
+        yield f"COSE_Key {cose}"[:60], accepts(keys.Key, cose) == good
+
+
+def plain_root(leaves):
+    """RFC 9162 2.1.1, as it is defined."""
+    if len(leaves) < 2:
+        return log.leaf_hash(leaves[0]) if leaves else keys.sha256(b"")
+    cut = 1 << (len(leaves) - 1).bit_length() - 1
+    return log.node_hash(plain_root(leaves[:cut]), plain_root(leaves[cut:]))
+
+
+def plain_path(index, leaves):
+    """RFC 9162 2.1.3.1, as it is defined."""
+    if len(leaves) == 1:
+        return []
+    cut = 1 << (len(leaves) - 1).bit_length() - 1
+    if index < cut:
+        return [*plain_path(index, leaves[:cut]), plain_root(leaves[cut:])]
+    return [*plain_path(index - cut, leaves[cut:]), plain_root(leaves[:cut])]
+
+
+def logs():
+    grown, leaves = log.Log(), []
+    for size in range(20):
+        yield f"the root of {size} leaves", grown.root() == plain_root(leaves)
+        for index in range(size):
+            path, leaf = plain_path(index, leaves), log.leaf_hash(leaves[index])
+            yield f"leaf {index} of {size}", log.root_from_path(leaf, index, size, path) == grown.root()
+            others = [(index, size, path + [bytes(32)]), (size, size, path)]
+            if path:
+                others += [(index, size, path[:-1]), (index ^ 1, size, path)]
+            wrong = [place for place in others if leads_to(leaf, *place, grown.root())]
+            yield f"leaf {index} of {size}: no other path", not wrong
+        leaves.append(bytes([size]))
+        grown.append(leaves[-1])
+
+
+def leads_to(leaf, index, size, path, root):
+    try:
+        return log.root_from_path(leaf, index, size, path) == root
+    except Refused:
+        return False
+
+
+def state_trees():
+    """A record's proof leads to the root at every depth, and no other record's does."""
+    leaves = sorted((keys.sha256(bytes([n])), keys.sha256(b"value", bytes([n]))) for n in range(9))
+    root = tree.root(leaves)
+    yield "an empty state", tree.root([]) == bytes(32)
+    for key, value in leaves:
+        siblings = siblings_of(key, leaves)
+        yield f"record {key.hex()[:6]}", tree.root_of_presence(key, value, siblings) == root
+        other = bytes([value[0] ^ 1]) + value[1:]
+        yield f"record {key.hex()[:6]} changed", tree.root_of_presence(key, other, siblings) != root
+
+
+def siblings_of(key, leaves, depth=0):
+    if len(leaves) == 1:
+        return []
+    halves = [[leaf for leaf in leaves if tree.bit(leaf[0], depth) == side] for side in (0, 1)]
+    own = tree.bit(key, depth)
+    return [tree.root(halves[1 - own], depth + 1), *siblings_of(key, halves[own], depth + 1)]
+
+
+def numbers_in_notes():
+    for text, good in [("AA==", True), ("AB==", False), ("AA=", False), ("A A==", False)]:
+        yield f"base64 {text}", accepts(log.canonical_base64, text) == good
+
+
+def main():
+    groups = [
+        encodings, ed25519_keys, ed25519_signatures, p256_signatures, cose_keys, logs, state_trees, numbers_in_notes,
+    ]  # fmt: skip
+    outcomes = [outcome for group in groups for outcome in group()]
+    failed = [name for name, good in outcomes if not good]
+    for name in failed:
+        print("FAIL", name)
+    print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+//! Leaves whole ledgers and bills for a verifier that shares no code with this crate: `tests/foreign/verify_export.py`.
+
+// Helpers of tests stop at the first surprise, as tests do.
+#![allow(clippy::unwrap_used)]
+
+use crate::support::{apply, key, propose};
+use ledger::attachment::Attachment;
+use ledger::bundle::{BillBundle, Source};
+use ledger::state::{Entry, Record, RecordKey};
+use ledger::verify::LedgerExport;
+use ledger::{Block, Checkpoint, Header, SignedStatement, State, VerifiedStatement};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use units::{AccountId, Month, StatementId, Timestamp};
+
+/// A node's store in memory.
+#[derive(Default)]
+pub(crate) struct Store {
+    pub(crate) statements: Vec<SignedStatement>,
+    pub(crate) entries: BTreeMap<(Month, AccountId), Vec<Entry>>,
+    pub(crate) attachments: BTreeMap<StatementId, Attachment>,
+    pub(crate) blocks: Vec<Vec<u8>>,
+}
+
+impl Store {
+    /// Proposes a block, applies it and keeps it.
+    pub(crate) fn commit(&mut self, state: &mut State, time: Timestamp, statements: &[VerifiedStatement]) {
+        let block = propose(state, time, statements);
+        let drafted = apply(state, &block).unwrap();
+        self.keep(&block, drafted.entries);
+    }
+
+    /// Keeps an applied block and what it entered in the sheets.
+    pub(crate) fn keep(&mut self, block: &Block, entries: Vec<(Month, AccountId, Entry)>) {
+        for (month, account, entry) in entries {
+            self.entries.entry((month, account)).or_default().push(entry);
+        }
+        self.blocks.push(block.to_bytes());
+        self.statements.extend_from_slice(&block.statements);
+    }
+
+    /// All blocks with a checkpoint over the last.
+    pub(crate) fn export(&self, state: &State) -> Vec<u8> {
+        export(state, &self.blocks, state.head())
+    }
+
+    /// The same with a block behind them that is to be refused, checkpoint and all.
+    pub(crate) fn export_with(&self, state: &State, refused: &Block) -> Vec<u8> {
+        let blocks = [self.blocks.as_slice(), &[refused.to_bytes()]].concat();
+        export(state, &blocks, &refused.header)
+    }
+}
+
+fn export(state: &State, blocks: &[Vec<u8>], head: &Header) -> Vec<u8> {
+    let blocks = blocks.iter().map(Vec::as_slice).collect();
+    LedgerExport { genesis: &state.genesis().to_bytes(), blocks, checkpoint: &checkpoint(head) }.to_bytes()
+}
+
+pub(crate) fn checkpoint(head: &Header) -> String {
+    Checkpoint::for_header(head).sign(&key("log")).unwrap()
+}
+
+impl Source for Store {
+    fn statement(&self, id: &StatementId) -> Option<(u64, Vec<u8>)> {
+        let found = (0u64..).zip(&self.statements).find(|(_, statement)| statement.id() == *id);
+        found.map(|(index, statement)| (index, statement.leaf().to_vec()))
+    }
+    fn entries(&self, month: Month, account: &AccountId) -> Vec<Entry> {
+        self.entries.get(&(month, *account)).cloned().unwrap_or_default()
+    }
+    fn attachment(&self, id: &StatementId) -> Option<Attachment> {
+        self.attachments.get(id).cloned()
+    }
+}
+
+/// A folder in the target directory that `scripts/test` hands to the other verifier.
+pub(crate) struct Shelf(PathBuf);
+
+impl Shelf {
+    pub(crate) fn named(name: &str) -> Self {
+        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join("foreign").join(name))
+    }
+
+    /// Without what an earlier run left.
+    pub(crate) fn emptied(name: &str) -> Self {
+        let shelf = Self::named(name);
+        if shelf.0.exists() {
+            std::fs::remove_dir_all(&shelf.0).unwrap();
+        }
+        std::fs::create_dir_all(&shelf.0).unwrap();
+        shelf
+    }
+
+    /// A ledger, and a bundle of each bill in it.
+    pub(crate) fn leave(&self, name: &str, state: &State, store: &Store) {
+        self.write(&format!("{name}.ledger"), &store.export(state));
+        let bills = state.records().filter(|(_, record)| matches!(record, Record::Bill(_)));
+        for (number, (key, _)) in (1..).zip(bills) {
+            let RecordKey::Bill(account, from) = key else { panic!("{key:?} holds a bill") };
+            let bundle = BillBundle::gather(state, checkpoint(state.head()), *account, *from, store).unwrap();
+            self.write(&format!("{name}.{number}.bill"), &bundle.to_bytes());
+        }
+    }
+
+    /// An export whose last block breaks the rule; the file's name says which.
+    pub(crate) fn leave_refused(&self, name: &str, rule: &str, export: &[u8]) {
+        self.write(&format!("{name}.{rule}.refused"), export);
+    }
+
+    /// Any file.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.0.join(name), bytes).unwrap();
+    }
+}
