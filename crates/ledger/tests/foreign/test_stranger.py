@@ -9,9 +9,9 @@ Prints `N passed, 0 failed`; exit 1 when anything failed.
 import sys
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from stranger import cbor, keys, log, tree
+from stranger import block, cbor, keys, log, tree
 from stranger.refusal import Refused
 
 MESSAGE = b"a message"
@@ -105,6 +105,40 @@ def p256_signatures():
     yield "P-256: a key off the curve", not keys.Key({1: 2, -1: 1, -2: x, -3: bytes(32)}).is_valid()
 
 
+def rsa_signatures():
+    secret = rsa.generate_private_key(65_537, 2048)
+    modulus = secret.public_key().public_numbers().n
+    key = keys.Key({1: 3, -1: modulus.to_bytes(256, "big"), -2: b"\x01\x00\x01"})
+    good = secret.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA256())
+    number, private = int.from_bytes(good, "big"), secret.private_numbers().d
+    bare = b"\x00\x01" + b"\xff" * (256 - 3 - 49) + b"\x00" + keys.SHA256_DIGEST_INFO.replace(b"\x05\x00", b"")
+    loose = b"\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff\x00" + keys.SHA256_DIGEST_INFO + keys.sha256(MESSAGE)
+    cases = [
+        ("a signature", good, True),
+        ("zero", bytes(256), False),
+        ("a byte too few", good[1:], False),
+        ("a zero in front", b"\x00" + good, False),
+        ("by another hash", secret.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA512()), False),
+        ("another padding", secret.sign(MESSAGE, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256()), False),
+        ("a digest info without its parameter", signed_block(bare + keys.sha256(MESSAGE), private, modulus), False),
+        ("a short padding with garbage behind", signed_block(loose.ljust(256, b"\x00"), private, modulus), False),
+    ]
+    if number + modulus < 2**2048:
+        cases.append(("raised by the modulus", (number + modulus).to_bytes(256, "big"), False))
+    for name, signature, wanted in cases:
+        yield f"RSA: {name}", accepts(key.verify, MESSAGE, signature) == wanted
+    for length, first, last, wanted in [
+        (256, 0x80, 1, True), (128, 0x80, 1, True), (512, 0xFF, 1, True),
+        (256, 0x7F, 1, False), (256, 0x80, 2, False), (255, 0x80, 1, False), (129, 0x80, 1, False),
+    ]:  # fmt: skip
+        cose = {1: 3, -1: bytes([first]) + bytes(length - 2) + bytes([last]), -2: b"\x01\x00\x01"}
+        yield f"RSA: a modulus of {length} bytes, {first:x} to {last:x}", keys.Key(cose).is_valid() == wanted
+
+
+def signed_block(block, private, modulus):
+    return pow(int.from_bytes(block, "big"), private, modulus).to_bytes(256, "big")
+
+
 COSE_KEYS = [
     ({1: 1, -1: 6, -2: bytes(32)}, True),
     ({1: 1, -1: 6, -2: bytes(31)}, False),
@@ -114,6 +148,10 @@ COSE_KEYS = [
     ({1: 2, -1: 1, -2: bytes(32), -3: True}, False),
     ({1: 2, -1: 1, -2: bytes(32)}, False),
     ({1: 5, -1: 6, -2: bytes(32)}, False),
+    ({1: 3, -1: bytes(256), -2: b"\x01\x00\x01"}, True),
+    ({1: 3, -1: bytes(256), -2: b"\x03"}, False),
+    ({1: 3, -1: bytes(127), -2: b"\x01\x00\x01"}, False),
+    ({1: 3, -1: bytes(513), -2: b"\x01\x00\x01"}, False),
     ({}, False),
 ]
 
@@ -184,6 +222,30 @@ def siblings_of(key, leaves, depth=0):
     return [tree.root(halves[1 - own], depth + 1), *siblings_of(key, halves[own], depth + 1)]
 
 
+class Schedule:
+    """Of genesis what the difficulty needs."""
+
+    level, block_time, half_life = 3, 10_000, 600_000
+
+
+class Mined:
+    def __init__(self, height, time):
+        self.height, self.time = height, time
+
+
+def difficulties():
+    """One half-life ahead of the schedule doubles, one behind halves; the bounds hold."""
+    first, begin = Mined(1, 50_000), 16**3
+    for height, late, wanted in [
+        (1, 0, begin), (61, 0, begin), (61, -600_000, 2 * begin), (61, 600_000, begin // 2), (61, 1_200_000, begin // 4),
+        (121, -1_200_000, 4 * begin), (61, 10**12, 1), (10**6, -(10**7) * 600, 2**56), (61, -300_000, begin * 92_682 >> 16),
+    ]:  # fmt: skip
+        parent = Mined(height, 50_000 + 10_000 * (height - 1) + late)
+        yield f"difficulty after {height} blocks, {late} ms late", block.difficulty(Schedule, parent, first) == wanted
+    for difficulty, level in [(1, 1), (16, 1), (255, 1), (256, 2), (4095, 2), (4096, 3), (16**5, 5), (2**56, 5)]:
+        yield f"the level of {difficulty}", block.level_of(difficulty) == level
+
+
 def numbers_in_notes():
     for text, good in [("AA==", True), ("AB==", False), ("AA=", False), ("A A==", False)]:
         yield f"base64 {text}", accepts(log.canonical_base64, text) == good
@@ -191,7 +253,8 @@ def numbers_in_notes():
 
 def main():
     groups = [
-        encodings, ed25519_keys, ed25519_signatures, p256_signatures, cose_keys, logs, state_trees, numbers_in_notes,
+        encodings, ed25519_keys, ed25519_signatures, p256_signatures, rsa_signatures, cose_keys, logs,
+        state_trees, difficulties, numbers_in_notes,
     ]  # fmt: skip
     outcomes = [outcome for group in groups for outcome in group()]
     failed = [name for name, good in outcomes if not good]

@@ -3,15 +3,23 @@
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
 
-use crate::support::{apply, key, propose};
+use crate::support::{apply, at, community_statement, genesis, key, propose};
 use ledger::attachment::Attachment;
 use ledger::bundle::{BillBundle, Source};
 use ledger::state::{Entry, Record, RecordKey};
 use ledger::verify::LedgerExport;
-use ledger::{Block, Checkpoint, Header, SignedStatement, State, VerifiedStatement};
+use ledger::{Block, Checkpoint, Genesis, Header, SignedStatement, State, VerifiedStatement};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use units::{AccountId, Month, StatementId, Timestamp};
+
+/// [`crate::support::community`] with its block.
+pub(crate) fn community(genesis: Genesis) -> (State, Store) {
+    let (mut state, mut store) = (State::new(genesis).unwrap(), Store::default());
+    let founding = community_statement(&state);
+    store.commit(&mut state, at(7, 1, 0, 20), &[founding]);
+    (state, store)
+}
 
 /// A node's store in memory.
 #[derive(Default)]
@@ -105,6 +113,12 @@ impl Shelf {
     /// An export whose last block breaks the rule; the file's name says which.
     pub(crate) fn leave_refused(&self, name: &str, rule: &str, export: &[u8]) {
         self.write(&format!("{name}.{rule}.refused"), export);
+    }
+
+    /// The community's ledger with a block on it that is not to be accepted.
+    pub(crate) fn leave_lie(&self, block: &Block) {
+        let (state, store) = community(genesis());
+        self.write(&format!("block {}.lie", block.header.hash()), &store.export_with(&state, block));
     }
 
     /// Any file.

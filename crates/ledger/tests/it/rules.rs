@@ -5,15 +5,15 @@
 
 mod bytes;
 
-use crate::foreign::{Shelf, Store};
+use crate::foreign::{self, Shelf, Store};
 use crate::support::{
-    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, community_statement, genesis, judge,
-    key, kwh, month, next_readings, payload, propose, register, sign, tariff,
+    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, genesis, judge, key, kwh, month,
+    next_readings, payload, propose, register, sign, tariff,
 };
 use ledger::act::{
     Act, Bill, Break, Contract, CounterPair, Note, Readings, Register, RegisterKey, RegisterMeter, Role, Transfer,
 };
-use ledger::{Payload, PublicKey, State, VerifiedStatement, bill};
+use ledger::{Genesis, Payload, PublicKey, State, VerifiedStatement, bill};
 use std::collections::BTreeSet;
 use units::{AccountId, BindingId, Energy, LedgerId, Millis, Money, StatementId, Timestamp};
 
@@ -33,10 +33,11 @@ struct Case {
 
 impl Case {
     fn new(name: &'static str) -> Self {
-        let mut state = State::new(genesis()).unwrap();
-        let mut store = Store::default();
-        let founding = community_statement(&state);
-        store.commit(&mut state, at(7, 1, 0, 20), &[founding]);
+        Self::of(name, genesis())
+    }
+
+    fn of(name: &'static str, genesis: Genesis) -> Self {
+        let (state, store) = foreign::community(genesis);
         Self { name, state, store, time: noon(), nonce: 100 }
     }
 

@@ -71,7 +71,25 @@ def target(difficulty):
     return (2**256 - 1) // difficulty
 
 
-def check_header(header, parent, genesis, is_empty):
+def difficulty(genesis, parent, first):
+    """Of the block after `parent`; `first` is the header of block 1, from which the schedule counts."""
+    begin = 16**genesis.level
+    if genesis.block_time is None or parent.height < 1:
+        return begin
+    ahead = genesis.block_time * (parent.height - 1) - (parent.time - first.time)
+    scaled = abs(ahead * 65_536) // genesis.half_life
+    whole, rest = divmod(scaled if ahead >= 0 else -scaled, 65_536)
+    power = 65_536 + (195_766_423_245_049 * rest + 971_821_376 * rest**2 + 5_127 * rest**3 + 2**47 >> 48)
+    moved = begin * power << whole if whole >= 0 else begin * power >> -whole
+    return min(max(moved >> 16, 1), 2**56)
+
+
+def level_of(difficulty):
+    """floor(log16 D), kept within 1 to 5."""
+    return min(max((difficulty.bit_length() - 1) // 4, 1), 5)
+
+
+def check_header(header, parent, first, genesis, is_empty):
     """Steps 1 to 3 of section 9, but for the seal."""
     need(header.version == 1, "another protocol version")
     need(header.ledger == genesis.ledger, "a block of another ledger")
@@ -81,5 +99,5 @@ def check_header(header, parent, genesis, is_empty):
     if is_empty:
         distance = max(distance, genesis.empty_block_distance)
     need(header.time >= parent.time + distance, "too soon after the block before")
-    need(header.difficulty == 16**genesis.level, "another difficulty than genesis says")
+    need(header.difficulty == difficulty(genesis, parent, first), "another difficulty than follows from the parent")
     need(int.from_bytes(header.hash(), "big") <= target(header.difficulty), "not enough work")

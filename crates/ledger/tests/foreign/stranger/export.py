@@ -40,7 +40,7 @@ def names_header(checkpoint, header):
 def apply(state, block):
     """The order of section 9."""
     header = block.header
-    check_header(header, state.head, state.genesis, not block.statements)
+    check_header(header, state.head, state.first, state.genesis, not block.statements)
     with at("seal"):
         state.key_of(header.proposer).verify(block.sealed_bytes(), block.seal)
     for statement in block.statements:
@@ -57,3 +57,4 @@ def apply(state, block):
     state.check_balances()
     need(state.root() == header.state_root, "another state than the header's")
     state.head = header
+    state.first = state.first or header

@@ -3,11 +3,12 @@
 import bisect
 
 from . import cbor
-from .keys import ED25519, ES256, Key, sha256
+from .keys import ED25519, ES256, RS256, Key, sha256
 from .refusal import at, need
 
 BYTES_MAX = 65_535
 ENERGY_MAX = 10**18
+DAY = 86_400_000
 
 
 def energy(value):
@@ -15,10 +16,10 @@ def energy(value):
     return value
 
 
-def usable_key(value, algorithm=None):
+def usable_key(value, *algorithms):
     key = Key(value)
     need(key.is_valid(), "a key that section 3 refuses")
-    need(algorithm in (None, key.algorithm), "a key of another kind")
+    need(key.algorithm in algorithms, "a key of another kind")
     return key
 
 
@@ -37,7 +38,7 @@ class Genesis:
     def _read_parties(self, parts):
         cbor.one_of(parts[1], {1})
         cbor.text(parts[2])
-        self.operator = usable_key(parts[4])
+        self.operator = usable_key(parts[4], ED25519, ES256, RS256)
         self.log_key = usable_key(parts[5], ED25519)
         self.receipt_keys = cbor.listed(parts[6], lambda key: usable_key(key, ES256))
         self.miners = cbor.listed(parts[7], read_miner)
@@ -56,16 +57,25 @@ class Genesis:
 
     def _read_amounts(self, parts):
         self.carries_over = cbor.one_of(parts[13], {0, 1}) == 1
-        order = cbor.fields(parts[14], (1, 2, 3, 4))
+        order = cbor.fields(parts[14], (1, 2, 3, 4), (5,))
         self.level = cbor.one_of(order[1], range(1, 6))
         self.block_distance, self.empty_block_distance = cbor.uint(order[2]), cbor.uint(order[3])
         cbor.uint(order[4])
+        self.block_time, self.half_life = cbor.present(order[5], self._read_retarget) or (None, None)
         rewards = cbor.fields(parts[15], (1, 2, 3))
         self.rewards = cbor.listed(rewards[1], energy, 5, 5)
         self.budget, self.fee = energy(rewards[2]), energy(rewards[3])
         cbor.boolean(parts[16])
         self.classroom = cbor.boolean(parts[17])
+        need(self.classroom or not self.operator.is_weak(), "a key of 1024 bits on a ledger that is not for teaching")
         self.voltage_limits = cbor.uint(parts[18]), cbor.uint(parts[19])
+
+    def _read_retarget(self, value):
+        parts = cbor.fields(value, (1, 2))
+        block_time, half_life = cbor.uint(parts[1]), cbor.uint(parts[2])
+        need(max(self.block_distance, self.empty_block_distance) < block_time <= DAY, "a refused block time")
+        need(block_time <= half_life <= 365 * DAY, "a refused half-life")
+        return block_time, half_life
 
     def months(self):
         return range(self.first_month, self.first_month + len(self.starts) - 1)
@@ -87,4 +97,4 @@ class Genesis:
 
 def read_miner(value):
     parts = cbor.fields(value, (1, 2))
-    return usable_key(parts[1]), cbor.digest(parts[2])
+    return usable_key(parts[1], ED25519, ES256), cbor.digest(parts[2])

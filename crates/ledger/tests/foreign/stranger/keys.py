@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from . import cbor
 from .refusal import Refused, need
 
-ED25519, ES256 = -8, -7
+ED25519, ES256, RS256 = -8, -7, -257
 
 
 def sha256(*parts):
@@ -55,6 +55,8 @@ def is_on_curve(y):
 
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+RSA_BYTES_TEACHING = 128
+SHA256_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
 class Key:
@@ -63,7 +65,7 @@ class Key:
     def __init__(self, cose):
         need(type(cose) is dict, "no COSE_Key")
         self.cose = cose
-        reader = {1: self._ed25519, 2: self._p256}.get(cose.get(1))
+        reader = {1: self._ed25519, 2: self._p256, 3: self._rsa}.get(cose.get(1))
         need(reader, f"a key of kind {cose.get(1)!r}")
         reader()
         self.account = sha256(cbor.encode(cose))
@@ -78,8 +80,21 @@ class Key:
         need(parts[-1] == 1, "no P-256 key")
         self.algorithm, self.point = ES256, cbor.octets(parts[-2], 32) + cbor.octets(parts[-3], 32)
 
+    def _rsa(self):
+        parts = cbor.fields(self.cose, (1, -1, -2))
+        need(parts[-2] == b"\x01\x00\x01", "another exponent than 65,537")
+        self.algorithm, self.point = RS256, cbor.octets(parts[-1])
+        need(128 <= len(self.point) <= 512, "a modulus of a refused length")
+
+    def is_weak(self):
+        """For ledgers for teaching only."""
+        return self.algorithm == RS256 and len(self.point) == RSA_BYTES_TEACHING
+
     def is_valid(self):
-        """Whether section 3 accepts it as a key."""
+        """Whether section 3 accepts it as a key, on a ledger for teaching at least."""
+        if self.algorithm == RS256:
+            length = len(self.point)
+            return (length == RSA_BYTES_TEACHING or 256 <= length) and self.point[0] >= 0x80 and self.point[-1] & 1 == 1
         if self.algorithm == ED25519:
             y = y_of(self.point)
             return y < P and y not in SMALL_ORDER_YS and is_on_curve(y)
@@ -96,10 +111,8 @@ class Key:
         """Refuses a signature that is not this key's."""
         need(self.is_valid(), "a key that section 3 refuses")
         try:
-            if self.algorithm == ED25519:
-                self._verify_ed25519(message, signature)
-            else:
-                self._verify_p256(message, signature)
+            verifiers = {ED25519: self._verify_ed25519, ES256: self._verify_p256, RS256: self._verify_rsa}
+            verifiers[self.algorithm](message, signature)
         except InvalidSignature as error:
             raise Refused("the signature does not fit") from error
 
@@ -114,6 +127,16 @@ class Key:
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
         need(0 < r < P256_ORDER and 0 < s <= P256_ORDER // 2, "r is zero, or s not in the lower half")
         self._p256_key().verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
+
+    def _verify_rsa(self, message, signature):
+        """PKCS#1 v1.5 (RFC 8017 8.2.2): what must come out is built and compared; nothing is parsed."""
+        length, modulus = len(self.point), int.from_bytes(self.point, "big")
+        need(len(signature) == length, "a signature of another length")
+        number = int.from_bytes(signature, "big")
+        need(number < modulus, "a signature that is not below the modulus")
+        found = pow(number, 65_537, modulus).to_bytes(length, "big")
+        digest_info = SHA256_DIGEST_INFO + sha256(message)
+        need(found == b"\x00\x01" + b"\xff" * (length - 3 - len(digest_info)) + b"\x00" + digest_info, "no RSA signature")
 
 
 BECH32_LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"

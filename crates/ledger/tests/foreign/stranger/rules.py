@@ -3,7 +3,8 @@
 import re
 
 from . import acts, bills, cbor, meters
-from .keys import Key, sha256
+from .block import level_of
+from .keys import RS256, Key, sha256
 from .records import (
     ACCOUNT, BILL, BINDING, METER, MONTH, SHEET, TARIFF,
     Account, BillRecord, Binding, Head, Present, TariffRecord, replace,
@@ -16,6 +17,7 @@ class Booking:
 
     def __init__(self, state, header):
         self.state, self.genesis, self.time, self.height = state, state.genesis, header.time, header.height
+        self.level = level_of(header.difficulty)
         self.month = self.genesis.month_of(self.time)
         need(self.month is not None, "a block outside the calendar")
         need(self.has(header.proposer, acts.MINER), "the proposer is no miner")
@@ -55,7 +57,7 @@ class Booking:
 
     def pay_reward(self):
         left = self.state.month(self.month).budget
-        reward = min(self.genesis.rewards[self.genesis.level - 1], max(left, 0))
+        reward = min(self.genesis.rewards[self.level - 1], max(left, 0))
         if reward > 0 and self.beneficiary and self.has(self.beneficiary, acts.MEMBER):
             self.post_if_it_fits(self.month, self.beneficiary, "reward", reward, [2, self.height])
 
@@ -83,7 +85,9 @@ class Booking:
         self.need_role(statement.signer, acts.OPERATOR)
         key = Key(act.cose)
         rule(key.is_valid(), "key_invalid")
+        rule(self.genesis.classroom or not key.is_weak(), "weak_key")
         rule(act.role != acts.OPERATOR, "operator_by_genesis")
+        rule(act.role != acts.MINER or key.algorithm != RS256, "miner_key")
         names_one = act.beneficiary is not None
         rule(names_one == (act.role == acts.MINER), "beneficiary")
         gains = names_one and (self.has(act.beneficiary, acts.MEMBER) or self.has(act.beneficiary, acts.OPERATOR))

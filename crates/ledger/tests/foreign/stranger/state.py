@@ -27,6 +27,7 @@ class State:
         self.genesis = genesis
         self.records, self.leaves, self.log, self.seen = {}, {}, Log(), {}
         self.first_open = genesis.month_of(genesis.created)
+        self.first = None  # header of block 1
         self._found()
         self.head = Header(
             1, genesis.ledger, 0, genesis.created, bytes(32), 0, self.log.root(), self.root(), bytes(32), 0, 0, 0

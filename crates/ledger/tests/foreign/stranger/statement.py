@@ -4,7 +4,7 @@ import cbor2
 
 from . import cbor
 from .acts import Readings, Transfer, read_act
-from .keys import ED25519, ES256, printed, sha256
+from .keys import ED25519, ES256, RS256, printed, sha256
 from .refusal import need
 
 BYTES_MAX = 65_535
@@ -21,7 +21,7 @@ class Statement:
         need(type(tagged) is cbor2.CBORTag and tagged.tag == 18, "no COSE_Sign1")
         protected, unprotected, payload, self.signature = cbor.items(tagged.value, 4)
         need(unprotected == {}, "an unprotected header in a leaf form")
-        cbor.octets(self.signature, 64)
+        cbor.octets(self.signature)
         self.signed_bytes = cbor.encode(["Signature1", cbor.octets(protected), b"", cbor.octets(payload)])
         self.id = sha256(self.signed_bytes)
         self._read_payload(cbor.decode(payload))
@@ -29,7 +29,7 @@ class Statement:
 
     def _read_header(self, header):
         parts = cbor.fields(header, (1, 3, 4, 15))
-        self.algorithm = cbor.one_of(parts[1], {ED25519, ES256})
+        self.algorithm = cbor.one_of(parts[1], {ED25519, ES256, RS256})
         need(parts[3] == "application/wattproof-statement+cbor", "another content type")
         self.signer = cbor.digest(parts[4])
         claims = cbor.fields(parts[15], (1, 2))

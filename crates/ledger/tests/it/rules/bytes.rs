@@ -1,6 +1,7 @@
 //! One case for every reason to refuse bytes: of a statement, a block, a genesis document.
 
 use super::{EMPTY_NOTE, noon, readings, remark, transfer};
+use crate::foreign::Shelf;
 use crate::support::{
     MINER, OPERATOR, account, apply, at, check, community, genesis, key, month, payload, propose, register, seal, sign,
 };
@@ -241,11 +242,13 @@ fn changed_header(statements: &[VerifiedStatement], change: impl FnOnce(&mut led
     let Block { mut header, statements, .. } = propose(&mut state, noon(), statements);
     change(&mut header);
     let block = seal(header, statements, &key(MINER));
+    Shelf::named("headers").leave_lie(&block);
     check(&state, &block.to_bytes()).unwrap_err()
 }
 
 #[test]
 fn headers_that_do_not_fit_are_refused() {
+    Shelf::emptied("headers");
     let some = [sign(&payload(&genesis(), 1, noon(), vec![remark()]), &key("chen"))];
     let head = community().head().clone();
     let early = head.time + Millis::from_ms(9);
@@ -284,6 +287,7 @@ fn reject_a_block_without_its_work() {
     while *block.header.hash().as_bytes() <= ledger::target(16) {
         block.header.engine.nonce += 1;
     }
+    Shelf::emptied("work").leave_lie(&block);
     assert_eq!(check(&state, &block.to_bytes()), Err(BlockError::Work(block.header.hash())));
 }
 
@@ -318,6 +322,8 @@ fn reject_a_block_with_a_statement_of_a_stranger_or_a_wrong_signature() {
     let mut state = community();
     let stranger = sign(&payload(state.genesis(), 1, noon(), vec![remark()]), &key("stranger"));
     let block = propose(&mut state, noon(), &[stranger]);
+    let shelf = Shelf::emptied("signatures");
+    shelf.leave_lie(&block);
     let signer = account("stranger");
     assert_eq!(check(&state, &block.to_bytes()), Err(BlockError::UnknownSigner { index: 0, signer }));
 
@@ -328,6 +334,7 @@ fn reject_a_block_with_a_statement_of_a_stranger_or_a_wrong_signature() {
     let mut block = propose(&mut state, noon(), &[good]);
     block.header.log_root = state.log().extended(&[ledger::log::leaf_hash(&leaf)]).1;
     let block = seal(block.header, vec![forged], &key(MINER));
+    shelf.leave_lie(&block);
     let error = StatementError::Key(KeyError::InvalidSignature);
     assert_eq!(check(&state, &block.to_bytes()), Err(BlockError::Statement { index: 0, error }));
 }
@@ -339,6 +346,7 @@ fn a_key_signs_from_the_statement_after_its_registration_on() {
         sign(&payload(state.genesis(), 1, noon(), vec![register("stranger", Role::Member)]), &key(OPERATOR));
     let note = sign(&payload(state.genesis(), 2, noon(), vec![remark()]), &key("stranger"));
     let wrong_order = propose(&mut state, noon(), &[note.clone(), registered.clone()]);
+    Shelf::emptied("order").leave_lie(&wrong_order);
     let signer = account("stranger");
     assert_eq!(check(&state, &wrong_order.to_bytes()), Err(BlockError::UnknownSigner { index: 0, signer }));
     let block = propose(&mut state, noon(), &[registered, note]);
@@ -354,7 +362,9 @@ fn checked_blocks_that_do_not_apply_leave_the_state_as_it_was() {
         header.state_root = Digest::from_bytes([1; 32]);
         seal(header, statements, &key(MINER))
     };
+    let shelf = Shelf::emptied("state");
     let block = wrong_root(&mut state);
+    shelf.leave_lie(&block);
     let (computed, stated) = (state.root(), Digest::from_bytes([1; 32]));
     assert_eq!(apply(&mut state, &block).unwrap_err(), ApplyError::StateRoot { computed, stated });
 
@@ -362,11 +372,13 @@ fn checked_blocks_that_do_not_apply_leave_the_state_as_it_was() {
     let Block { mut header, statements, .. } = propose(&mut state, noon(), &[]);
     header.proposer = account("chen");
     let block = seal(header, statements, &key("chen"));
+    shelf.leave_lie(&block);
     assert_eq!(apply(&mut state, &block).unwrap_err(), ApplyError::NotAMiner(account("chen")));
 
     let Block { mut header, statements, .. } = propose(&mut state, noon(), &[]);
     header.time = at(12, 31, 23, 59) + Millis::from_minutes(1);
     let block = seal(header, statements, &key(MINER));
+    shelf.leave_lie(&block);
     assert_eq!(apply(&mut state, &block).unwrap_err(), ApplyError::OutsideCalendar);
     assert_eq!((state.root(), state.head().clone(), state.log().size()), before);
 
