@@ -77,7 +77,7 @@ pub struct MiningStatus {
     pub searching: bool,
     /// Leading zero hexadecimal digits that a block's hash needs, 1 to 5.
     pub level: u8,
-    /// Expected attempts for a block: 16^level.
+    /// Expected attempts for the next block; 16^level if the level is fixed.
     pub difficulty: u64,
     /// Attempts a second while searching; 0 before the first block.
     pub attempts_per_second: u64,

@@ -1,6 +1,7 @@
 //! Blocks: a header of fixed width, a body of statements, and a seal that stands outside the hash.
 
 use crate::cbor::{self, CborError};
+use crate::difficulty::target;
 use crate::log::{self, Log};
 use crate::statement::{SignedStatement, StatementError, VerifiedStatement};
 use crate::{Genesis, KeyError, PublicKey, act};
@@ -12,7 +13,7 @@ use units::{AccountId, BlockHash, Digest, Height, LedgerId, Timestamp};
 /// The engine's 24 bytes at the header's end, for `pow`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Engine {
-    /// Expected number of attempts; level L is 16^L.
+    /// Expected number of attempts; a fixed level L is 16^L.
     pub difficulty: u64,
     /// Which of several searchers; 0 for one.
     pub extra_nonce: u64,
@@ -129,29 +130,6 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     field.copy_from_slice(head);
     *rest = tail;
     field
-}
-
-/// The largest hash, as a big-endian integer, that satisfies a difficulty: (2^256 - 1) / D, rounded down.
-/// A difficulty of 0 counts as 1.
-#[must_use]
-pub fn target(difficulty: u64) -> [u8; 32] {
-    let divisor = u128::from(difficulty.max(1));
-    let mut remainder = 0u128;
-    let mut quotient = [0; 32];
-    for limb in quotient.chunks_exact_mut(8) {
-        let dividend = (remainder << 64) | u128::from(u64::MAX);
-        remainder = dividend % divisor;
-        // The remainder is below the divisor, so each quotient fits one limb; the mask states it.
-        let [.., a, b, c, d, e, f, g, h] = (dividend / divisor).to_be_bytes();
-        limb.copy_from_slice(&[a, b, c, d, e, f, g, h]);
-    }
-    quotient
-}
-
-/// The difficulty of a mining level: 16^level.
-#[must_use]
-pub const fn difficulty_of_level(level: u8) -> u64 {
-    16u64.saturating_pow(level as u32)
 }
 
 /// A block as it travels and is stored: structure only.
@@ -296,7 +274,10 @@ impl Block {
     }
 
     /// Checks everything that needs no account: the header against its parent, the work, the seal, the log root and
-    /// every signature. `key_of` answers for accounts registered before this block.
+    /// every signature. `difficulty` is the one in force after the parent ([`State::next_difficulty`]); `key_of` answers
+    /// for accounts registered before this block.
+    ///
+    /// [`State::next_difficulty`]: crate::State::next_difficulty
     ///
     /// # Errors
     /// The first thing found wrong.
@@ -305,6 +286,7 @@ impl Block {
         genesis: &Genesis,
         parent: &Header,
         log: &Log,
+        difficulty: u64,
         key_of: &dyn Fn(&AccountId) -> Option<PublicKey>,
     ) -> Result<CheckedBlock, BlockError> {
         // A block of one's own never was bytes, so its bounds are looked at here too.
@@ -312,6 +294,7 @@ impl Block {
             return Err(BlockError::TooLarge);
         }
         check_header(&self.header, genesis, parent, self.statements.is_empty())?;
+        check_work(&self.header, difficulty)?;
         let proposer = key_of(&self.header.proposer).ok_or(BlockError::Proposer(self.header.proposer))?;
         let hash = self.header.hash();
         proposer.verify(&Self::sealed_bytes(&hash), &self.seal).map_err(BlockError::Seal)?;
@@ -345,7 +328,10 @@ fn check_header(header: &Header, genesis: &Genesis, parent: &Header, empty: bool
     if header.time <= parent.time || header.time.since(parent.time).ms() < distance_ms {
         return Err(BlockError::Time { time: header.time, distance_ms });
     }
-    let expected = difficulty_of_level(order.level);
+    Ok(())
+}
+
+fn check_work(header: &Header, expected: u64) -> Result<(), BlockError> {
     if header.engine.difficulty != expected {
         return Err(BlockError::Difficulty { found: header.engine.difficulty, expected });
     }

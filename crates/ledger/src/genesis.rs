@@ -1,6 +1,7 @@
 //! The genesis document: what all nodes of a ledger agree on before the first block. Its SHA-256 names the ledger.
 
 use crate::cbor::{self, CborError};
+use crate::difficulty::{BLOCK_TIME_MAX, BlockTime, HALF_LIFE_MAX};
 use crate::state::Terms;
 use crate::{KeyError, PublicKey};
 use minicbor::{Decode, Encode};
@@ -24,7 +25,7 @@ pub enum Surplus {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct OrderRules {
-    /// Leading zero hexadecimal digits of a block's hash, 1 to 5: difficulty 16^level.
+    /// Leading zero hexadecimal digits of a block's hash, 1 to 5: difficulty 16^level. With a block time, where it begins.
     #[n(1)]
     pub level: u8,
     /// Least distance of two blocks, so that easy levels do not flood.
@@ -36,6 +37,28 @@ pub struct OrderRules {
     /// How many blocks below the head the log key anchors; 0 with one node.
     #[n(4)]
     pub final_depth: u32,
+    /// The block time that the difficulty follows; without, the level stands.
+    #[n(5)]
+    pub block_time: Option<BlockTime>,
+}
+
+impl OrderRules {
+    fn check(&self) -> Result<(), GenesisError> {
+        if !(1..=5).contains(&self.level) {
+            return Err(GenesisError::Level(self.level));
+        }
+        let Some(BlockTime { target, half_life }) = self.block_time else { return Ok(()) };
+        // An idle ledger keeps the block time with empty blocks; if they had to wait longer, it would fall behind its
+        // schedule and make up for it in a flood of easy blocks.
+        let above = self.block_interval_min.max(self.empty_block_after);
+        if target <= above || target > BLOCK_TIME_MAX {
+            return Err(GenesisError::BlockTime { target, above });
+        }
+        if half_life < target || half_life > HALF_LIFE_MAX {
+            return Err(GenesisError::HalfLife(half_life));
+        }
+        Ok(())
+    }
 }
 
 /// Rewards and fees, in energy, out of a monthly budget.
@@ -149,6 +172,17 @@ pub enum GenesisError {
     /// A level outside 1 to 5.
     #[error("mining level {0}; it must be 1 to 5")]
     Level(u8),
+    /// A block time that no difficulty could keep.
+    #[error("a block time of {} ms; it must be above {} ms, the least distance of blocks (empty ones too), and at most a day", .target.ms(), .above.ms())]
+    BlockTime {
+        /// The block time.
+        target: Millis,
+        /// What it must be above.
+        above: Millis,
+    },
+    /// A half-life below the block time or above a year.
+    #[error("a half-life of {} ms; it must be at least the block time and at most a year", .0.ms())]
+    HalfLife(Millis),
     /// Larger than a genesis document may be.
     #[error("{0} bytes; a genesis document has at most {max}", max = Genesis::BYTES_MAX)]
     TooLarge(usize),
@@ -204,9 +238,7 @@ impl Genesis {
         if self.month_at(self.created).is_none() {
             return Err(GenesisError::Created);
         }
-        if !(1..=5).contains(&self.order.level) {
-            return Err(GenesisError::Level(self.order.level));
-        }
+        self.order.check()?;
         let RewardRules { by_level, monthly_budget, transfer_fee } = &self.rewards;
         if by_level.iter().chain([monthly_budget, transfer_fee]).any(|amount| *amount > Terms::TERM_MAX) {
             return Err(GenesisError::Amount);

@@ -14,6 +14,7 @@ mod block;
 pub mod bundle;
 pub mod cbor;
 mod checkpoint;
+mod difficulty;
 mod genesis;
 mod key;
 pub mod log;
@@ -26,8 +27,11 @@ mod terms;
 pub mod verify;
 
 pub use act::Act;
-pub use block::{Block, BlockError, CheckedBlock, Engine, Header, difficulty_of_level, target};
+pub use block::{Block, BlockError, CheckedBlock, Engine, Header};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use difficulty::{
+    BLOCK_TIME_MAX, BlockTime, DIFFICULTY_MAX, HALF_LIFE_MAX, difficulty_of_level, level_of_difficulty, target,
+};
 pub use genesis::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, Surplus};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use receipt::{

@@ -65,7 +65,13 @@ impl Auditor {
     fn apply(&mut self, bytes: &[u8]) -> Result<CheckedBlock, String> {
         let block = Block::from_bytes(bytes).map_err(|error| error.to_string())?;
         let key_of = |account: &AccountId| self.state.key_of(account);
-        let block = block.check(self.state.genesis(), self.state.head(), self.state.log(), &key_of);
+        let block = block.check(
+            self.state.genesis(),
+            self.state.head(),
+            self.state.log(),
+            self.state.next_difficulty(),
+            &key_of,
+        );
         let block = block.map_err(|error| error.to_string())?;
         self.state.apply(&block).map_err(|error| error.to_string())?;
         if self.state.root() == block.header().state_root { Ok(block) } else { Err("another state root".to_owned()) }

@@ -198,6 +198,7 @@ fn genesis(
             block_interval_min: Millis::from_seconds(random.between(1, 60)),
             empty_block_after: Millis::from_minutes(10),
             final_depth: u32::try_from(random.below(3)).unwrap_or_default(),
+            block_time: None,
         },
         rewards: RewardRules {
             by_level: [2, 4, 6, 8, 10].map(Energy::from_kwh),

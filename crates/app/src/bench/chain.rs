@@ -71,6 +71,7 @@ fn genesis() -> Result<Genesis, BenchError> {
             block_interval_min: Millis::from_ms(1),
             empty_block_after: Millis::from_ms(MONTHS * 30 * DAY.ms()),
             final_depth: 0,
+            block_time: None,
         },
         rewards: RewardRules { by_level: [Energy::ZERO; 5], monthly_budget: Energy::ZERO, transfer_fee: Energy::ZERO },
         public_readings: true,

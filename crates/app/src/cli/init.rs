@@ -4,12 +4,14 @@ use super::terminal::say;
 use super::{InitArgs, Trouble};
 use crate::clock::RealClock;
 use crate::community::{Community, Founding, KeyName, NO_REWARDS, REWARDS_OF_THE_PAPER, month_start};
-use ledger::{OrderRules, RewardRules, Surplus};
+use ledger::{BlockTime, OrderRules, RewardRules, Surplus};
 use std::process::ExitCode;
 use units::{Energy, Millis};
 
 /// An idle ledger shows once an hour that it lives.
 const EMPTY_BLOCK_AFTER: Millis = Millis::from_minutes(60);
+/// Half-life in blocks when none is named: the difficulty follows a change within two hundred blocks and trembles by 8 %.
+const HALF_LIFE_BLOCKS: u64 = 60;
 
 pub(super) fn init(args: InitArgs) -> Result<ExitCode, Trouble> {
     if args.voltage_min >= args.voltage_max {
@@ -27,6 +29,10 @@ fn founding(args: &InitArgs) -> Result<Founding, Trouble> {
     let of_directory = || args.dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let rewards =
         RewardRules { by_level: REWARDS_OF_THE_PAPER, monthly_budget: args.reward_budget, transfer_fee: Energy::ZERO };
+    let block_time = args.block_time.map(|target| {
+        let half_life = Millis::from_ms(target.ms().saturating_mul(HALF_LIFE_BLOCKS));
+        BlockTime { target, half_life: args.half_life.unwrap_or(half_life) }
+    });
     let first_month = args.first_month.map(|month| month_start(&args.time_zone, month)).transpose()?;
     Ok(Founding {
         name: args.name.clone().unwrap_or_else(of_directory),
@@ -38,9 +44,12 @@ fn founding(args: &InitArgs) -> Result<Founding, Trouble> {
         order: OrderRules {
             level: args.level,
             block_interval_min: args.block_interval,
-            empty_block_after: EMPTY_BLOCK_AFTER,
+            // The block time is kept while nothing happens too, with empty blocks; else a quiet night would be made up
+            // for with easy blocks in the morning.
+            empty_block_after: if block_time.is_some() { args.block_interval } else { EMPTY_BLOCK_AFTER },
             // With one node a block is final as soon as the log key has signed it.
             final_depth: 0,
+            block_time,
         },
         rewards: if args.classroom { rewards } else { NO_REWARDS },
         public_readings: args.public_readings,

@@ -144,6 +144,13 @@ struct InitArgs {
     /// Leading zero hexadecimal digits of a block's hash, 1 to 5; each one costs 16 times the work.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     level: u8,
+    /// Let the difficulty follow the hash power so that blocks, empty ones too, come this far apart; the level is then
+    /// where it begins.
+    #[arg(long, value_name = "TIME", value_parser = amount::span)]
+    block_time: Option<Millis>,
+    /// How far ahead of its block time a chain gets twice as hard [default: 60 block times]
+    #[arg(long, value_name = "TIME", value_parser = amount::span, requires = "block_time")]
+    half_life: Option<Millis>,
     /// First month that anything can be booked in [default: the present one]
     #[arg(long, value_name = "MONTH")]
     first_month: Option<Month>,

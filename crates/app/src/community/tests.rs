@@ -18,6 +18,7 @@ fn founding() -> Founding {
             block_interval_min: Millis::from_seconds(1),
             empty_block_after: Millis::from_minutes(60),
             final_depth: 0,
+            block_time: None,
         },
         rewards: NO_REWARDS,
         public_readings: false,

@@ -63,6 +63,7 @@ pub(super) fn found(dir: &Path, args: &Args) -> Result<(Community, Vec<Household
                 block_interval_min: Millis::from_seconds(30),
                 empty_block_after: Millis::from_minutes(4),
                 final_depth: 0,
+                block_time: None,
             },
             rewards: RewardRules {
                 by_level: REWARDS_OF_THE_PAPER,

@@ -55,6 +55,7 @@ pub(crate) fn genesis() -> Genesis {
             block_interval_min: Millis::ZERO,
             empty_block_after: Millis::from_minutes(60),
             final_depth: 0,
+            block_time: None,
         },
         rewards: RewardRules { by_level: [Energy::ZERO; 5], monthly_budget: Energy::ZERO, transfer_fee: Energy::ZERO },
         public_readings: true,

@@ -111,6 +111,9 @@ impl State {
         }
         self.first_open = undo.first_open;
         self.head = undo.head;
+        if self.head.height == Height::GENESIS {
+            self.first_block = None;
+        }
         self.log.truncate(undo.log_size);
     }
 
@@ -231,7 +234,7 @@ impl Draft<'_> {
 
     /// min(the level's reward, what is left of the month's budget), to the miner's account if it has sheets.
     fn pay_reward(&mut self) {
-        let (rules, level) = (&self.state.genesis.rewards, self.state.genesis.order.level);
+        let (rules, level) = (&self.state.genesis.rewards, self.state.next_level());
         let reward = rules.by_level.get(usize::from(level.saturating_sub(1))).copied().unwrap_or_default();
         let is_member =
             self.state.account(&self.beneficiary).is_some_and(|account| account.has(Role::Member, self.time));

@@ -17,6 +17,7 @@ pub use record::{
 };
 
 use crate::act::{CounterPair, Role};
+use crate::difficulty::{difficulty_of_level, level_of_difficulty};
 use crate::log::Log;
 use crate::smt::{SparseProof, SparseTree};
 use crate::{CheckedBlock, Genesis, GenesisError, Header, PublicKey, RuleViolation};
@@ -75,6 +76,8 @@ pub struct State {
     expiries: BTreeMap<Timestamp, Vec<StatementId>>,
     /// Every month before it is closed.
     first_open: Month,
+    /// Time of block 1, which the difficulty by time counts from; none before that block.
+    first_block: Option<Timestamp>,
 }
 
 impl State {
@@ -104,6 +107,7 @@ impl State {
             seen: BTreeSet::new(),
             expiries: BTreeMap::new(),
             first_open,
+            first_block: None,
         })
     }
 
@@ -134,6 +138,7 @@ impl State {
             self.log.append(*leaf);
         }
         self.head = header.clone();
+        self.first_block = self.first_block.or(Some(header.time));
         Ok(drafted)
     }
 
@@ -156,6 +161,24 @@ impl State {
     #[must_use]
     pub const fn log(&self) -> &Log {
         &self.log
+    }
+    /// The difficulty of the block that follows the head.
+    #[must_use]
+    pub fn next_difficulty(&self) -> u64 {
+        let order = &self.genesis.order;
+        let first = difficulty_of_level(order.level);
+        match (order.block_time, self.first_block) {
+            (Some(block_time), Some(anchor)) => {
+                let blocks = self.head.height.number().saturating_sub(1);
+                block_time.difficulty(first, blocks, self.head.time.since(anchor))
+            }
+            _ => first,
+        }
+    }
+    /// The level that the block after the head is paid for.
+    #[must_use]
+    pub fn next_level(&self) -> u8 {
+        level_of_difficulty(self.next_difficulty())
     }
     /// The state root.
     #[must_use]

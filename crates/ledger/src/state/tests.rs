@@ -30,6 +30,7 @@ fn state() -> State {
             block_interval_min: Millis::ZERO,
             empty_block_after: Millis::ZERO,
             final_depth: 0,
+            block_time: None,
         },
         rewards: RewardRules { by_level: amounts, monthly_budget: Energy::ZERO, transfer_fee: Energy::ZERO },
         public_readings: true,

@@ -82,7 +82,7 @@ impl<'a> LedgerExport<'a> {
             let wrong = |error: &dyn std::fmt::Display| format!("block {height}: {error}");
             let block = Block::from_bytes(bytes).map_err(|error| wrong(&error))?;
             let checked = block
-                .check(state.genesis(), state.head(), state.log(), &|id| state.key_of(id))
+                .check(state.genesis(), state.head(), state.log(), state.next_difficulty(), &|id| state.key_of(id))
                 .map_err(|error| wrong(&error))?;
             state.apply(&checked).map_err(|error| wrong(&error))?;
         }

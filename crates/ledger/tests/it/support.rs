@@ -7,7 +7,7 @@ use ledger::act::{Act, CounterPair, Readings, Register, RegisterKey, RegisterMet
 use ledger::state::{ApplyError, Drafted, RecordKey};
 use ledger::{
     Block, BlockError, CheckedBlock, Engine, Genesis, GenesisMiner, Header, OrderRules, Payload, RewardRules,
-    RuleViolation, SecretKey, SignedStatement, State, Surplus, VerifiedStatement, difficulty_of_level, log, target,
+    RuleViolation, SecretKey, SignedStatement, State, Surplus, VerifiedStatement, log, target,
 };
 use sha2::{Digest as _, Sha256};
 use units::{AccountId, BindingId, Digest, Energy, MeterId, Millis, Month, Timestamp, Voltage};
@@ -75,6 +75,7 @@ pub(crate) fn genesis() -> Genesis {
             block_interval_min: Millis::from_ms(1),
             empty_block_after: Millis::from_ms(10),
             final_depth: 0,
+            block_time: None,
         },
         rewards: RewardRules {
             by_level: [2, 4, 6, 8, 10].map(Energy::from_kwh),
@@ -172,6 +173,7 @@ pub(crate) fn propose(state: &mut State, time: Timestamp, statements: &[Verified
     let statements: Vec<SignedStatement> = statements.iter().map(|statement| statement.signed().clone()).collect();
     let leaves: Vec<Digest> = statements.iter().map(|statement| log::leaf_hash(statement.leaf())).collect();
     let (log_size, log_root) = state.log().extended(&leaves);
+    let difficulty = state.next_difficulty();
     let header = Header {
         version: Genesis::VERSION,
         ledger: state.ledger(),
@@ -182,7 +184,7 @@ pub(crate) fn propose(state: &mut State, time: Timestamp, statements: &[Verified
         log_root,
         state_root,
         proposer: account(MINER),
-        engine: Engine { difficulty: difficulty_of_level(1), extra_nonce: 0, nonce: 0 },
+        engine: Engine { difficulty, extra_nonce: 0, nonce: 0 },
     };
     seal(header, statements, &key(MINER))
 }
@@ -201,7 +203,7 @@ pub(crate) fn seal(mut header: Header, statements: Vec<SignedStatement>, key: &S
 pub(crate) fn check(state: &State, bytes: &[u8]) -> Result<CheckedBlock, BlockError> {
     let block = Block::from_bytes(bytes)?;
     assert_eq!(block.to_bytes(), bytes);
-    block.check(state.genesis(), state.head(), state.log(), &|id| state.key_of(id))
+    block.check(state.genesis(), state.head(), state.log(), state.next_difficulty(), &|id| state.key_of(id))
 }
 
 /// The whole way of a block that must pass the check.

@@ -4,7 +4,7 @@ use super::{Committed, Node, Output, TemplateId};
 use crate::record::Record;
 use api::Event;
 use ledger::state::Drafted;
-use ledger::{Block, Engine, Genesis, Header, RuleViolation, SecretKey, SignedStatement, difficulty_of_level, log};
+use ledger::{Block, Engine, Genesis, Header, RuleViolation, SecretKey, SignedStatement, log};
 use units::{Digest, Millis, StatementId, Timestamp};
 
 /// A block that lacks only its nonce and its seal.
@@ -140,7 +140,7 @@ impl Node {
             log_root,
             state_root: selection.state_root,
             proposer: miner.account(),
-            engine: Engine { difficulty: difficulty_of_level(self.config.genesis.order.level), ..Engine::default() },
+            engine: Engine { difficulty: self.state.next_difficulty(), ..Engine::default() },
         };
         self.templates += 1;
         self.requested = false;

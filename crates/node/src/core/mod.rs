@@ -245,7 +245,8 @@ impl Node {
     fn commit(&mut self, bytes: &[u8]) -> Result<Committed, ChainError> {
         let block = Block::from_bytes(bytes)?;
         let key_of = |account: &AccountId| self.state.key_of(account);
-        let block = block.check(self.state.genesis(), self.state.head(), self.state.log(), &key_of)?;
+        let difficulty = self.state.next_difficulty();
+        let block = block.check(self.state.genesis(), self.state.head(), self.state.log(), difficulty, &key_of)?;
         let header = block.header().clone();
         let first_log_index = self.state.log().size();
         let month = self.state.genesis().month_at(header.time);

@@ -15,10 +15,7 @@ use ledger::attachment::Attachment;
 use ledger::bundle::{BillBundle, Source};
 use ledger::state::{Entry, MonthStatus};
 use ledger::verify::LedgerExport;
-use ledger::{
-    Block, Header, RuleViolation, SecretKey, SignedStatement, TransparentStatement, bill, difficulty_of_level,
-    issue_receipt,
-};
+use ledger::{Block, Header, RuleViolation, SecretKey, SignedStatement, TransparentStatement, bill, issue_receipt};
 use std::cell::RefCell;
 use std::sync::Arc;
 use units::{AccountId, BlockHash, Height, MeterId, Month, StatementId, Timestamp};
@@ -47,8 +44,8 @@ impl Shell {
                 miner: self.node.is_miner(),
                 automatic: self.node.is_automatic(),
                 searching: self.node.searching().is_some(),
-                level: genesis.order.level,
-                difficulty: difficulty_of_level(genesis.order.level),
+                level: state.next_level(),
+                difficulty: state.next_difficulty(),
                 attempts_per_second: self.attempts_per_second(),
                 attempts: mining.attempts,
                 blocks: mining.blocks,

@@ -20,7 +20,7 @@ fn a_mined_block_checks_on_another_state() {
     let block = Block::from_bytes(&bytes.unwrap()).unwrap();
     assert!(block.header.hash().to_string().starts_with('0'));
     let key_of = |account: &_| state.key_of(account);
-    let checked = block.check(state.genesis(), state.head(), state.log(), &key_of).unwrap();
+    let checked = block.check(state.genesis(), state.head(), state.log(), state.next_difficulty(), &key_of).unwrap();
     state.apply(&checked).unwrap();
     assert_eq!(state.root(), machine.node.state().root());
 }

@@ -65,6 +65,7 @@ impl Community {
                 block_interval_min: Millis::from_seconds(60),
                 empty_block_after: Millis::from_minutes(600),
                 final_depth: 0,
+                block_time: None,
             },
             rewards: RewardRules {
                 by_level: [kwh(2), kwh(4), kwh(6), kwh(8), kwh(10)],

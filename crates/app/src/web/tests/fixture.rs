@@ -253,6 +253,7 @@ fn genesis(keys: &Keys, public_readings: bool) -> Genesis {
             block_interval_min: Millis::from_seconds(10),
             empty_block_after: Millis::from_minutes(600),
             final_depth: 0,
+            block_time: None,
         },
         rewards: RewardRules {
             by_level: [kwh(2), kwh(4), kwh(6), kwh(8), kwh(10)],

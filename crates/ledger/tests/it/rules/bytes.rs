@@ -3,7 +3,8 @@
 use super::{EMPTY_NOTE, noon, readings, remark, transfer};
 use crate::foreign::Shelf;
 use crate::support::{
-    MINER, OPERATOR, account, apply, at, check, community, genesis, key, month, payload, propose, register, seal, sign,
+    DAY_MS, MINER, OPERATOR, account, apply, at, check, community, genesis, key, month, payload, propose, register,
+    seal, sign,
 };
 use ledger::act::{Act, Bill, Event, EventKind, Note, Readings, Role};
 use ledger::cbor::CborError;
@@ -306,7 +307,10 @@ fn blocks_of_another_form_are_refused() {
     assert_eq!(Block::from_bytes(&short_seal), Err(BlockError::FieldLength));
     let many = Block { statements: vec![some.signed().clone(); Block::STATEMENTS_MAX + 1], ..block.clone() };
     assert_eq!(Block::from_bytes(&many.to_bytes()), Err(BlockError::TooLarge));
-    assert_eq!(many.check(state.genesis(), state.head(), state.log(), &|_| None), Err(BlockError::TooLarge));
+    assert_eq!(
+        many.check(state.genesis(), state.head(), state.log(), state.next_difficulty(), &|_| None),
+        Err(BlockError::TooLarge)
+    );
 
     let mut not_a_statement = bytes;
     let leaf = not_a_statement.windows(2).position(|pair| pair == [0xd2, 0x84]).unwrap();
@@ -404,6 +408,20 @@ fn genesis_documents_that_no_ledger_can_keep_are_refused() {
     assert_eq!(refused(|genesis| genesis.created = Timestamp::from_ms(0)), GenesisError::Created);
     assert_eq!(refused(|genesis| genesis.order.level = 0), GenesisError::Level(0));
     assert_eq!(refused(|genesis| genesis.order.level = 6), GenesisError::Level(6));
+    // The least distances are 1 ms, and 10 ms for an empty block.
+    let ms = Millis::from_ms;
+    let (above, day) = (ms(10), ms(DAY_MS));
+    let timed = |target, half_life| Some(ledger::BlockTime { target, half_life });
+    for target in [ms(0), above, ms(DAY_MS + 1)] {
+        let mut genesis = genesis();
+        genesis.order.block_time = timed(target, day);
+        assert_eq!(genesis.check(), Err(GenesisError::BlockTime { target, above }));
+    }
+    for half_life in [ms(0), ms(10), ms(366 * DAY_MS)] {
+        let mut genesis = genesis();
+        genesis.order.block_time = timed(ms(11), half_life);
+        assert_eq!(genesis.check(), Err(GenesisError::HalfLife(half_life)));
+    }
     assert_eq!(
         refused(|genesis| genesis.operator = PublicKey::Ed25519([0; 32])),
         GenesisError::Key("operator's", weak.check().unwrap_err())
