@@ -379,7 +379,7 @@ fn genesis(founding: &Founding, keys: &[SecretKey; 5]) -> Result<Genesis, Commun
         version: Genesis::VERSION,
         name: founding.name,
         created: founding.created,
-        operator,
+        operator: operator.clone(),
         log_key: log,
         receipt_keys: vec![receipt],
         miners: vec![GenesisMiner { key: miner, beneficiary: operator.account() }],

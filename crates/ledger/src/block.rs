@@ -351,12 +351,12 @@ fn verify_all(
     let mut verified = Vec::with_capacity(statements.len());
     for (index, statement) in statements.into_iter().enumerate() {
         let signer = statement.signer();
-        let key = registered.get(&signer).copied().or_else(|| key_of(&signer));
+        let key = registered.get(&signer).cloned().or_else(|| key_of(&signer));
         let key = key.ok_or(BlockError::UnknownSigner { index, signer })?;
         let statement = statement.verify(&key).map_err(|error| BlockError::Statement { index, error })?;
         for act in &statement.payload().acts {
             if let act::Act::Register(act::Register::Key(register)) = act {
-                registered.insert(register.key.account(), register.key);
+                registered.insert(register.key.account(), register.key.clone());
             }
         }
         verified.push(statement);

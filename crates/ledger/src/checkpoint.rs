@@ -100,7 +100,7 @@ impl Checkpoint {
     /// [`CheckpointError::KeyKind`] unless the key is Ed25519.
     pub fn sign(&self, log_key: &SecretKey) -> Result<String, CheckpointError> {
         let key_id = self.key_id(&log_key.public())?;
-        Ok(self.note(&key_id, &log_key.sign(self.text().as_bytes())))
+        Ok(self.note(&key_id, &log_key.sign_short(self.text().as_bytes())?))
     }
 
     /// Reads a note and checks its signature.

@@ -160,9 +160,12 @@ pub enum GenesisError {
     /// Of another protocol version.
     #[error("protocol version {0}; this program knows version {known}", known = Genesis::VERSION)]
     Version(u32),
-    /// A key in it is unusable or of the wrong kind.
+    /// A key in it is unusable, or weak on a ledger that is not for teaching.
     #[error("the {0} key: {1}")]
     Key(&'static str, KeyError),
+    /// A key of a kind that its place does not allow.
+    #[error("the {0} key is of another kind: log keys are Ed25519, receipt keys P-256, miners' keys either")]
+    KeyKind(&'static str),
     /// Month starts that do not rise, or are fewer than two or more than a hundred years.
     #[error("month starts must rise, and be 2 to {max}", max = Genesis::MONTH_STARTS_MAX)]
     MonthStarts,
@@ -247,18 +250,22 @@ impl Genesis {
     }
 
     fn check_keys(&self) -> Result<(), GenesisError> {
-        let named = [("operator's", self.operator), ("log", self.log_key)];
-        let receipts = self.receipt_keys.iter().map(|key| ("receipt", *key));
-        let miners = self.miners.iter().map(|miner| ("miner's", miner.key));
+        let named = [("operator's", &self.operator), ("log", &self.log_key)];
+        let receipts = self.receipt_keys.iter().map(|key| ("receipt", key));
+        let miners = self.miners.iter().map(|miner| ("miner's", &miner.key));
         for (name, key) in named.into_iter().chain(receipts).chain(miners) {
             key.check().map_err(|error| GenesisError::Key(name, error))?;
+            if key.is_weak() && !self.classroom {
+                return Err(GenesisError::Key(name, KeyError::WeakKey));
+            }
             let fits = match name {
                 "receipt" => matches!(key, PublicKey::P256(..)),
                 "log" => matches!(key, PublicKey::Ed25519(_)),
+                "miner's" => key.can_seal(),
                 _ => true,
             };
             if !fits {
-                return Err(GenesisError::Key(name, KeyError::InvalidKey));
+                return Err(GenesisError::KeyKind(name));
             }
         }
         let mut seen = BTreeSet::new();

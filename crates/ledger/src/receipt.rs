@@ -91,7 +91,7 @@ const PROOFS: i32 = 396;
 #[cbor(map)]
 struct ProtectedHeader {
     #[n(1)]
-    algorithm: i8,
+    algorithm: i16,
     #[n(4)]
     key_id: AccountId,
     #[n(395)]
@@ -162,7 +162,7 @@ impl<C> Decode<'_, C> for Receipt {
 
 impl Receipt {
     /// Signs a root, which stays detached.
-    fn issue(key: &SecretKey, proof: Proof, size: u64, root: &Digest) -> Vec<u8> {
+    fn issue(key: &SecretKey, proof: Proof, size: u64, root: &Digest) -> Result<Vec<u8>, KeyError> {
         let public = key.public();
         let protected = cbor::encode(&ProtectedHeader {
             algorithm: public.algorithm(),
@@ -170,8 +170,8 @@ impl Receipt {
             data_structure: RFC9162_SHA256,
             size,
         });
-        let signature = key.sign(&sig_structure(&protected, root.as_bytes())).to_vec();
-        cbor::encode(&Self { protected, proof, signature })
+        let signature = key.sign_short(&sig_structure(&protected, root.as_bytes()))?.to_vec();
+        Ok(cbor::encode(&Self { protected, proof, signature }))
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, ReceiptError> {
@@ -228,8 +228,16 @@ pub struct Growth {
 
 /// A receipt of inclusion: leaf `leaf_index` is in the log of `tree_size` leaves with this root, by this path.
 /// The key is a receipt key (P-256, because foreign verifiers know it).
-#[must_use]
-pub fn issue_receipt(key: &SecretKey, leaf_index: u64, tree_size: u64, path: &[Digest], root: &Digest) -> Vec<u8> {
+///
+/// # Errors
+/// [`KeyError::CannotSign`] for an RSA key.
+pub fn issue_receipt(
+    key: &SecretKey,
+    leaf_index: u64,
+    tree_size: u64,
+    path: &[Digest],
+    root: &Digest,
+) -> Result<Vec<u8>, KeyError> {
     let proof = ProofArray { first: tree_size, second: leaf_index, path: path.to_vec() };
     Receipt::issue(key, Proof::Inclusion(cbor::encode(&proof)), tree_size, root)
 }
@@ -250,8 +258,15 @@ pub fn verify_receipt(receipt: &[u8], leaf: &[u8], key: &PublicKey) -> Result<In
 }
 
 /// A receipt of consistency: the log of `growth.new_size` leaves with `new_root` begins with that of `growth.old_size`.
-#[must_use]
-pub fn issue_consistency_receipt(key: &SecretKey, growth: Growth, path: &[Digest], new_root: &Digest) -> Vec<u8> {
+///
+/// # Errors
+/// [`KeyError::CannotSign`] for an RSA key.
+pub fn issue_consistency_receipt(
+    key: &SecretKey,
+    growth: Growth,
+    path: &[Digest],
+    new_root: &Digest,
+) -> Result<Vec<u8>, KeyError> {
     let proof = ProofArray { first: growth.old_size, second: growth.new_size, path: path.to_vec() };
     Receipt::issue(key, Proof::Consistency(cbor::encode(&proof)), growth.new_size, new_root)
 }
@@ -395,7 +410,7 @@ impl TransparentStatement {
     }
 
     fn key_of(&self, account: AccountId) -> Result<PublicKey, ReceiptError> {
-        self.keys.iter().find(|key| key.account() == account).copied().ok_or(ReceiptError::UnknownKey(account))
+        self.keys.iter().find(|key| key.account() == account).cloned().ok_or(ReceiptError::UnknownKey(account))
     }
 }
 
@@ -420,7 +435,7 @@ mod tests {
 
     fn receipt(log: &Log, index: u64) -> Vec<u8> {
         let path = log.inclusion_path(index, log.size()).unwrap();
-        issue_receipt(&key(), index, log.size(), &path, &log.root())
+        issue_receipt(&key(), index, log.size(), &path, &log.root()).unwrap()
     }
 
     /// A statement as leaf `index` of a log of six.
@@ -479,7 +494,7 @@ mod tests {
         let (old, new) = (log_of(6), log_of(13));
         let path = new.consistency_path(6, 13).unwrap();
         let growth = Growth { old_size: 6, new_size: 13 };
-        let bytes = issue_consistency_receipt(&key(), growth, &path, &new.root());
+        let bytes = issue_consistency_receipt(&key(), growth, &path, &new.root()).unwrap();
         let verify = |old, new| verify_consistency_receipt(&bytes, old, new, &key().public());
         assert_eq!(verify(old.root(), new.root()), Ok(growth));
         assert_eq!(verify(new.root(), old.root()), Err(ReceiptError::Path));
@@ -512,7 +527,7 @@ mod tests {
         assert_eq!(without_key.check(), Err(ReceiptError::UnknownKey(key().account())));
         let mut with_idle_key = transparent(4);
         let idle = SecretKey::ed25519([11; 32]).public();
-        with_idle_key.keys.push(idle);
+        with_idle_key.keys.push(idle.clone());
         assert_eq!(with_idle_key.check(), Err(ReceiptError::IdleKey(idle.account())));
         let mut without_receipts = transparent(4);
         without_receipts.receipts.clear();
@@ -526,7 +541,7 @@ mod tests {
         let log = log_of(8);
         let path = log.inclusion_path(3, 8).unwrap();
         for (index, size, path) in [(3, 8, &path[1..]), (8, 8, &path[..]), (0, 1, &path[..])] {
-            let bytes = issue_receipt(&key(), index, size, path, &log.root());
+            let bytes = issue_receipt(&key(), index, size, path, &log.root()).unwrap();
             let outcome = verify_receipt(&bytes, &3u64.to_be_bytes(), &key().public());
             assert_eq!(outcome, Err(ReceiptError::Path));
         }

@@ -46,6 +46,12 @@ pub enum RuleViolation {
     /// The key is unusable.
     #[error("the key to be registered is unusable")]
     KeyInvalid,
+    /// RSA of 1024 bits on a ledger that is not for teaching.
+    #[error("an RSA key of 1024 bits is for a teaching ledger only; register one of 2048 bits or more, or Ed25519")]
+    WeakKey,
+    /// A miner's key whose signatures are longer than a block's seal.
+    #[error("a miner's key is Ed25519 or P-256, because a block's seal has 64 bytes")]
+    MinerKey,
     /// The account has the role already.
     #[error("{account} is already registered as {role:?}")]
     AlreadyRegistered {
@@ -220,6 +226,8 @@ impl RuleViolation {
             Self::MonthClosed(_) => "month_closed",
             Self::OperatorByGenesis => "operator_by_genesis",
             Self::KeyInvalid => "key_invalid",
+            Self::WeakKey => "weak_key",
+            Self::MinerKey => "miner_key",
             Self::AlreadyRegistered { .. } => "already_registered",
             Self::Beneficiary => "beneficiary",
             Self::MeterParty { .. } => "meter_party",

@@ -124,7 +124,7 @@ const CONTENT_TYPE: &str = "application/wattproof-statement+cbor";
 #[cbor(map)]
 struct ProtectedHeader {
     #[n(1)]
-    algorithm: i8,
+    algorithm: i16,
     #[n(3)]
     content_type: String,
     #[n(4)]
@@ -211,7 +211,7 @@ pub struct SignedStatement {
     bytes: Vec<u8>,
     id: StatementId,
     signer: AccountId,
-    algorithm: i8,
+    algorithm: i16,
     payload: Payload,
     to_be_signed: Vec<u8>,
     signature: Vec<u8>,
@@ -238,7 +238,7 @@ impl SignedStatement {
             claims: Claims { issuer: signer.to_string(), subject: subject(payload.ledger) },
         });
         let payload = cbor::encode(payload);
-        let signature = key.sign(&sig_structure(&protected, &payload)).to_vec();
+        let signature = key.sign(&sig_structure(&protected, &payload))?;
         Self::from_leaf(&cbor::encode(&CoseSign1 { protected, unprotected: NoHeader, payload, signature }))
     }
 

@@ -57,6 +57,7 @@ fn show(public: &PublicKey, secret_pem: Option<&str>, json: bool) {
         algorithm: match public {
             PublicKey::Ed25519(_) => "Ed25519",
             PublicKey::P256(..) => "P-256",
+            PublicKey::Rsa(_) => "RSA",
         },
         public_key: hex(&cbor::encode(public)),
         secret_pem,

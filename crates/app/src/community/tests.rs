@@ -51,9 +51,9 @@ fn thirty_years_of_months_begin_at_local_midnight() {
 fn a_founded_community_opens_with_its_keys_and_names() {
     let (_folder, mut community) = founded();
     let genesis = community.genesis().clone();
-    for (name, public) in [(KeyName::Operator, genesis.operator), (KeyName::Log, genesis.log_key)] {
+    for (name, public) in [(KeyName::Operator, &genesis.operator), (KeyName::Log, &genesis.log_key)] {
         let KeyFile { key, is_exposed } = community.key(name).unwrap();
-        assert_eq!((key.public(), is_exposed), (public, false));
+        assert_eq!((&key.public(), is_exposed), (public, false));
     }
     assert_eq!(community.key(KeyName::Receipt).unwrap().key.public(), genesis.receipt_keys[0]);
     let chen = AccountId::from_bytes([7; 32]);

@@ -207,7 +207,7 @@ fn outside(settings: &Settings, kind: EventKind, row: &Row) -> Option<Voltage> {
 
 /// A secret value of a place in a chain: the same after a crash, and nobody else can guess it.
 fn secret_digest(key: &SecretKey, purpose: &[u8], binding: BindingId, seq: u64) -> [u8; 32] {
-    let hash = Sha256::new_with_prefix(b"wattproof gateway ").chain_update(purpose).chain_update(key.seed());
+    let hash = Sha256::new_with_prefix(b"wattproof gateway ").chain_update(purpose).chain_update(key.secret_bytes());
     hash.chain_update(binding.as_bytes()).chain_update(seq.to_be_bytes()).finalize().into()
 }
 

@@ -221,7 +221,7 @@ impl State {
     /// An account's key.
     #[must_use]
     pub fn key_of(&self, id: &AccountId) -> Option<PublicKey> {
-        self.account(id).map(|account| account.key)
+        self.account(id).map(|account| account.key.clone())
     }
     /// A sheet.
     #[must_use]
@@ -298,12 +298,13 @@ impl State {
 
 /// The accounts that genesis knows. One key may be both operator and miner.
 fn founders(genesis: &Genesis) -> BTreeMap<AccountId, AccountRecord> {
-    let operator = (genesis.operator, Role::Operator, None);
-    let miners = genesis.miners.iter().map(|miner| (miner.key, Role::Miner, Some(miner.beneficiary)));
+    let operator = (genesis.operator.clone(), Role::Operator, None);
+    let miners = genesis.miners.iter().map(|miner| (miner.key.clone(), Role::Miner, Some(miner.beneficiary)));
     let mut accounts = BTreeMap::new();
     for (key, role, beneficiary) in [operator].into_iter().chain(miners) {
+        let id = key.account();
         let new = AccountRecord { key, roles: Vec::new(), beneficiary: None };
-        let account: &mut AccountRecord = accounts.entry(key.account()).or_insert(new);
+        let account: &mut AccountRecord = accounts.entry(id).or_insert(new);
         account.roles.push(RoleSince { role, from: genesis.created });
         account.beneficiary = account.beneficiary.or(beneficiary);
     }

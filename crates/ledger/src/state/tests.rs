@@ -9,7 +9,7 @@ const JULY: Month = Month::new(2026, 7).unwrap();
 
 fn state() -> State {
     let (operator, log_key) = (SecretKey::ed25519([1; 32]).public(), SecretKey::ed25519([2; 32]).public());
-    let miner = GenesisMiner { key: operator, beneficiary: operator.account() };
+    let miner = GenesisMiner { key: operator.clone(), beneficiary: operator.account() };
     let amounts = [Energy::ZERO; 5];
     State::new(Genesis {
         version: Genesis::VERSION,

@@ -83,7 +83,7 @@ fn signatures(
     signed: Vec<SignedStatement>,
 ) -> Result<Vec<VerifiedStatement>, String> {
     let known = bundle.keys.iter().chain([&genesis.operator]);
-    let keys: BTreeMap<AccountId, PublicKey> = known.map(|key| (key.account(), *key)).collect();
+    let keys: BTreeMap<AccountId, PublicKey> = known.map(|key| (key.account(), key.clone())).collect();
     if let Some(idle) = bundle.keys.iter().find(|key| !signed.iter().any(|one| one.signer() == key.account())) {
         return Err(format!("key of {} signed nothing here", idle.account()));
     }

@@ -188,7 +188,7 @@ fn edited_attachments_checkpoints_and_receipts_survive() {
         // Columns expand only to what they declare, and what is declared is bounded.
         Attachment::from_bytes(bytes).is_ok_and(|attachment| attachment.rows().is_ok())
     });
-    let log_key = community().genesis().log_key;
+    let log_key = community().genesis().log_key.clone();
     let note = file("checkpoint");
     fuzz(&note, 20_000, |bytes| {
         let open = std::str::from_utf8(bytes).ok().and_then(|text| Checkpoint::open(text, &log_key).ok());

@@ -110,7 +110,7 @@ pub(crate) fn transparent() -> (TransparentStatement, InclusionPlace) {
     }
     let place = InclusionPlace { index: 99, size: 1_000, root: log.root() };
     let path = log.inclusion_path(place.index, place.size).unwrap();
-    let receipt = issue_receipt(&node(), place.index, place.size, &path, &place.root);
+    let receipt = issue_receipt(&node(), place.index, place.size, &path, &place.root).unwrap();
     let mut keys = vec![member().public(), node().public()];
     keys.sort_by_key(PublicKey::account);
     (TransparentStatement { statement, receipts: vec![receipt], keys }, place)

@@ -13,7 +13,7 @@ use crate::support::{
 use ledger::act::{
     Act, Bill, Break, Contract, CounterPair, Note, Readings, Register, RegisterKey, RegisterMeter, Role, Transfer,
 };
-use ledger::{Genesis, Payload, PublicKey, State, VerifiedStatement, bill};
+use ledger::{Genesis, Payload, PublicKey, SecretKey, State, VerifiedStatement, bill};
 use std::collections::BTreeSet;
 use units::{AccountId, BindingId, Energy, LedgerId, Millis, Money, StatementId, Timestamp};
 
@@ -39,6 +39,10 @@ impl Case {
     fn of(name: &'static str, genesis: Genesis) -> Self {
         let (state, store) = foreign::community(genesis);
         Self { name, state, store, time: noon(), nonce: 100 }
+    }
+
+    fn not_for_teaching(name: &'static str) -> Self {
+        Self::of(name, Genesis { classroom: false, ..genesis() })
     }
 
     fn at(mut self, time: Timestamp) -> Self {
@@ -174,10 +178,13 @@ fn envelope_rules() -> Vec<&'static str> {
 fn register_rules() -> Vec<&'static str> {
     let case = Case::new;
     let new_key = || key("stranger").public();
+    let rsa = |bits| SecretKey::rsa(bits, [1; 32]).unwrap().public();
     vec![
         case("operator_by_genesis").refuses(OPERATOR, |_| register_key(new_key(), Role::Operator, None)),
         case("key_invalid").refuses(OPERATOR, |_| register_key(PublicKey::Ed25519([0; 32]), Role::Member, None)),
         case("key_invalid").refuses(OPERATOR, |_| register_key(PublicKey::P256([1; 32], [1; 32]), Role::Member, None)),
+        Case::not_for_teaching("weak_key").refuses(OPERATOR, |_| register_key(rsa(1024), Role::Member, None)),
+        case("miner_key").refuses(OPERATOR, |_| register_key(rsa(2048), Role::Miner, Some(account("chen")))),
         case("already_registered").refuses(OPERATOR, |_| register("chen", Role::Member)),
         case("beneficiary").refuses(OPERATOR, |_| register_key(new_key(), Role::Miner, None)),
         case("beneficiary").refuses(OPERATOR, |_| register_key(new_key(), Role::Miner, Some(account(GATEWAY)))),

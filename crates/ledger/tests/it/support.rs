@@ -195,7 +195,7 @@ pub(crate) fn seal(mut header: Header, statements: Vec<SignedStatement>, key: &S
     while *header.hash().as_bytes() > target {
         header.engine.nonce += 1;
     }
-    let seal = key.sign(&Block::sealed_bytes(&header.hash()));
+    let seal = key.sign_short(&Block::sealed_bytes(&header.hash())).unwrap();
     Block { header, statements, seal }
 }
 

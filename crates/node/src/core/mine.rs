@@ -167,7 +167,10 @@ impl Node {
         if !consensus::pow::satisfies(&header) {
             return;
         }
-        let seal = miner.sign(&Block::sealed_bytes(&header.hash()));
+        let seal = match miner.sign_short(&Block::sealed_bytes(&header.hash())) {
+            Ok(seal) => seal,
+            Err(error) => return outputs.push(Output::Halt(format!("the miner's key cannot seal: {error}"))),
+        };
         let bytes = Block { header, statements, seal }.to_bytes();
         match self.commit(&bytes) {
             Ok(committed) => {

@@ -60,7 +60,7 @@ impl Pool {
     }
     /// A key that a pooled statement registers.
     pub(super) fn key_of(&self, account: &AccountId) -> Option<PublicKey> {
-        self.keys.get(account).map(|(key, _)| *key)
+        self.keys.get(account).map(|(key, _)| key.clone())
     }
     /// The pooled statement that takes a place in a meter's chain.
     pub(super) fn at_sequence(&self, binding: BindingId, seq: u64) -> Option<StatementId> {
@@ -77,7 +77,7 @@ impl Pool {
         for act in &statement.payload().acts {
             match act {
                 Act::Register(Register::Key(register)) => {
-                    self.keys.entry(register.key.account()).or_insert((register.key, 0)).1 += 1;
+                    self.keys.entry(register.key.account()).or_insert((register.key.clone(), 0)).1 += 1;
                 }
                 Act::Readings(readings) => {
                     self.sequences.insert(sequence(readings), statement.id());

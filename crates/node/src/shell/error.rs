@@ -4,8 +4,8 @@ use crate::core::{RecoverError, Refusal};
 use crate::store::{FolderError, StoreError};
 use crate::tables::TablesError;
 use api::Problem;
-use ledger::RuleViolation;
 use ledger::bundle::BundleError;
+use ledger::{KeyError, RuleViolation};
 use units::StatementId;
 
 /// Why a node does not do what it is asked.
@@ -47,6 +47,9 @@ pub enum NodeError {
     /// The node has no receipt key.
     #[error("this node has no receipt key; ask one that has")]
     NoReceiptKey,
+    /// The receipt key cannot sign.
+    #[error("the receipt key: {0}")]
+    ReceiptKey(KeyError),
     /// The node has no miner's key.
     #[error("this node has no miner's key")]
     NotAMiner,
@@ -72,7 +75,7 @@ impl NodeError {
             Self::Bundle(_) => "no_bundle",
             Self::NotFound(_) => "not_found",
             Self::NotFinal(_) | Self::NothingFinal | Self::HeadNotFinal => "not_final",
-            Self::NoReceiptKey => "no_receipt_key",
+            Self::NoReceiptKey | Self::ReceiptKey(_) => "no_receipt_key",
             Self::NotAMiner => "not_a_miner",
             Self::Unavailable(_) => "unavailable",
             Self::Stopped(_) => "stopped",
@@ -87,7 +90,7 @@ impl NodeError {
             Self::Rule(_) => 422,
             Self::NotFound(_) | Self::Bundle(_) => 404,
             Self::NotFinal(_) | Self::NothingFinal | Self::HeadNotFinal => 409,
-            Self::NoReceiptKey | Self::NotAMiner => 501,
+            Self::NoReceiptKey | Self::ReceiptKey(_) | Self::NotAMiner => 501,
             Self::Unavailable(_) | Self::Stopped(_) => 503,
             Self::Folder(_) | Self::Store(_) | Self::Recover(_) | Self::Tables(_) | Self::Thread(_) => 500,
         };

@@ -188,7 +188,7 @@ impl Shell {
         let proof = self.proof(id)?.ok_or(NodeError::NotFinal(*id))?;
         let size = self.node.final_log_size();
         let root = self.node.state().log().root_at(size).ok_or(NodeError::NotFinal(*id))?;
-        let receipt = issue_receipt(&key, proof.log_index, size, &proof.path, &root);
+        let receipt = issue_receipt(&key, proof.log_index, size, &proof.path, &root).map_err(NodeError::ReceiptKey)?;
         let signer = self.node.state().key_of(&statement.signer());
         let mut keys: Vec<_> = signer.into_iter().chain([SecretKey::public(&key)]).collect();
         keys.sort_by_key(ledger::PublicKey::account);

@@ -10,6 +10,12 @@ impl Draft<'_> {
     pub(super) fn register_key(&mut self, register: &RegisterKey) -> Result<(), RuleViolation> {
         let (account, role) = (register.key.account(), register.role);
         register.key.check().map_err(|_| RuleViolation::KeyInvalid)?;
+        if register.key.is_weak() && !self.state.genesis.classroom {
+            return Err(RuleViolation::WeakKey);
+        }
+        if role == Role::Miner && !register.key.can_seal() {
+            return Err(RuleViolation::MinerKey);
+        }
         if role == Role::Operator {
             return Err(RuleViolation::OperatorByGenesis);
         }
@@ -17,7 +23,7 @@ impl Draft<'_> {
         if gains != (role == Role::Miner).then_some(true) {
             return Err(RuleViolation::Beneficiary);
         }
-        let new = AccountRecord { key: register.key, roles: Vec::new(), beneficiary: None };
+        let new = AccountRecord { key: register.key.clone(), roles: Vec::new(), beneficiary: None };
         let mut record = self.state.account(&account).cloned().unwrap_or(new);
         if record.roles.iter().any(|since| since.role == role) {
             return Err(RuleViolation::AlreadyRegistered { account, role });

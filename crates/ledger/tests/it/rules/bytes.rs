@@ -10,15 +10,15 @@ use ledger::act::{Act, Bill, Event, EventKind, Note, Readings, Role};
 use ledger::cbor::CborError;
 use ledger::state::ApplyError;
 use ledger::{
-    Block, BlockError, Genesis, GenesisError, GenesisMiner, KeyError, Payload, PublicKey, SignedStatement, State,
-    StatementError, VerifiedStatement,
+    Block, BlockError, Genesis, GenesisError, GenesisMiner, KeyError, Payload, PublicKey, SecretKey, SignedStatement,
+    State, StatementError, VerifiedStatement,
 };
 use minicbor::Encoder;
 use units::{AccountId, BlockHash, Digest, Energy, Height, LedgerId, Millis, Money, StatementId, Timestamp, Voltage};
 
 /// A COSE_Sign1 put together by hand, right unless it is changed.
 struct ByHand {
-    algorithm: i8,
+    algorithm: i16,
     content_type: &'static str,
     key_id: AccountId,
     issuer: String,
@@ -40,7 +40,7 @@ impl ByHand {
 
     fn protected(&self) -> Vec<u8> {
         let mut e = Encoder::new(Vec::new());
-        e.map(4).unwrap().u8(1).unwrap().i8(self.algorithm).unwrap();
+        e.map(4).unwrap().u8(1).unwrap().i16(self.algorithm).unwrap();
         e.u8(3).unwrap().str(self.content_type).unwrap().u8(4).unwrap().bytes(self.key_id.as_bytes()).unwrap();
         e.u8(15).unwrap().map(2).unwrap().u8(1).unwrap().str(&self.issuer).unwrap();
         e.u8(2).unwrap().str(&self.subject).unwrap();
@@ -61,7 +61,7 @@ fn leaf_of(protected: &[u8], unprotected: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut e = Encoder::new(Vec::new());
     e.array(4).unwrap().str("Signature1").unwrap().bytes(protected).unwrap();
     e.bytes(&[]).unwrap().bytes(payload).unwrap();
-    let signature = key("chen").sign(&e.into_writer());
+    let signature = key("chen").sign(&e.into_writer()).unwrap();
     let mut leaf = vec![0xd2, 0x84];
     for (item, bytes) in [(true, protected), (false, unprotected), (true, payload), (true, &signature)] {
         let mut e = Encoder::new(Vec::new());
@@ -426,9 +426,19 @@ fn genesis_documents_that_no_ledger_can_keep_are_refused() {
         refused(|genesis| genesis.operator = PublicKey::Ed25519([0; 32])),
         GenesisError::Key("operator's", weak.check().unwrap_err())
     );
-    let swapped = |name| GenesisError::Key(name, KeyError::InvalidKey);
-    assert_eq!(refused(|genesis| genesis.log_key = genesis.receipt_keys[0]), swapped("log"));
-    assert_eq!(refused(|genesis| genesis.receipt_keys[0] = genesis.log_key), swapped("receipt"));
+    let kind = GenesisError::KeyKind;
+    fn rsa() -> PublicKey {
+        SecretKey::rsa(1024, [1; 32]).unwrap().public()
+    }
+    assert_eq!(refused(|genesis| genesis.log_key = genesis.receipt_keys[0].clone()), kind("log"));
+    assert_eq!(refused(|genesis| genesis.receipt_keys[0] = genesis.log_key.clone()), kind("receipt"));
+    assert_eq!(refused(|genesis| genesis.miners[0].key = rsa()), kind("miner's"));
+    let serious = |genesis: &mut Genesis| {
+        genesis.operator = rsa();
+        genesis.classroom = false;
+    };
+    assert_eq!(refused(serious), GenesisError::Key("operator's", KeyError::WeakKey));
+    assert_eq!(Genesis { operator: rsa(), ..genesis() }.check(), Ok(()), "a ledger for teaching allows it");
     assert_eq!(
         refused(|genesis| genesis.miners.push(genesis.miners[0].clone())),
         GenesisError::MinerTwice(account(MINER))
