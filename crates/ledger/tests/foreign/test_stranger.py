@@ -7,11 +7,12 @@ Prints `N passed, 0 failed`; exit 1 when anything failed.
 """
 
 import sys
+import tomllib
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from stranger import block, cbor, keys, log, tree
+from stranger import block, cbor, frames, keys, log, tree
 from stranger.refusal import Refused
 
 MESSAGE = b"a message"
@@ -246,6 +247,28 @@ def difficulties():
         yield f"the level of {difficulty}", block.level_of(difficulty) == level
 
 
+def meters_frames():
+    """The examples in the models' tables, with a bit changed and without."""
+    for path in sorted(frames.PROFILES.glob("*.toml")):
+        for number, example in enumerate(tomllib.loads(path.read_text())["example"]):
+            exchanges = [[bytes.fromhex(one["request"]), bytes.fromhex(one["response"])] for one in example["exchange"]]
+            wanted = example["reading"]["energy_import_mwh"]
+            found = frames.counter(path.stem, [0, exchanges])
+            yield f"frame {number} of {path.stem}", found in (None, wanted)
+            request, response = exchanges[0]
+            changed = bytes([*response[:-1], response[-1] ^ 1])
+            if found is not None:
+                yield f"frame {number} of {path.stem} changed", not accepts(frames.counter, path.stem, [0, [[request, changed]]])
+    read = [path.stem for path in frames.PROFILES.glob("*.toml") if any(frames_read(path))]
+    yield "frames of two models are read", len(read) >= 2
+
+
+def frames_read(path):
+    for example in tomllib.loads(path.read_text())["example"]:
+        exchanges = [[bytes.fromhex(one["request"]), bytes.fromhex(one["response"])] for one in example["exchange"]]
+        yield frames.counter(path.stem, [0, exchanges]) is not None
+
+
 def numbers_in_notes():
     for text, good in [("AA==", True), ("AB==", False), ("AA=", False), ("A A==", False)]:
         yield f"base64 {text}", accepts(log.canonical_base64, text) == good
@@ -254,7 +277,7 @@ def numbers_in_notes():
 def main():
     groups = [
         encodings, ed25519_keys, ed25519_signatures, p256_signatures, rsa_signatures, cose_keys, logs,
-        state_trees, difficulties, numbers_in_notes,
+        state_trees, difficulties, meters_frames, numbers_in_notes,
     ]  # fmt: skip
     outcomes = [outcome for group in groups for outcome in group()]
     failed = [name for name, good in outcomes if not good]

@@ -12,11 +12,26 @@ use ledger::verify::{Kind, Layer, LedgerExport, Outcome, Report, Verdict, verify
 use ledger::{Checkpoint, Genesis, State, bill, cbor};
 use units::{Energy, Millis, Quantity, Reading};
 
-/// A meter model of this test: its answer is the counter in mWh, eight bytes.
+/// An answer of an IM1281B, whose fourth value is the counter in 0.1 Wh (see the profile in `crates/meter`).
+fn answer(counter: Energy) -> Exchange {
+    let tenths = u32::try_from(counter.mwh() / 100).unwrap().to_be_bytes();
+    let response = [&[1, 3, 32][..], &[0; 12], &tenths, &[0; 16]].concat();
+    Exchange { request: with_crc(vec![1, 3, 0, 0x48, 0, 8]), response: with_crc(response) }
+}
+
+/// CRC-16/MODBUS, low byte first.
+fn with_crc(mut bytes: Vec<u8>) -> Vec<u8> {
+    let step = |crc: u16| if crc & 1 == 1 { crc >> 1 ^ 0xa001 } else { crc >> 1 };
+    let crc = bytes.iter().fold(0xffff, |crc: u16, byte| (0..8).fold(crc ^ u16::from(*byte), |crc, _| step(crc)));
+    bytes.extend(crc.to_le_bytes());
+    bytes
+}
+
 fn read_frame(profile: &str, frame: &Frame) -> Result<Energy, String> {
     assert_eq!(profile, "im1281b");
-    let bytes: [u8; 8] = frame.exchanges[0].response.clone().try_into().map_err(|_| "eight bytes".to_owned())?;
-    Ok(Energy::from_mwh(u64::from_be_bytes(bytes)))
+    let response = &frame.exchanges[0].response;
+    let tenths: [u8; 4] = response.get(15..19).and_then(|bytes| bytes.try_into().ok()).ok_or("four bytes")?;
+    Ok(Energy::from_mwh(u64::from(u32::from_be_bytes(tenths)) * 100))
 }
 
 /// The next interval of Chen's meter with three readings, whose counters are given in kWh.
@@ -40,8 +55,7 @@ fn interval(state: &State, counters: [&str; 3], broken: Option<Break>) -> (Readi
         let mut reading = Reading::new();
         reading.insert(Quantity::EnergyImport, i64::try_from(mwh).unwrap());
         rows.push(Row { time, reading });
-        let exchange = Exchange { request: vec![1, 3], response: mwh.to_be_bytes().to_vec() };
-        frames.push(Frame { time, exchanges: vec![exchange] });
+        frames.push(Frame { time, exchanges: vec![answer(kwh(counter))] });
     }
     let attachment = Attachment::build([9; 32], &rows, &frames).unwrap();
     readings.count = Summary::of(&rows).count;

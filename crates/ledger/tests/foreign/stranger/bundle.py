@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from . import acts, bills, cbor, meters, tree
+from . import acts, bills, cbor, frames, meters, tree
 from .block import read_header
 from .export import names_header
 from .genesis import Genesis
@@ -26,7 +26,7 @@ def verify(data):
         with at(layer):
             getattr(bundle, "check_" + layer)()
     total = bundle.bill.body[5]
-    return f"a bill of {total} (1e-4), {len(bundle.statements)} statements, {len(bundle.frames)} frames"
+    return f"a bill of {total} (1e-4), {len(bundle.statements)} statements, {bundle.counters_read} counters read from frames"
 
 
 class Bundle:
@@ -175,7 +175,8 @@ class Bundle:
         return meters.Stretch(act.start, act.end, imported, exported, estimated)
 
     def check_frames(self):
-        """The frames stand in the tree that the interval commits to."""
+        """The frames stand in the tree that the interval commits to, and say its counters."""
+        self.counters_read = 0
         for statement, is_last, salt, frame, path in self.frames:
             readings = next((act for act in self.statement(statement).acts if isinstance(act, acts.Readings)), None)
             need(readings, "a frame of a statement without readings")
@@ -183,6 +184,10 @@ class Bundle:
             need(readings.count > 0, "a frame of an interval without readings")
             root = root_from_path(leaf_hash(salt + cbor.encode(frame)), index, readings.count, path)
             need(root == readings.frames, "a frame that was not signed")
+            said = frames.counter(self.record(BINDING, readings.binding).profile, frame)
+            stated = readings.imported.end if is_last else readings.imported.start
+            need(said in (None, stated), f"a frame says {said} mWh, its statement {stated} mWh")
+            self.counters_read += said is not None
 
     def check_arithmetic(self):
         for month in self.months:
