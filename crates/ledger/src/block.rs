@@ -2,8 +2,9 @@
 
 use crate::cbor::{self, CborError};
 use crate::difficulty::target;
-use crate::log::{self, Log};
-use crate::statement::{SignedStatement, StatementError, VerifiedStatement};
+use crate::jobs::{self, Jobs, OneByOne};
+use crate::log::Log;
+use crate::statement::{SignedStatement, StatementError, VerifiedStatement, thumbprint};
 use crate::{Genesis, KeyError, PublicKey, act};
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
@@ -228,6 +229,21 @@ pub enum BlockError {
     Seal(KeyError),
 }
 
+/// What a check of a block takes from whoever runs it: threads, and verdicts that it remembers.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// Who runs the signature checks.
+    pub jobs: &'a dyn Jobs,
+    /// Whether a statement, bit for bit (see [`SignedStatement::leaf_hash`]), is known to be signed with the key of that
+    /// thumbprint, so that its signature need not be checked again.
+    pub is_verified: &'a dyn Fn(&SignedStatement, &Digest) -> bool,
+}
+
+impl Means<'_> {
+    /// One thread and no memory.
+    pub const NONE: Self = Self { jobs: &OneByOne, is_verified: &|_, _| false };
+}
+
 impl Block {
     /// Statements in a block: bounds what a node holds while it checks one.
     pub const STATEMENTS_MAX: usize = 8_192;
@@ -244,11 +260,27 @@ impl Block {
         })
     }
 
+    /// Length of the wire form, without writing it.
+    #[must_use]
+    pub fn wire_bytes(&self) -> usize {
+        let string = |length: usize| cbor_head(length) + length;
+        let statements: usize = self.statements.iter().map(|statement| string(statement.leaf().len())).sum();
+        1 + string(Header::BYTES) + cbor_head(self.statements.len()) + statements + string(self.seal.len())
+    }
+
     /// Reads the wire form.
     ///
     /// # Errors
     /// When it is malformed or beyond the bounds.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BlockError> {
+        Self::from_bytes_by(bytes, &OneByOne)
+    }
+
+    /// Reads the wire form, its statements by several at once.
+    ///
+    /// # Errors
+    /// When it is malformed or beyond the bounds.
+    pub fn from_bytes_by(bytes: &[u8], jobs: &dyn Jobs) -> Result<Self, BlockError> {
         if bytes.len() > Self::BYTES_MAX {
             return Err(BlockError::TooLarge);
         }
@@ -257,12 +289,14 @@ impl Block {
             return Err(BlockError::TooLarge);
         }
         let header: [u8; Header::BYTES] = wire.header.try_into().map_err(|_| BlockError::FieldLength)?;
-        let statements = wire.statements.iter().enumerate().map(|(index, bytes)| {
-            SignedStatement::from_leaf(bytes).map_err(|error| BlockError::Statement { index, error })
-        });
+        let read = |index: usize| {
+            let statement = SignedStatement::from_leaf(&wire.statements[index]);
+            statement.map_err(|error| BlockError::Statement { index, error })
+        };
+        let statements = jobs::map(jobs, wire.statements.len(), &read);
         Ok(Self {
             header: Header::from_bytes(&header),
-            statements: statements.collect::<Result<_, _>>()?,
+            statements: statements.into_iter().collect::<Result<_, _>>()?,
             seal: wire.seal.try_into().map_err(|_| BlockError::FieldLength)?,
         })
     }
@@ -289,8 +323,24 @@ impl Block {
         difficulty: u64,
         key_of: &dyn Fn(&AccountId) -> Option<PublicKey>,
     ) -> Result<CheckedBlock, BlockError> {
+        self.check_by(genesis, parent, log, difficulty, key_of, Means::NONE)
+    }
+
+    /// As [`Block::check`], with means of one's own.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn check_by(
+        self,
+        genesis: &Genesis,
+        parent: &Header,
+        log: &Log,
+        difficulty: u64,
+        key_of: &dyn Fn(&AccountId) -> Option<PublicKey>,
+        means: Means<'_>,
+    ) -> Result<CheckedBlock, BlockError> {
         // A block of one's own never was bytes, so its bounds are looked at here too.
-        if self.statements.len() > Self::STATEMENTS_MAX || self.to_bytes().len() > Self::BYTES_MAX {
+        if self.statements.len() > Self::STATEMENTS_MAX || self.wire_bytes() > Self::BYTES_MAX {
             return Err(BlockError::TooLarge);
         }
         check_header(&self.header, genesis, parent, self.statements.is_empty())?;
@@ -299,12 +349,22 @@ impl Block {
         let hash = self.header.hash();
         proposer.verify(&Self::sealed_bytes(&hash), &self.seal).map_err(BlockError::Seal)?;
 
-        let leaves: Vec<Digest> = self.statements.iter().map(|statement| log::leaf_hash(statement.leaf())).collect();
+        let leaves: Vec<Digest> = self.statements.iter().map(SignedStatement::leaf_hash).collect();
         if log.extended(&leaves) != (self.header.log_size, self.header.log_root) {
             return Err(BlockError::LogRoot);
         }
-        let statements = verify_all(self.statements, key_of)?;
+        let statements = verify_all(self.statements, key_of, means)?;
         Ok(CheckedBlock { header: self.header, hash, statements, leaves, seal: self.seal })
+    }
+}
+
+/// Bytes of a CBOR head with an argument (RFC 8949 3); no length here needs more than 32 bits.
+const fn cbor_head(argument: usize) -> usize {
+    match argument {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        _ => 5,
     }
 }
 
@@ -342,26 +402,72 @@ fn check_work(header: &Header, expected: u64) -> Result<(), BlockError> {
     Ok(())
 }
 
-/// Verifies the statements in order; a key registered in one signs from the next on.
+/// The keys of a block's signers: for each statement which one is its signer's when its turn comes.
+struct SignerKeys {
+    /// With their thumbprints.
+    keys: Vec<(PublicKey, Digest)>,
+    of_statement: Vec<Option<usize>>,
+}
+
+impl SignerKeys {
+    /// A key registered in one statement signs from the next on. What the statements say is not yet verified; if one
+    /// before is forged, the block is refused whatever its key does here.
+    fn of(statements: &[SignedStatement], key_of: &dyn Fn(&AccountId) -> Option<PublicKey>) -> Self {
+        let mut keys = Vec::new();
+        let mut present: BTreeMap<AccountId, Option<usize>> = BTreeMap::new();
+        let mut of_statement = Vec::with_capacity(statements.len());
+        let mut add = |key: PublicKey| {
+            let thumbprint = thumbprint(&key);
+            keys.push((key, thumbprint));
+            keys.len() - 1
+        };
+        for statement in statements {
+            let signer = statement.signer();
+            of_statement.push(*present.entry(signer).or_insert_with(|| key_of(&signer).map(&mut add)));
+            for act in &statement.payload().acts {
+                if let act::Act::Register(act::Register::Key(register)) = act {
+                    let account = register.key.account();
+                    let known = present.entry(account).or_insert_with(|| key_of(&account).map(&mut add));
+                    // Whoever has a key already keeps it; registering another role is no change of key.
+                    if known.is_none() {
+                        *known = Some(add(register.key.clone()));
+                    }
+                }
+            }
+        }
+        Self { keys, of_statement }
+    }
+
+    fn of_statement(&self, index: usize) -> Option<&(PublicKey, Digest)> {
+        self.keys.get((*self.of_statement.get(index)?)?)
+    }
+}
+
+/// Verifies the statements; the first that is wrong, in their order, is the error.
 fn verify_all(
     statements: Vec<SignedStatement>,
     key_of: &dyn Fn(&AccountId) -> Option<PublicKey>,
+    means: Means<'_>,
 ) -> Result<Vec<VerifiedStatement>, BlockError> {
-    let mut registered: BTreeMap<AccountId, PublicKey> = BTreeMap::new();
-    let mut verified = Vec::with_capacity(statements.len());
-    for (index, statement) in statements.into_iter().enumerate() {
-        let signer = statement.signer();
-        let key = registered.get(&signer).cloned().or_else(|| key_of(&signer));
-        let key = key.ok_or(BlockError::UnknownSigner { index, signer })?;
-        let statement = statement.verify(&key).map_err(|error| BlockError::Statement { index, error })?;
-        for act in &statement.payload().acts {
-            if let act::Act::Register(act::Register::Key(register)) = act {
-                registered.insert(register.key.account(), register.key.clone());
-            }
-        }
-        verified.push(statement);
-    }
-    Ok(verified)
+    let keys = SignerKeys::of(&statements, key_of);
+    let is_remembered = |index: &usize| {
+        keys.of_statement(*index).is_some_and(|(_, thumbprint)| (means.is_verified)(&statements[*index], thumbprint))
+    };
+    let unknown: Vec<usize> = (0..statements.len()).filter(|index| !is_remembered(index)).collect();
+    let check = |position: usize| {
+        let index = unknown[position];
+        let statement = &statements[index];
+        let unknown_signer = BlockError::UnknownSigner { index, signer: statement.signer() };
+        let (key, _) = keys.of_statement(index).ok_or(unknown_signer)?;
+        statement.check_signature(key).map_err(|error| BlockError::Statement { index, error })
+    };
+    jobs::map(means.jobs, unknown.len(), &check).into_iter().collect::<Result<(), _>>()?;
+    let verified = statements.into_iter().zip(0..).filter_map(|(statement, index)| {
+        // Every statement has a key here: those without one were refused above.
+        let (_, thumbprint) = keys.of_statement(index)?;
+        Some(statement.verified_with(*thumbprint))
+    });
+    Ok(verified.collect())
 }
 
 /// A block whose header, work, seal, log root and signatures are right. Only such are applied.

@@ -16,6 +16,7 @@ pub mod cbor;
 mod checkpoint;
 mod difficulty;
 mod genesis;
+mod jobs;
 mod key;
 pub mod log;
 mod receipt;
@@ -27,12 +28,13 @@ mod terms;
 pub mod verify;
 
 pub use act::Act;
-pub use block::{Block, BlockError, CheckedBlock, Engine, Header};
+pub use block::{Block, BlockError, CheckedBlock, Engine, Header, Means};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use difficulty::{
     BLOCK_TIME_MAX, BlockTime, DIFFICULTY_MAX, HALF_LIFE_MAX, difficulty_of_level, level_of_difficulty, target,
 };
 pub use genesis::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, Surplus};
+pub use jobs::{Jobs, OneByOne};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use receipt::{
     Growth, InclusionPlace, RECEIPT_BYTES_MAX, ReceiptError, TransparentStatement, issue_consistency_receipt,

@@ -10,6 +10,9 @@ pub enum RuleViolation {
     /// Made for another ledger.
     #[error("the statement is for another ledger; sign it for this one")]
     WrongLedger,
+    /// Verified with a key that is not the signer's present one.
+    #[error("the statement is signed with a key that is not {0}'s present one; sign it again with that one")]
+    WrongKey(AccountId),
     /// Already in the ledger.
     #[error("statement {0} is already in the ledger")]
     Duplicate(StatementId),
@@ -217,6 +220,7 @@ impl RuleViolation {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::WrongLedger => "wrong_ledger",
+            Self::WrongKey(_) => "wrong_key",
             Self::Duplicate(_) => "duplicate",
             Self::Expired(_) => "expired",
             Self::IssuedInFuture => "issued_in_future",

@@ -9,6 +9,7 @@
 
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use units::Digest;
 
@@ -103,6 +104,33 @@ impl Node {
         }
     }
 
+    /// Many changes at once, sorted by key and each key once, so that every inner node on the way is hashed once.
+    fn update(self, depth: usize, changes: &[(Digest, Option<Digest>)]) -> Self {
+        match (changes, self) {
+            ([], node) => node,
+            ([(key, Some(value))], node) => node.insert(depth, *key, *value),
+            ([(key, None)], node) => node.remove(depth, key),
+            (_, Self::Leaf { key, value, .. }) => {
+                let mut changes = changes.to_vec();
+                // A change of the leaf's own key replaces it.
+                if let Err(place) = changes.binary_search_by_key(&key, |(key, _)| *key) {
+                    changes.insert(place, (key, Some(value)));
+                }
+                Self::Empty.update(depth, &changes)
+            }
+            (_, Self::Empty) => Self::update_children(Arc::new([Self::Empty, Self::Empty]), depth, changes),
+            (_, Self::Inner { children, .. }) => Self::update_children(children, depth, changes),
+        }
+    }
+
+    fn update_children(mut children: Arc<[Self; 2]>, depth: usize, changes: &[(Digest, Option<Digest>)]) -> Self {
+        let (left, right) = changes.split_at(changes.partition_point(|(key, _)| !goes_right(key, depth)));
+        for (child, changes) in Arc::make_mut(&mut children).iter_mut().zip([left, right]) {
+            *child = std::mem::replace(child, Self::Empty).update(depth + 1, changes);
+        }
+        Self::join(children)
+    }
+
     fn change_child(
         mut children: Arc<[Self; 2]>,
         depth: usize,
@@ -148,6 +176,12 @@ impl SparseTree {
     /// Takes a record away; nothing happens when there is none.
     pub fn remove(&mut self, key: &Digest) {
         self.root = std::mem::replace(&mut self.root, Node::Empty).remove(0, key);
+    }
+
+    /// Puts records, and takes away those whose value is `None`.
+    pub fn update(&mut self, changes: BTreeMap<Digest, Option<Digest>>) {
+        let changes: Vec<_> = changes.into_iter().collect();
+        self.root = std::mem::replace(&mut self.root, Node::Empty).update(0, &changes);
     }
 
     /// The value of a key.
@@ -224,7 +258,6 @@ mod tests {
     use super::*;
     use crate::cbor;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     /// The root by its definition, from the set of records.
     fn root_by_definition(records: &[(Digest, Digest)], depth: usize) -> Digest {
@@ -271,6 +304,29 @@ mod tests {
             let mut backwards = SparseTree::new();
             records.iter().rev().for_each(|(key, value)| backwards.insert(*key, *value));
             prop_assert_eq!(backwards.root(), tree.root());
+        }
+
+        #[test]
+        fn many_changes_at_once_give_what_one_after_the_other_does(
+            before in proptest::collection::btree_map(key(), any::<u8>(), 0..40),
+            changes in proptest::collection::btree_map(key(), proptest::option::weighted(0.6, any::<u8>()), 0..40),
+        ) {
+            let mut tree = SparseTree::new();
+            before.iter().for_each(|(key, value)| tree.insert(*key, digest(*value)));
+            let (kept, mut at_once) = (tree.root(), tree.clone());
+            at_once.update(changes.iter().map(|(key, value)| (*key, value.map(digest))).collect());
+            prop_assert_eq!(tree.root(), kept);
+            for (key, value) in &changes {
+                match value {
+                    Some(value) => tree.insert(*key, digest(*value)),
+                    None => tree.remove(key),
+                }
+            }
+            prop_assert_eq!(at_once.root(), tree.root());
+            for key in before.keys().chain(changes.keys()) {
+                prop_assert_eq!(at_once.get(key), tree.get(key));
+                prop_assert!(at_once.proof(key).verify(key, tree.get(key).as_ref(), &tree.root()));
+            }
         }
 
         #[test]

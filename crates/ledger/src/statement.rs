@@ -5,10 +5,11 @@ extern crate alloc;
 
 use crate::act::{Act, Bill, Note, Readings};
 use crate::cbor::{self, CborError};
-use crate::{KeyError, PublicKey, SecretKey};
+use crate::{KeyError, PublicKey, SecretKey, log};
 use minicbor::{Decode, Encode, Encoder, decode, encode};
 use sha2::{Digest as _, Sha256};
-use units::{AccountId, LedgerId, Millis, StatementId, Timestamp};
+use std::sync::Arc;
+use units::{AccountId, Digest, LedgerId, Millis, StatementId, Timestamp};
 
 /// What is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -105,9 +106,6 @@ pub enum StatementError {
     /// A list or a text in an act is longer than its kind allows.
     #[error("a list or text in `{0}` is too long")]
     ListTooLong(&'static str),
-    /// The key is not the signer's.
-    #[error("the key given is not that of the signer {0}")]
-    WrongKey(AccountId),
     /// The algorithm in the header is not the key's.
     #[error("the header names an algorithm that is not the key's")]
     WrongAlgorithm,
@@ -205,10 +203,14 @@ pub(crate) fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A statement whose structure is right. Whether its signature is, nobody has looked yet.
+/// A statement whose structure is right. Whether its signature is, nobody has looked yet. A clone shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedStatement {
+pub struct SignedStatement(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
     bytes: Vec<u8>,
+    leaf_hash: Digest,
     id: StatementId,
     signer: AccountId,
     algorithm: i16,
@@ -225,12 +227,19 @@ impl SignedStatement {
     /// Unprotected header label of the attachment in a submission; from COSE's private-use range (RFC 9052 11.1).
     pub const ATTACHMENT_LABEL: i32 = -70_001;
 
-    /// Signs a payload.
+    /// Signs a payload with an account's first key.
     ///
     /// # Errors
     /// When the payload breaks a bound that every statement keeps.
     pub fn sign(payload: &Payload, key: &SecretKey) -> Result<Self, StatementError> {
-        let signer = key.account();
+        Self::sign_for(key.account(), payload, key)
+    }
+
+    /// Signs a payload for an account whose present key may not be its first.
+    ///
+    /// # Errors
+    /// When the payload breaks a bound that every statement keeps.
+    pub fn sign_for(signer: AccountId, payload: &Payload, key: &SecretKey) -> Result<Self, StatementError> {
         let protected = cbor::encode(&ProtectedHeader {
             algorithm: key.public().algorithm(),
             content_type: CONTENT_TYPE.to_owned(),
@@ -271,7 +280,7 @@ impl SignedStatement {
     /// The submission form, with the attachment if there is one.
     #[must_use]
     pub fn to_submission(&self, attachment: Option<&[u8]>) -> Vec<u8> {
-        match cbor::decode::<CoseSign1<NoHeader>>(&self.bytes) {
+        match cbor::decode::<CoseSign1<NoHeader>>(&self.0.bytes) {
             Ok(CoseSign1 { protected, payload, signature, .. }) => {
                 let unprotected = SubmissionHeader(attachment.map(<[u8]>::to_vec));
                 cbor::encode(&CoseSign1 { protected, unprotected, payload, signature })
@@ -297,7 +306,8 @@ impl SignedStatement {
         }
         payload.check()?;
         let to_be_signed = sig_structure(&envelope.protected, &envelope.payload);
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
+            leaf_hash: log::leaf_hash(&bytes),
             bytes,
             id: StatementId::from_bytes(Sha256::digest(&to_be_signed).into()),
             signer: header.key_id,
@@ -305,44 +315,61 @@ impl SignedStatement {
             payload,
             to_be_signed,
             signature: envelope.signature,
-        })
+        })))
     }
 
     /// Its id: SHA-256 of the `Sig_structure`, so without the signature.
     #[must_use]
-    pub const fn id(&self) -> StatementId {
-        self.id
+    pub fn id(&self) -> StatementId {
+        self.0.id
     }
     /// Who claims to have signed.
     #[must_use]
-    pub const fn signer(&self) -> AccountId {
-        self.signer
+    pub fn signer(&self) -> AccountId {
+        self.0.signer
     }
     /// What is stated.
     #[must_use]
-    pub const fn payload(&self) -> &Payload {
-        &self.payload
+    pub fn payload(&self) -> &Payload {
+        &self.0.payload
     }
     /// The leaf form: the leaf data of the log.
     #[must_use]
     pub fn leaf(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
+    }
+    /// [`log::leaf_hash`] of the leaf form, so of the signature too.
+    #[must_use]
+    pub fn leaf_hash(&self) -> Digest {
+        self.0.leaf_hash
     }
 
-    /// Checks the signature.
+    /// Checks the signature. Whether the key is the signer's present one is a rule of the state, which knows.
     ///
     /// # Errors
-    /// When the key is not the signer's, or the signature does not fit.
+    /// When the key's algorithm is not the stated one, or the signature does not fit.
     pub fn verify(self, key: &PublicKey) -> Result<VerifiedStatement, StatementError> {
-        if key.account() != self.signer {
-            return Err(StatementError::WrongKey(self.signer));
-        }
-        if key.algorithm() != self.algorithm {
+        self.check_signature(key)?;
+        let key = thumbprint(key);
+        Ok(VerifiedStatement { statement: self, key })
+    }
+
+    pub(crate) fn check_signature(&self, key: &PublicKey) -> Result<(), StatementError> {
+        if key.algorithm() != self.0.algorithm {
             return Err(StatementError::WrongAlgorithm);
         }
-        key.verify(&self.to_be_signed, &self.signature)?;
-        Ok(VerifiedStatement(self))
+        Ok(key.verify(&self.0.to_be_signed, &self.0.signature)?)
     }
+
+    /// With a verdict that stands: this very leaf was verified with the key of that thumbprint.
+    pub(crate) const fn verified_with(self, key: Digest) -> VerifiedStatement {
+        VerifiedStatement { statement: self, key }
+    }
+}
+
+/// A key's SHA-256 COSE key thumbprint (RFC 9679 4).
+pub(crate) fn thumbprint(key: &PublicKey) -> Digest {
+    Digest::from_bytes(*key.account().as_bytes())
 }
 
 /// The subject claim: names the ledger.
@@ -350,29 +377,38 @@ fn subject(ledger: LedgerId) -> String {
     format!("wattproof:{ledger}")
 }
 
-/// A statement whose signature fits its signer's key. Only such change state.
+/// A statement whose signature fits a key, and which one that was. Only such change state, and only while the key is
+/// their signer's present one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifiedStatement(SignedStatement);
+pub struct VerifiedStatement {
+    statement: SignedStatement,
+    key: Digest,
+}
 
 impl VerifiedStatement {
     /// The statement.
     #[must_use]
     pub const fn signed(&self) -> &SignedStatement {
-        &self.0
+        &self.statement
+    }
+    /// Thumbprint of the key that it was verified with.
+    #[must_use]
+    pub const fn key(&self) -> Digest {
+        self.key
     }
     /// Its id.
     #[must_use]
-    pub const fn id(&self) -> StatementId {
-        self.0.id
+    pub fn id(&self) -> StatementId {
+        self.statement.id()
     }
     /// Who signed.
     #[must_use]
-    pub const fn signer(&self) -> AccountId {
-        self.0.signer
+    pub fn signer(&self) -> AccountId {
+        self.statement.signer()
     }
     /// What is stated.
     #[must_use]
-    pub const fn payload(&self) -> &Payload {
-        &self.0.payload
+    pub fn payload(&self) -> &Payload {
+        self.statement.payload()
     }
 }

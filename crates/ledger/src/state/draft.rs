@@ -1,19 +1,24 @@
-//! A block being booked: every write keeps what it replaced, so that a refused statement, a proposal and an abandoned
-//! block all leave by the same door.
+//! A block being booked: the first write to a record keeps what it replaced, so that a refused statement, a proposal and
+//! an abandoned block all leave by the same door. The state tree moves once, when the block is finished.
 
 use super::{
     AccountRecord, ApplyError, BindingRecord, CLOCK_AHEAD_MAX, Entry, MonthRecord, MonthStatus, Record, RecordKey,
     SheetRecord, State, Terms,
 };
 use crate::act::Role;
+use crate::smt::SparseTree;
+use crate::statement::thumbprint;
 use crate::{RuleViolation, VerifiedStatement};
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::collections::{BTreeMap, btree_map};
 use units::{AccountId, Digest, Energy, EnergyBalance, Height, Month, StatementId, Timestamp};
 
 /// What a block replaced; undoes it.
 #[derive(Debug, Clone)]
 pub struct Undo {
-    records: Vec<(RecordKey, Option<Record>)>,
+    /// Of each record touched, what it was before the block.
+    records: BTreeMap<RecordKey, Option<Record>>,
+    /// The tree before the block; it shares all nodes that the block did not move.
+    tree: SparseTree,
     /// In the order they were remembered.
     seen: Vec<(Timestamp, StatementId)>,
     forgotten: Vec<(Timestamp, Vec<StatementId>)>,
@@ -46,6 +51,8 @@ pub struct Draft<'a> {
     beneficiary: AccountId,
     height: Height,
     undo: Undo,
+    /// Of each record that the statement in hand touched, what it was before it; `None` between statements.
+    statement: Option<Vec<(RecordKey, Option<Record>)>>,
     entries: Vec<(Month, AccountId, Entry)>,
     pub(super) closed: Vec<Month>,
     statements: usize,
@@ -77,7 +84,8 @@ impl State {
         let account = self.account(&proposer).filter(|account| account.has(Role::Miner, time));
         let beneficiary = account.and_then(|account| account.beneficiary).ok_or(ApplyError::NotAMiner(proposer))?;
         let undo = Undo {
-            records: Vec::new(),
+            records: BTreeMap::new(),
+            tree: self.tree.clone(),
             seen: Vec::new(),
             forgotten: Vec::new(),
             first_open: self.first_open,
@@ -86,7 +94,9 @@ impl State {
         };
         let height = self.head.height.next();
         let (entries, closed) = (Vec::new(), Vec::new());
-        let mut draft = Draft { state: self, time, month, beneficiary, height, undo, entries, closed, statements: 0 };
+        let (statement, statements) = (None, 0);
+        let mut draft =
+            Draft { state: self, time, month, beneficiary, height, undo, statement, entries, closed, statements };
         draft.forget_expired();
         draft.close_months();
         Ok(draft)
@@ -94,14 +104,8 @@ impl State {
 
     /// Takes a block back. Undo records are taken back in the reverse order of their blocks.
     pub fn undo(&mut self, undo: Undo) {
-        let touched: BTreeSet<RecordKey> = undo.records.iter().map(|(key, _)| key.clone()).collect();
-        restore(&mut self.records, undo.records, 0);
-        for key in touched {
-            match self.records.get(&key) {
-                Some(record) => self.tree.insert(key.digest(), record.digest()),
-                None => self.tree.remove(&key.digest()),
-            };
-        }
+        restore(&mut self.records, undo.records);
+        self.tree = undo.tree;
         for (expires, id) in undo.seen.into_iter().rev() {
             self.forget_newest(expires, &id);
         }
@@ -129,9 +133,12 @@ impl State {
     }
 }
 
-/// Puts back what was replaced since `mark`, newest first.
-fn restore(records: &mut BTreeMap<RecordKey, Record>, undo: Vec<(RecordKey, Option<Record>)>, mark: usize) {
-    for (key, before) in undo.into_iter().skip(mark).rev() {
+/// Puts back what was replaced.
+fn restore(
+    records: &mut BTreeMap<RecordKey, Record>,
+    replaced: impl IntoIterator<Item = (RecordKey, Option<Record>)>,
+) {
+    for (key, before) in replaced {
         match before {
             Some(record) => records.insert(key, record),
             None => records.remove(&key),
@@ -145,20 +152,37 @@ impl Draft<'_> {
     /// # Errors
     /// The first rule it breaks; the draft is then as it was before.
     pub fn push(&mut self, statement: &VerifiedStatement) -> Result<(), RuleViolation> {
-        let (records, entries) = (self.undo.records.len(), self.entries.len());
-        match self.book(statement) {
+        let entries = self.entries.len();
+        self.statement = Some(Vec::new());
+        let booked = self.book(statement);
+        let replaced = self.statement.take().unwrap_or_default();
+        match booked {
             Ok(()) => {
+                for (key, before) in replaced {
+                    self.undo.records.entry(key).or_insert(before);
+                }
                 self.remember(statement);
                 self.statements += 1;
-                Ok(())
             }
-            Err(violation) => {
-                let replaced = self.undo.records.split_off(records);
-                restore(&mut self.state.records, replaced, 0);
+            Err(_) => {
+                restore(&mut self.state.records, replaced);
                 self.entries.truncate(entries);
-                Err(violation)
             }
         }
+        booked
+    }
+
+    /// Whether [`Draft::push`] would book a statement; the draft is as it was before.
+    ///
+    /// # Errors
+    /// The first rule it breaks.
+    pub fn judge(&mut self, statement: &VerifiedStatement) -> Result<(), RuleViolation> {
+        let entries = self.entries.len();
+        self.statement = Some(Vec::new());
+        let booked = self.book(statement);
+        restore(&mut self.state.records, self.statement.take().unwrap_or_default());
+        self.entries.truncate(entries);
+        booked
     }
 
     fn book(&mut self, statement: &VerifiedStatement) -> Result<(), RuleViolation> {
@@ -183,7 +207,16 @@ impl Draft<'_> {
         if self.state.seen.contains(&statement.id()) {
             return Err(RuleViolation::Duplicate(statement.id()));
         }
-        Ok(())
+        self.check_key(statement)
+    }
+
+    /// The key that a statement was verified with is its signer's present one; an account's first key is the one that
+    /// its id is the thumbprint of.
+    fn check_key(&self, statement: &VerifiedStatement) -> Result<(), RuleViolation> {
+        let signer = statement.signer();
+        let first = || Digest::from_bytes(*signer.as_bytes());
+        let present = self.state.account(&signer).map_or_else(first, |account| thumbprint(&account.key));
+        if statement.key() == present { Ok(()) } else { Err(RuleViolation::WrongKey(signer)) }
     }
 
     /// A statement without an expiry needs no remembering: its meter chain refuses it a second time.
@@ -218,16 +251,13 @@ impl Draft<'_> {
         if self.statements > 0 {
             self.pay_reward();
         }
-        let before = first_values(&self.undo.records);
-        if let Err(error) = check_touched_balances(&before, &self.state.records) {
+        if let Err(error) = check_touched_balances(&self.undo.records, &self.state.records) {
             self.cancel();
             return Err(error);
         }
-        for key in before.keys() {
-            if let Some(record) = self.state.records.get(key) {
-                self.state.tree.insert(key.digest(), record.digest());
-            }
-        }
+        let changed = |key: &RecordKey| (key.digest(), self.state.records.get(key).map(Record::digest));
+        let changes = self.undo.records.keys().map(changed).collect();
+        self.state.tree.update(changes);
         let state_root = self.state.tree.root();
         Ok(Drafted { state_root, entries: self.entries, closed: self.closed, undo: self.undo })
     }
@@ -253,7 +283,40 @@ impl Draft<'_> {
     /// Writes a record and keeps what it replaced.
     pub(super) fn put(&mut self, key: RecordKey, record: Record) {
         let before = self.state.records.insert(key.clone(), record);
-        self.undo.records.push((key, before));
+        match &mut self.statement {
+            None => drop(self.undo.records.entry(key).or_insert(before)),
+            // A statement touches a handful of records.
+            Some(replaced) if replaced.iter().all(|(known, _)| *known != key) => replaced.push((key, before)),
+            Some(_) => {}
+        }
+    }
+
+    /// Changes a record in place, after keeping what it was.
+    fn edit(&mut self, key: RecordKey, change: impl FnOnce(&mut Record)) -> bool {
+        let Some(record) = self.state.records.get_mut(&key) else { return false };
+        match &mut self.statement {
+            None => drop(self.undo.records.entry(key).or_insert_with(|| Some(record.clone()))),
+            Some(replaced) if replaced.iter().all(|(known, _)| *known != key) => {
+                replaced.push((key, Some(record.clone())));
+            }
+            Some(_) => {}
+        }
+        change(record);
+        true
+    }
+
+    /// Changes a sheet, empty if it is new.
+    fn edit_sheet(&mut self, month: Month, account: AccountId, change: impl Fn(&mut SheetRecord)) {
+        let in_place = |record: &mut Record| {
+            if let Record::Sheet(sheet) = record {
+                change(sheet);
+            }
+        };
+        if !self.edit(RecordKey::Sheet(month, account), in_place) {
+            let mut sheet = SheetRecord::default();
+            change(&mut sheet);
+            self.put_sheet(month, account, sheet);
+        }
     }
 
     /// A sheet as it stands, empty if it is new.
@@ -296,9 +359,9 @@ impl Draft<'_> {
         posting: Posting,
         energy: Energy,
     ) -> Result<(), RuleViolation> {
-        let mut sheet = self.sheet(month, account);
+        let mut terms = self.state.sheet(month, &account).map_or_else(Terms::default, |sheet| sheet.terms);
         let mut community = self.month_record(month);
-        let term = term_mut(&mut sheet.terms, posting);
+        let term = term_mut(&mut terms, posting);
         *term = bounded_sum(*term, energy)?;
         let amount = energy.to_balance().ok_or(RuleViolation::AmountTooLarge)?;
         let minus = EnergyBalance::from_mwh(-amount.mwh());
@@ -322,17 +385,20 @@ impl Draft<'_> {
             }
             Posting::GainedFromMember | Posting::TradedToMember => Ok(()),
         }?;
-        self.put_sheet(month, account, sheet);
-        self.put(RecordKey::Month(month), Record::Month(community));
+        self.edit_sheet(month, account, |sheet| sheet.terms = terms);
+        // A trade between members moves nothing on the community's side, but the first one of a month begins it.
+        if self.state.month(month) != Some(&community) {
+            self.put(RecordKey::Month(month), Record::Month(community));
+        }
         Ok(())
     }
 
     /// Adds an entry to a sheet's list.
     pub(super) fn enter(&mut self, month: Month, account: AccountId, entry: Entry) {
-        let mut sheet = self.sheet(month, account);
-        sheet.entries += 1;
-        sheet.entries_digest = entry.extend(&sheet.entries_digest);
-        self.put_sheet(month, account, sheet);
+        self.edit_sheet(month, account, |sheet| {
+            sheet.entries += 1;
+            sheet.entries_digest = entry.extend(&sheet.entries_digest);
+        });
         self.entries.push((month, account, entry));
     }
 }
@@ -353,15 +419,6 @@ fn term_mut(terms: &mut Terms, posting: Posting) -> &mut Energy {
 /// A sum that no term may exceed.
 fn bounded_sum(a: Energy, b: Energy) -> Result<Energy, RuleViolation> {
     a.checked_add(b).filter(|sum| *sum <= Terms::TERM_MAX).ok_or(RuleViolation::AmountTooLarge)
-}
-
-/// Of each record touched, what it was before the block.
-fn first_values(undo: &[(RecordKey, Option<Record>)]) -> BTreeMap<RecordKey, Option<Record>> {
-    let mut first = BTreeMap::new();
-    for (key, before) in undo {
-        first.entry(key.clone()).or_insert_with(|| before.clone());
-    }
-    first
 }
 
 /// Double entry, from the records and not from the postings: in each month touched, what the sheets changed by and what

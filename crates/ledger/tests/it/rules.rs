@@ -13,7 +13,7 @@ use crate::support::{
 use ledger::act::{
     Act, Bill, Break, Contract, CounterPair, Note, Readings, Register, RegisterKey, RegisterMeter, Role, Transfer,
 };
-use ledger::{Genesis, Payload, PublicKey, SecretKey, State, VerifiedStatement, bill};
+use ledger::{Genesis, Payload, PublicKey, SecretKey, SignedStatement, State, VerifiedStatement, bill};
 use std::collections::BTreeSet;
 use units::{AccountId, BindingId, Energy, LedgerId, Millis, Money, StatementId, Timestamp};
 
@@ -159,7 +159,11 @@ fn envelope_rules() -> Vec<&'static str> {
     let replayed = built(|_| ());
     let mut seen = case("duplicate");
     seen.store.commit(&mut seen.state, noon(), std::slice::from_ref(&replayed));
+    // Of Chen's account, but signed, and verified, with Lee's key.
+    let foreign = payload(&genesis(), 8, noon(), vec![remark()]);
+    let foreign = SignedStatement::sign_for(account("chen"), &foreign, &key("lee")).unwrap();
     vec![
+        case("wrong_key").refuses_statement(&foreign.verify(&key("lee").public()).unwrap()),
         case("wrong_ledger").refuses_statement(&built(|payload| payload.ledger = LedgerId::from_bytes([1; 32]))),
         seen.refuses_statement(&replayed),
         case("expired").at(noon() + Millis::from_minutes(30)).refuses_statement(&built(|_| ())),

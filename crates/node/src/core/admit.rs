@@ -73,7 +73,7 @@ const fn statement_error_name(error: &StatementError) -> &'static str {
     match error {
         StatementError::TooLarge(_) => "too_large",
         StatementError::UnknownAct(_) => "unknown_act",
-        StatementError::WrongKey(_) | StatementError::WrongAlgorithm | StatementError::Key(_) => "wrong_signature",
+        StatementError::WrongAlgorithm | StatementError::Key(_) => "wrong_signature",
         _ => "malformed_statement",
     }
 }
