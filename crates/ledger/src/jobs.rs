@@ -18,22 +18,20 @@ impl Jobs for OneByOne {
     }
 }
 
-/// Statements of one job: long enough that handing it out costs nothing beside it.
-const CHUNK: usize = 16;
+/// Most calls of one job: handing it out then costs little beside it.
+const CHUNK_MAX: usize = 16;
+/// Jobs wanted from few calls, so that many cores have something to do.
+const CHUNKS: usize = 64;
 
 /// Results of a function of the numbers below `count`, in their order.
-pub(crate) fn map<T: Send + Sync>(jobs: &dyn Jobs, count: usize, of: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
-    let chunks: Vec<OnceLock<Vec<T>>> = (0..count.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect();
-    jobs.run(chunks.len(), &|chunk| {
-        let first = chunk * CHUNK;
-        chunks[chunk].get_or_init(|| (first..count.min(first + CHUNK)).map(of).collect());
-    });
+pub fn map<T: Send + Sync>(jobs: &dyn Jobs, count: usize, of: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
+    let length = (count / CHUNKS).clamp(1, CHUNK_MAX);
+    let results = |chunk: usize| (chunk * length..count.min((chunk + 1) * length)).map(of).collect();
+    let chunks: Vec<OnceLock<Vec<T>>> = (0..count.div_ceil(length)).map(|_| OnceLock::new()).collect();
+    jobs.run(chunks.len(), &|chunk| drop(chunks[chunk].set(results(chunk))));
     // A job that was left out would be a defect of the lender; its results are then made here.
-    let rest = |(chunk, results): (usize, OnceLock<Vec<T>>)| {
-        let first = chunk * CHUNK;
-        results.into_inner().unwrap_or_else(|| (first..count.min(first + CHUNK)).map(of).collect())
-    };
-    chunks.into_iter().enumerate().flat_map(rest).collect()
+    let made = |(chunk, made): (usize, OnceLock<Vec<T>>)| made.into_inner().unwrap_or_else(|| results(chunk));
+    chunks.into_iter().enumerate().flat_map(made).collect()
 }
 
 #[cfg(test)]
@@ -51,7 +49,7 @@ mod tests {
 
     #[test]
     fn results_stand_in_order_whoever_runs_the_jobs() {
-        for count in [0, 1, 15, 16, 17, 100] {
+        for count in [0, 1, 63, 64, 200, 3_000] {
             let expected: Vec<usize> = (0..count).map(|number| number * 3).collect();
             assert_eq!(map(&OneByOne, count, &|number| number * 3), expected);
             assert_eq!(map(&Careless, count, &|number| number * 3), expected);

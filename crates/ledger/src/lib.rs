@@ -16,7 +16,7 @@ pub mod cbor;
 mod checkpoint;
 mod difficulty;
 mod genesis;
-mod jobs;
+pub mod jobs;
 mod key;
 pub mod log;
 mod receipt;

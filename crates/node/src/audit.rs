@@ -3,9 +3,10 @@
 
 use crate::core::{Committed, Config, RecoverError, Recovery};
 use crate::record::{LogName, Record};
-use crate::shell::{NodeError, TABLES_FILE, genesis_of};
+use crate::shell::{NodeError, TABLES_FILE, genesis_of, replay_blocks};
 use crate::store::{Folder, Store, StoreError};
 use crate::tables::{Difference, Tables, TablesError};
+use crate::threads::Threads;
 use ledger::act::Act;
 use ledger::attachment::Attachment;
 use std::fmt;
@@ -98,6 +99,12 @@ enum Broken {
     Tables(TablesError),
 }
 
+impl From<RecoverError> for Broken {
+    fn from(error: RecoverError) -> Self {
+        Self::Chain(error)
+    }
+}
+
 impl From<StoreError> for Broken {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -156,10 +163,10 @@ fn check_chain(
     up_to: Height,
     report: &mut AuditReport,
 ) -> Result<Vec<Interval>, Broken> {
-    let mut recovery = Recovery::new(config).map_err(Broken::Chain)?;
+    let threads = Threads::all();
+    let mut recovery = Recovery::new(config, &threads).map_err(Broken::Chain)?;
     let mut intervals = Vec::new();
-    store.replay(LogName::Blocks, |record| -> Result<(), Broken> {
-        let Some(committed) = recovery.take(record, &|_| false).map_err(Broken::Chain)? else { return Ok(()) };
+    replay_blocks(store, &mut recovery, |committed| -> Result<(), Broken> {
         report.height = committed.block.header().height;
         report.statements = committed.block.header().log_size;
         intervals.extend(intervals_of(&committed));
@@ -184,23 +191,33 @@ fn intervals_of(committed: &Committed) -> impl Iterator<Item = Interval> + '_ {
     })
 }
 
+/// Attachments that are compared together: at their largest a sixteenth of a gigabyte.
+const ATTACHMENTS_TOGETHER: usize = 64;
+
+/// Reads the attachments in order and compares them on all cores.
 fn check_attachments(store: &mut Store, intervals: Vec<Interval>, report: &mut AuditReport) {
-    for (statement, readings) in intervals {
-        let bytes = match store.attachment(&statement) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                report.find(Finding::AttachmentMissing(statement));
-                continue;
-            }
-            Err(error) => {
-                report.find(Finding::Attachment { statement, reason: error.to_string() });
-                continue;
+    for together in intervals.chunks(ATTACHMENTS_TOGETHER) {
+        let read: Vec<_> = together.iter().map(|(statement, _)| store.attachment(statement)).collect();
+        let compare = |index: usize| {
+            let (statement, readings) = &together[index];
+            match &read[index] {
+                Ok(Some(bytes)) => {
+                    let attachment = Attachment::from_bytes(bytes).and_then(|attachment| attachment.check(readings));
+                    attachment.map_err(|error| Finding::Attachment { statement: *statement, reason: error.to_string() })
+                }
+                Ok(None) => Err(Finding::AttachmentMissing(*statement)),
+                Err(error) => Err(Finding::Attachment { statement: *statement, reason: error.to_string() }),
             }
         };
-        report.attachments += 1;
-        report.readings += u64::from(readings.count);
-        if let Err(error) = Attachment::from_bytes(&bytes).and_then(|attachment| attachment.check(&readings)) {
-            report.find(Finding::Attachment { statement, reason: error.to_string() });
+        let compared = ledger::jobs::map(&Threads::all(), together.len(), &compare);
+        for ((_, readings), (bytes, compared)) in together.iter().zip(read.iter().zip(compared)) {
+            if matches!(bytes, Ok(Some(_))) {
+                report.attachments += 1;
+                report.readings += u64::from(readings.count);
+            }
+            if let Err(finding) = compared {
+                report.find(finding);
+            }
         }
     }
 }

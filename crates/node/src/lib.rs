@@ -11,7 +11,9 @@ pub mod record;
 pub mod shell;
 pub mod store;
 pub mod tables;
+mod threads;
 pub mod view;
 
 pub use clock::Clock;
 pub use shell::{EntryDetail, NodeError, NodeHandle, Options, StatementProof, create, read_genesis, start, start_on};
+pub use threads::Threads;

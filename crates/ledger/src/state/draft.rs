@@ -134,10 +134,7 @@ impl State {
 }
 
 /// Puts back what was replaced.
-fn restore(
-    records: &mut BTreeMap<RecordKey, Record>,
-    replaced: impl IntoIterator<Item = (RecordKey, Option<Record>)>,
-) {
+fn restore(records: &mut BTreeMap<RecordKey, Record>, replaced: impl IntoIterator<Item = (RecordKey, Option<Record>)>) {
     for (key, before) in replaced {
         match before {
             Some(record) => records.insert(key, record),

@@ -1,14 +1,16 @@
 //! Admission: from submitted bytes to a statement that waits, or to the rule that it breaks.
 //!
-//! Order of checks: structure, duplicate, signature, meter chain, attachment, rules, room. What is refused leaves no
-//! trace, but for a second statement at one place of a meter's chain, which is kept as evidence.
+//! Order of checks: structure, duplicate, signature, meter chain, attachment, rules, room; those that need no state may
+//! have been made before ([`Submission`]). What is refused leaves no trace, but for a second statement at one place of a
+//! meter's chain, which is kept as evidence.
 
+use super::submission::{Submission, only_readings, readings_in};
 use super::{Node, Output, Pooled};
 use crate::record::Record;
 use api::{Event, StatementState, SubmitAnswer, SubmitState};
 use ledger::act::{Act, Readings};
 use ledger::attachment::{Attachment, AttachmentError};
-use ledger::{RuleViolation, SignedStatement, StatementError, VerifiedStatement};
+use ledger::{PublicKey, RuleViolation, StatementError, VerifiedStatement};
 use units::{AccountId, BindingId, StatementId, Timestamp};
 
 /// Statements kept as evidence: a defective signer is shown by the first, and must not fill the disk.
@@ -83,21 +85,20 @@ impl Node {
     pub(super) fn submit(
         &mut self,
         now: Timestamp,
-        bytes: &[u8],
+        submission: Submission,
         outputs: &mut Vec<Output>,
     ) -> Result<SubmitAnswer, Refusal> {
-        let (statement, attachment) = SignedStatement::from_submission(bytes)?;
-        if let Some(answer) = self.duplicate(&statement.id()) {
+        if let Some(answer) = self.duplicate(&submission.statement.id()) {
             return Ok(answer);
         }
-        let signer = statement.signer();
-        let key = self.state.key_of(&signer).or_else(|| self.pool.key_of(&signer));
-        let statement = statement.verify(&key.ok_or(Refusal::UnknownSigner(signer))?)?;
-        let readings = readings_of(&statement)?;
-        if let Some(readings) = readings {
+        let signer = submission.signer();
+        let key = self.key_of(&signer).ok_or(Refusal::UnknownSigner(signer))?;
+        let statement = submission.verified(&key)?;
+        let Submission { attachment, fits, .. } = submission;
+        if let Some(readings) = only_readings(statement.signed())? {
             self.check_sequence(&statement, readings, outputs)?;
         }
-        check_attachment(readings, attachment.as_deref())?;
+        fits?;
         self.try_rules(now, &statement)?;
         let leaf = statement.signed().leaf();
         if !self.pool.has_room_for(leaf.len()) {
@@ -112,6 +113,12 @@ impl Node {
         outputs.push(Output::Publish(Event::Accepted { id, acts }));
         self.pool.add(Pooled { received: now, statement });
         Ok(SubmitAnswer { id, state: SubmitState::Accepted, place: None })
+    }
+
+    /// An account's present key, or the one that something pooled registers for it.
+    #[must_use]
+    pub fn key_of(&self, account: &AccountId) -> Option<PublicKey> {
+        self.state.key_of(account).or_else(|| self.pool.key_of(account))
     }
 
     /// Where the same statement stands already.
@@ -164,7 +171,7 @@ impl Node {
         let Ok(mut draft) = self.state.draft(time, proposer) else {
             return Err(RuleViolation::OutsideCalendar.into());
         };
-        let tried = draft.push(statement);
+        let tried = draft.judge(statement);
         draft.cancel();
         match tried {
             Err(violation) if !self.may_apply_later(&violation, statement) => Err(violation.into()),
@@ -183,7 +190,7 @@ impl Node {
     pub(super) fn may_apply_later(&self, violation: &RuleViolation, statement: &VerifiedStatement) -> bool {
         match violation {
             RuleViolation::WrongSequence { found, expected } if found > expected => {
-                readings_in(statement).all(|readings| self.pool.contains(&readings.previous))
+                readings_in(statement.signed()).all(|readings| self.pool.contains(&readings.previous))
             }
             RuleViolation::IssuedInFuture | RuleViolation::IntervalInFuture => false,
             RuleViolation::RoleNeeded { .. }
@@ -213,24 +220,7 @@ impl Node {
     }
 }
 
-/// The intervals in a statement.
-pub(super) fn readings_in(statement: &VerifiedStatement) -> impl Iterator<Item = &Readings> {
-    statement.payload().acts.iter().filter_map(|act| match act {
-        Act::Readings(readings) => Some(readings.as_ref()),
-        _ => None,
-    })
-}
-
-/// The one interval of a statement; one attachment speaks for one.
-fn readings_of(statement: &VerifiedStatement) -> Result<Option<&Readings>, Refusal> {
-    let mut all = readings_in(statement);
-    match (all.next(), all.next()) {
-        (first, None) => Ok(first),
-        (_, Some(_)) => Err(Refusal::AttachmentUnexpected),
-    }
-}
-
-fn check_attachment(readings: Option<&Readings>, attachment: Option<&[u8]>) -> Result<(), Refusal> {
+pub(super) fn check_attachment(readings: Option<&Readings>, attachment: Option<&[u8]>) -> Result<(), Refusal> {
     match (readings, attachment) {
         (None, None) => Ok(()),
         (None, Some(_)) => Err(Refusal::AttachmentUnexpected),

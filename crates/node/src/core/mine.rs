@@ -4,7 +4,7 @@ use super::{Committed, Node, Output, TemplateId};
 use crate::record::Record;
 use api::Event;
 use ledger::state::Drafted;
-use ledger::{Block, Engine, Genesis, Header, RuleViolation, SecretKey, SignedStatement, log};
+use ledger::{Block, Engine, Genesis, Header, RuleViolation, SecretKey, SignedStatement};
 use units::{Digest, Millis, StatementId, Timestamp};
 
 /// A block that lacks only its nonce and its seal.
@@ -102,7 +102,7 @@ impl Node {
             match draft.push(&pooled.statement) {
                 Ok(()) => {
                     room -= bytes;
-                    leaves.push(log::leaf_hash(signed.leaf()));
+                    leaves.push(signed.leaf_hash());
                     statements.push(signed.clone());
                 }
                 Err(violation) => refused.push((pooled.statement.clone(), violation)),
@@ -171,8 +171,9 @@ impl Node {
             Ok(seal) => seal,
             Err(error) => return outputs.push(Output::Halt(format!("the miner's key cannot seal: {error}"))),
         };
-        let bytes = Block { header, statements, seal }.to_bytes();
-        match self.commit(&bytes) {
+        let block = Block { header, statements, seal };
+        let bytes = block.to_bytes();
+        match self.commit_pooled(block, bytes.len()) {
             Ok(committed) => {
                 self.mining.attempts = self.mining.attempts.saturating_add(attempts);
                 self.mining.nonces = self.mining.nonces.saturating_add(u128::from(nonce));

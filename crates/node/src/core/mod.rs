@@ -3,30 +3,36 @@
 //! durable before the next output is carried out.
 //!
 //! Invariant: after a crash between any two outputs, [`Node::recover`] from what was stored gives a node that has lost
-//! nothing it acknowledged and has nothing twice. There is one path for blocks, whether own or stored: bytes,
-//! [`Block::from_bytes`], [`Block::check`], [`State::apply`].
+//! nothing it acknowledged and has nothing twice. There is one path for blocks, whether own or stored: [`Block`] (from
+//! bytes, or made of statements that were read before), [`Block::check_by`], [`State::apply`]. A signature that was
+//! checked once is not checked again while its verdict is remembered: by the pool, for what waits in it, and by the log
+//! key's checkpoint, for what was stored before it.
 
 mod admit;
 mod mine;
 mod pool;
 mod recover;
+mod submission;
 
 pub use admit::Refusal;
 pub use mine::MiningStatistics;
 pub use pool::{POOL_BYTES_MAX, POOL_STATEMENTS_MAX, Pooled};
 pub use recover::RecoverError;
 pub(crate) use recover::Recovery;
+pub use submission::Submission;
 
 use crate::record::Record;
 use crate::view;
 use api::{Event, Place, SubmitAnswer};
 use ledger::act::Act;
 use ledger::state::{ApplyError, Entry};
-use ledger::{Block, BlockError, CheckedBlock, Checkpoint, Genesis, Header, SecretKey, State};
+use ledger::{
+    Block, BlockError, CheckedBlock, Checkpoint, Genesis, Header, Means, OneByOne, SecretKey, SignedStatement, State,
+};
 use mine::Template;
 use pool::Pool;
 use std::collections::{BTreeMap, VecDeque};
-use units::{AccountId, BindingId, BlockHash, Energy, Height, MeterId, Millis, Month, StatementId, Timestamp};
+use units::{AccountId, BindingId, BlockHash, Digest, Energy, Height, MeterId, Millis, Month, StatementId, Timestamp};
 
 /// What a node is made of besides what it stores.
 #[derive(Debug, Clone)]
@@ -62,6 +68,13 @@ pub enum Input {
     Submit {
         /// Its submission form.
         bytes: Vec<u8>,
+        /// Who asks.
+        reply: ReplyId,
+    },
+    /// Somebody submits a statement that was looked at already.
+    Admit {
+        /// What was found.
+        submission: Box<Submission>,
         /// Who asks.
         reply: ReplyId,
     },
@@ -217,7 +230,12 @@ impl Node {
         let mut outputs = Vec::new();
         match input {
             Input::Submit { bytes, reply } => {
-                let answer = self.submit(now, &bytes, &mut outputs);
+                let submission = Submission::read(&bytes, &|signer| self.key_of(signer));
+                let answer = submission.and_then(|submission| self.submit(now, submission, &mut outputs));
+                outputs.push(Output::Reply { reply, answer });
+            }
+            Input::Admit { submission, reply } => {
+                let answer = self.submit(now, *submission, &mut outputs);
                 outputs.push(Output::Reply { reply, answer });
             }
             Input::Tick => {
@@ -241,12 +259,25 @@ impl Node {
         outputs
     }
 
-    /// Applies a block's bytes; the one path into the chain.
-    fn commit(&mut self, bytes: &[u8]) -> Result<Committed, ChainError> {
-        let block = Block::from_bytes(bytes)?;
+    /// Applies a block of this node's own; the pool remembers the verdicts on its statements.
+    fn commit_pooled(&mut self, block: Block, size: usize) -> Result<Committed, ChainError> {
+        let is_verified = |statement: &SignedStatement, key: &Digest| {
+            let pooled = self.pool.get(&statement.id()).map(|pooled| &pooled.statement);
+            pooled.is_some_and(|known| known.key() == *key && known.signed() == statement)
+        };
+        let checked = self.check(block, Means { jobs: &OneByOne, is_verified: &is_verified })?;
+        self.apply(checked, size)
+    }
+
+    /// The first half of the one path into the chain: structure, seal, work, signatures.
+    fn check(&self, block: Block, means: Means<'_>) -> Result<CheckedBlock, ChainError> {
         let key_of = |account: &AccountId| self.state.key_of(account);
         let difficulty = self.state.next_difficulty();
-        let block = block.check(self.state.genesis(), self.state.head(), self.state.log(), difficulty, &key_of)?;
+        Ok(block.check_by(self.state.genesis(), self.state.head(), self.state.log(), difficulty, &key_of, means)?)
+    }
+
+    /// The second half: the rules. `size` is that of the wire form.
+    fn apply(&mut self, block: CheckedBlock, size: usize) -> Result<Committed, ChainError> {
         let header = block.header().clone();
         let first_log_index = self.state.log().size();
         let month = self.state.genesis().month_at(header.time);
@@ -266,11 +297,11 @@ impl Node {
         for ((index, log_index), statement) in (0..).zip(first_log_index..).zip(block.statements()) {
             self.places.insert(statement.id(), Place { height: header.height, index, log_index });
             self.pool.remove(&statement.id());
-            for readings in admit::readings_in(statement) {
+            for readings in submission::readings_in(statement.signed()) {
                 self.chains.entry(readings.binding).or_default().push(statement.id());
             }
         }
-        let (meters, size_bytes) = (self.meters_of(&block), u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let (meters, size_bytes) = (self.meters_of(&block), u64::try_from(size).unwrap_or(u64::MAX));
         let (entries, closed) = (drafted.entries, drafted.closed);
         Ok(Committed { block, size_bytes, first_log_index, entries, closed, reward, meters })
     }

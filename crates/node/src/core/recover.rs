@@ -1,10 +1,18 @@
 //! Recovery: a node from what was stored, through the same path that its blocks took before.
+//!
+//! Blocks are read ahead, so that structure and signatures, which hardly depend on each other, are looked at by all
+//! cores; rules and roots follow in order. A start may let the log key's newest checkpoint vouch for the signatures up to
+//! the block that it names: each statement's leaf, signature included, is under the roots that lead to that block's hash,
+//! and no checkpoint is signed before its block was checked in full. Everything else is computed again, and a chain that
+//! does not lead to that block is refused. The audit lets nobody vouch.
 
 use super::admit::EVIDENCE_MAX;
 use super::{Anchor, ChainError, Committed, Config, Node, Pooled};
 use crate::record::Record;
-use ledger::{Checkpoint, CheckpointError, GenesisError, SignedStatement};
-use units::{BlockHash, Height, StatementId};
+use ledger::jobs::{self, Jobs, OneByOne};
+use ledger::{Block, BlockError, Checkpoint, CheckpointError, GenesisError, Means, SignedStatement};
+use std::collections::BTreeMap;
+use units::{BlockHash, Digest, Height, StatementId};
 
 /// Why what was stored gives no node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +62,7 @@ impl Node {
         records: impl IntoIterator<Item = Record>,
         has_attachment: &dyn Fn(&StatementId) -> bool,
     ) -> Result<Self, RecoverError> {
-        let mut recovery = Recovery::new(config)?;
+        let mut recovery = Recovery::new(config, &OneByOne)?;
         for record in records {
             recovery.take(record, has_attachment)?;
         }
@@ -63,15 +71,29 @@ impl Node {
 }
 
 /// A recovery, record by record, for chains that do not fit memory.
-#[derive(Debug)]
-pub(crate) struct Recovery {
+pub(crate) struct Recovery<'a> {
     node: Node,
+    jobs: &'a dyn Jobs,
     anchor: Option<String>,
+    /// The block that vouches for the signatures before it.
+    vouching: Option<(Height, BlockHash)>,
 }
 
-impl Recovery {
-    pub(crate) fn new(config: Config) -> Result<Self, RecoverError> {
-        Ok(Self { node: Node::new(config)?, anchor: None })
+/// Which key each statement of the blocks read ahead was verified with, by leaf hash.
+type Verdicts = BTreeMap<Digest, Digest>;
+
+impl<'a> Recovery<'a> {
+    pub(crate) fn new(config: Config, jobs: &'a dyn Jobs) -> Result<Self, RecoverError> {
+        Ok(Self { node: Node::new(config)?, jobs, anchor: None, vouching: None })
+    }
+
+    /// Lets the newest checkpoint taken so far vouch for the signatures of the blocks that are yet to come.
+    pub(crate) fn vouch(&mut self) -> Result<(), RecoverError> {
+        if let Some(note) = &self.anchor {
+            let checkpoint = Checkpoint::open(note, &self.node.config.genesis.log_key)?;
+            self.vouching = Some((checkpoint.height, checkpoint.block));
+        }
+        Ok(())
     }
 
     /// Takes the next record; a block gives what rows are derived from.
@@ -85,9 +107,7 @@ impl Recovery {
                 return Err(RecoverError::OtherLedger);
             }
             Record::Block(bytes) => {
-                let height = self.node.state.head().height.next();
-                let committed = self.node.commit(&bytes);
-                return committed.map(Some).map_err(|error| RecoverError::Block { height, error });
+                return self.take_block(&bytes, Block::from_bytes(&bytes), &Verdicts::new()).map(Some);
             }
             Record::Anchor(note) => self.anchor = Some(note),
             Record::Pooled { received, leaf } => self.pool(received, &leaf, has_attachment),
@@ -98,6 +118,60 @@ impl Recovery {
         Ok(None)
     }
 
+    /// Takes the next blocks, as many as fit memory several times; `visit` gets each in order.
+    pub(crate) fn take_blocks<E: From<RecoverError>>(
+        &mut self,
+        blocks: &[Vec<u8>],
+        mut visit: impl FnMut(Committed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = jobs::map(self.jobs, blocks.len(), &|index| Block::from_bytes(&blocks[index]));
+        let verdicts = self.verify_ahead(&read);
+        for (bytes, block) in blocks.iter().zip(read) {
+            visit(self.take_block(bytes, block, &verdicts)?)?;
+        }
+        Ok(())
+    }
+
+    /// Checks signatures with the keys that are known so far. What is signed with a later one is checked at its turn.
+    fn verify_ahead(&self, blocks: &[Result<Block, BlockError>]) -> Verdicts {
+        let unvouched = blocks.iter().flatten().filter(|block| !self.is_vouched_for(block.header.height));
+        let statements: Vec<&SignedStatement> = unvouched.flat_map(|block| &block.statements).collect();
+        let verify = |index: usize| {
+            let statement: &SignedStatement = statements[index];
+            let key = self.node.state.key_of(&statement.signer())?;
+            statement.clone().verify(&key).ok().map(|verified| (statement.leaf_hash(), verified.key()))
+        };
+        jobs::map(self.jobs, statements.len(), &verify).into_iter().flatten().collect()
+    }
+
+    fn is_vouched_for(&self, height: Height) -> bool {
+        self.vouching.is_some_and(|(vouching, _)| height <= vouching)
+    }
+
+    fn take_block(
+        &mut self,
+        bytes: &[u8],
+        block: Result<Block, BlockError>,
+        verdicts: &Verdicts,
+    ) -> Result<Committed, RecoverError> {
+        let height = self.node.state.head().height.next();
+        let wrong = |error| RecoverError::Block { height, error };
+        let block = block.map_err(|error| wrong(error.into()))?;
+        if let Some((_, signed)) = self.vouching.filter(|(vouching, _)| *vouching == height) {
+            let found = block.header.hash();
+            if found != signed {
+                return Err(RecoverError::RolledBack { height, signed, found: Some(found) });
+            }
+        }
+        let is_vouched_for = self.is_vouched_for(height);
+        let is_verified = |statement: &SignedStatement, key: &Digest| {
+            is_vouched_for || verdicts.get(&statement.leaf_hash()) == Some(key)
+        };
+        let means = Means { jobs: self.jobs, is_verified: &is_verified };
+        let checked = self.node.check(block, means).map_err(wrong)?;
+        self.node.apply(checked, bytes.len()).map_err(wrong)
+    }
+
     /// Puts an acknowledged statement back. Readings whose attachment was not stored were never acknowledged.
     fn pool(&mut self, received: units::Timestamp, leaf: &[u8], has_attachment: &dyn Fn(&StatementId) -> bool) {
         let node = &mut self.node;
@@ -106,9 +180,9 @@ impl Recovery {
         if node.places.contains_key(&id) || node.pool.contains(&id) {
             return;
         }
-        let key = node.state.key_of(&signer).or_else(|| node.pool.key_of(&signer));
+        let key = node.key_of(&signer);
         let Some(statement) = key.and_then(|key| statement.verify(&key).ok()) else { return };
-        let has_readings = super::admit::readings_in(&statement).next().is_some();
+        let has_readings = super::submission::readings_in(statement.signed()).next().is_some();
         if !has_readings || has_attachment(&id) {
             node.pool.add(Pooled { received, statement });
         }
@@ -116,7 +190,7 @@ impl Recovery {
 
     /// The node, after all records.
     pub(crate) fn finish(self) -> Result<Node, RecoverError> {
-        let Self { mut node, anchor } = self;
+        let Self { mut node, anchor, .. } = self;
         let Some(note) = anchor else { return Ok(node) };
         let checkpoint = Checkpoint::open(&note, &node.config.genesis.log_key)?;
         let (height, signed) = (checkpoint.height, checkpoint.block);

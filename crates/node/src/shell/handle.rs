@@ -1,8 +1,8 @@
 //! How the rest of the program speaks to the node's thread.
 
-use super::{Message, NodeError, Shell};
+use super::{Keys, Message, NodeError, Reply, Shell};
 use crate::audit::{AuditError, AuditReport, audit};
-use crate::core::Input;
+use crate::core::{Input, Submission};
 use api::{
     AccountSummary, AccountView, BlockDetail, BlockSummary, Event, MeterView, Page, PoolView, ReadingRow, SheetView,
     StatementView, Status, SubmitAnswer,
@@ -51,6 +51,7 @@ pub struct NodeHandle {
 
 struct Inner {
     requests: SyncSender<Message>,
+    keys: Keys,
     thread: Mutex<Option<JoinHandle<()>>>,
     stopped: Arc<Mutex<Option<String>>>,
     data_dir: PathBuf,
@@ -72,12 +73,13 @@ impl Drop for Inner {
 impl NodeHandle {
     pub(super) fn new(
         requests: SyncSender<Message>,
+        keys: Keys,
         thread: JoinHandle<()>,
         stopped: Arc<Mutex<Option<String>>>,
         data_dir: PathBuf,
     ) -> Self {
         let thread = Mutex::new(Some(thread));
-        Self { inner: Arc::new(Inner { requests, thread, stopped, data_dir }) }
+        Self { inner: Arc::new(Inner { requests, keys, thread, stopped, data_dir }) }
     }
 
     /// Why the node has stopped; `None` while it runs.
@@ -102,10 +104,36 @@ impl NodeHandle {
     /// # Errors
     /// The refusal, or that nothing can be stored at the moment.
     pub fn submit(&self, bytes: Vec<u8>) -> Result<SubmitAnswer, NodeError> {
-        let (reply, answer) = sync_channel(1);
-        let message = Message::Submit { bytes, reply };
-        self.inner.requests.send(message).map_err(|error| self.stop_error(error))?;
-        answer.recv().map_err(|error| self.stop_error(error))?
+        let mut answers = self.submit_all(std::iter::once(bytes)).into_iter();
+        answers.next().unwrap_or_else(|| Err(self.stop_error(())))
+    }
+
+    /// Submits several at once, which share their way to the disk: the answers in the order of the submissions, each as
+    /// that of [`NodeHandle::submit`]. Structure and signatures are looked at here, on the caller's thread.
+    #[must_use]
+    pub fn submit_all(&self, submissions: impl IntoIterator<Item = Vec<u8>>) -> Vec<Result<SubmitAnswer, NodeError>> {
+        let read = submissions.into_iter().map(|bytes| Submission::read(&bytes, &|signer| self.key_of(signer)));
+        let read: Vec<_> = read.collect();
+        let (to, answers) = sync_channel(read.len());
+        let mut answered: Vec<Option<Result<SubmitAnswer, NodeError>>> = Vec::with_capacity(read.len());
+        for (place, submission) in read.into_iter().enumerate() {
+            let sent = submission.map_err(NodeError::Refused).and_then(|submission| {
+                let reply = Reply { place, to: to.clone() };
+                let message = Message::Submit { submission: Box::new(submission), reply };
+                self.inner.requests.send(message).map_err(|error| self.stop_error(error))
+            });
+            answered.push(sent.err().map(Err));
+        }
+        drop(to);
+        for (place, answer) in answers {
+            answered[place] = Some(answer);
+        }
+        answered.into_iter().map(|answer| answer.unwrap_or_else(|| Err(self.stop_error(())))).collect()
+    }
+
+    /// The signer's key as the node's thread saw it last.
+    fn key_of(&self, account: &AccountId) -> Option<ledger::PublicKey> {
+        self.inner.keys.read().ok()?.get(account).cloned()
     }
 
     /// Where ledger and node stand.

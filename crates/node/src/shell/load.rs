@@ -1,11 +1,13 @@
 //! Making, opening and starting a node.
 
-use super::{Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
+use super::{Keys, Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
 use crate::clock::Clock;
+use crate::core::Committed;
 use crate::core::{Config, Node, RecoverError, Recovery};
 use crate::record::{LogName, Record};
 use crate::store::{Disk, Folder, Store, StoreError};
 use crate::tables::Tables;
+use crate::threads::Threads;
 use ledger::{Block, Genesis};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,6 +20,9 @@ use super::search::Searchers;
 
 /// The file of the derived tables.
 pub(crate) const TABLES_FILE: &str = "tables.sqlite";
+/// Blocks, and their bytes, that are read ahead of the rules: enough for all cores, little beside the state.
+const AHEAD_BLOCKS: usize = 256;
+const AHEAD_BYTES: usize = 2 * Block::BYTES_MAX;
 /// Blocks whose rows are derived in one transaction.
 const ROWS_BATCH: usize = 256;
 
@@ -69,7 +74,9 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     let (sender, requests) = sync_channel(REQUESTS_MAX);
     let threads = if node.is_miner() { options.search_threads.max(1) } else { 0 };
     let searchers = Searchers::start(threads, &sender).map_err(NodeError::Thread)?;
+    let keys = Keys::default();
     let shell = Shell {
+        keys: Arc::clone(&keys),
         node,
         store,
         tables,
@@ -89,7 +96,7 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     let stopped = Arc::new(Mutex::new(None));
     let reason = Arc::clone(&stopped);
     let thread = std::thread::Builder::new().name("node".into()).spawn(move || live(shell, requests, &reason));
-    Ok(NodeHandle::new(sender, thread.map_err(NodeError::Thread)?, stopped, options.data_dir))
+    Ok(NodeHandle::new(sender, keys, thread.map_err(NodeError::Thread)?, stopped, options.data_dir))
 }
 
 fn live(mut shell: Shell, requests: Receiver<Message>, stopped: &Mutex<Option<String>>) {
@@ -110,12 +117,16 @@ pub(super) fn recover(store: &mut Store, tables: &mut Tables, config: Config) ->
         tracing::warn!("the derived tables do not fit the ledger and are made anew");
         tables.clear()?;
     }
-    let mut recovery = Recovery::new(config)?;
+    let threads = Threads::all();
+    let mut recovery = Recovery::new(config, &threads)?;
+    store.replay(LogName::Anchors, |record: Record| {
+        recovery.take(record, &|_| false).map(drop).map_err(NodeError::from)
+    })?;
+    recovery.vouch()?;
     let mut rows = Vec::new();
     let behind = &mut *tables;
-    store.replay(LogName::Blocks, |record| {
-        let committed = recovery.take(record, &|_| false)?;
-        rows.extend(committed.filter(|committed| committed.block.header().height > behind.height()));
+    replay_blocks(store, &mut recovery, |committed| {
+        rows.extend(Some(committed).filter(|committed| committed.block.header().height > behind.height()));
         if rows.len() >= ROWS_BATCH {
             behind.append(&rows)?;
             rows.clear();
@@ -124,7 +135,7 @@ pub(super) fn recover(store: &mut Store, tables: &mut Tables, config: Config) ->
     })?;
     tables.append(&rows)?;
     let mut small = Vec::new();
-    for log in [LogName::Pool, LogName::Evidence, LogName::Anchors] {
+    for log in [LogName::Pool, LogName::Evidence] {
         store.replay(log, |record: Record| {
             small.push(record);
             Ok::<(), StoreError>(())
@@ -134,6 +145,32 @@ pub(super) fn recover(store: &mut Store, tables: &mut Tables, config: Config) ->
         recovery.take(record, &|id| store.has_attachment(id))?;
     }
     Ok(recovery.finish()?)
+}
+
+/// Reads all stored blocks through the checking path, several ahead.
+pub(crate) fn replay_blocks<E: From<StoreError> + From<RecoverError>>(
+    store: &mut Store,
+    recovery: &mut Recovery<'_>,
+    mut visit: impl FnMut(Committed) -> Result<(), E>,
+) -> Result<(), E> {
+    let (mut ahead, mut bytes) = (Vec::new(), 0);
+    let read = store.replay(LogName::Blocks, |record| {
+        match record {
+            Record::Block(block) => {
+                bytes += block.len();
+                ahead.push(block);
+            }
+            other => drop(recovery.take(other, &|_| false)?),
+        }
+        if ahead.len() >= AHEAD_BLOCKS || bytes >= AHEAD_BYTES {
+            bytes = 0;
+            recovery.take_blocks(&std::mem::take(&mut ahead), &mut visit)?;
+        }
+        Ok(())
+    });
+    // What was read before a damaged record is still good.
+    recovery.take_blocks(&ahead, visit)?;
+    read
 }
 
 /// Whether the newest block that rows are derived from is in the store: an older copy of it may have been put back.

@@ -11,23 +11,23 @@ mod search;
 
 pub use error::NodeError;
 pub use handle::{EntryDetail, NodeHandle, StatementProof};
-pub(crate) use load::{TABLES_FILE, genesis_of};
+pub(crate) use load::{TABLES_FILE, genesis_of, replay_blocks};
 pub use load::{create, read_genesis, start, start_on};
 
 use crate::clock::Clock;
-use crate::core::{Committed, Config, Input, Node, Output, ReplyId, TemplateId};
+use crate::core::{Committed, Config, Input, Node, Output, ReplyId, Submission, TemplateId};
 use crate::record::{LogName, Record};
 use crate::store::{Store, StoreError};
 use crate::tables::Tables;
 use api::{Event, SubmitAnswer};
-use ledger::{Block, SecretKey};
+use ledger::{Block, PublicKey, SecretKey};
 use search::Searchers;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
-use units::Height;
+use units::{AccountId, Digest, Height};
 
 /// How a node is run.
 #[derive(Debug, Clone)]
@@ -65,11 +65,31 @@ const ANCHORS_FILE_REWRITE_BYTES: u64 = 1 << 18;
 
 /// What other threads ask of the node's.
 enum Message {
-    Submit { bytes: Vec<u8>, reply: SyncSender<Result<SubmitAnswer, NodeError>> },
+    Submit { submission: Box<Submission>, reply: Reply },
     Ask(Box<dyn FnOnce(&mut Shell) + Send>),
     Found { template: TemplateId, extra_nonce: u64, nonce: u64, attempts: u64, elapsed: Duration },
     Shutdown,
 }
+
+/// Who waits for the answer to a submission: one of several in the same channel, told apart by their place.
+struct Reply {
+    place: usize,
+    to: SyncSender<Answered>,
+}
+
+/// The answer to the submission at a place.
+type Answered = (usize, Result<SubmitAnswer, NodeError>);
+
+impl Reply {
+    fn send(self, answer: Result<SubmitAnswer, NodeError>) {
+        // The channel has room for all; whoever gave up waiting needs no answer.
+        drop(self.to.try_send((self.place, answer)));
+    }
+}
+
+/// Keys by account, as the node's thread saw them last: what submissions are verified with on other threads. One that
+/// is out of date costs a second look and decides nothing.
+type Keys = Arc<RwLock<BTreeMap<AccountId, PublicKey>>>;
 
 /// Everything that the node's thread owns.
 pub(crate) struct Shell {
@@ -81,7 +101,8 @@ pub(crate) struct Shell {
     receipt_key: Option<SecretKey>,
     searchers: Option<Searchers>,
     subscribers: Vec<SyncSender<Event>>,
-    replies: BTreeMap<ReplyId, SyncSender<Result<SubmitAnswer, NodeError>>>,
+    keys: Keys,
+    replies: BTreeMap<ReplyId, Reply>,
     next_reply: u64,
     /// What is carried out once everything stored is durable.
     deferred: Vec<Output>,
@@ -137,7 +158,7 @@ impl Shell {
         let rest = std::iter::from_fn(|| requests.try_recv().ok());
         for message in std::iter::once(first).chain(rest).take(BATCH_MAX) {
             match message {
-                Message::Submit { bytes, reply } => self.submit(bytes, reply)?,
+                Message::Submit { submission, reply } => self.submit(submission, reply)?,
                 Message::Ask(question) => {
                     // Nothing is shown that is not durable.
                     self.flush()?;
@@ -157,16 +178,28 @@ impl Shell {
         Ok(())
     }
 
-    fn submit(&mut self, bytes: Vec<u8>, reply: SyncSender<Result<SubmitAnswer, NodeError>>) -> Result<(), Stop> {
+    fn submit(&mut self, submission: Box<Submission>, reply: Reply) -> Result<(), Stop> {
         if let Some(reason) = self.unavailable() {
-            // Whoever gave up waiting needs no answer; so everywhere below.
-            drop(reply.try_send(Err(NodeError::Unavailable(reason))));
+            reply.send(Err(NodeError::Unavailable(reason)));
             return Ok(());
         }
         let id = ReplyId(self.next_reply);
         self.next_reply += 1;
         self.replies.insert(id, reply);
-        self.input(Input::Submit { bytes, reply: id })
+        self.learn_key(&submission);
+        self.input(Input::Admit { submission, reply: id })
+    }
+
+    /// Notes the signer's key for the threads that verify, if this submission was looked at without it.
+    fn learn_key(&self, submission: &Submission) {
+        let signer = submission.signer();
+        let Some(key) = self.node.key_of(&signer) else { return };
+        let thumbprint = Digest::from_bytes(*key.account().as_bytes());
+        if submission.checked_with() != Some(thumbprint)
+            && let Ok(mut keys) = self.keys.write()
+        {
+            keys.insert(signer, key);
+        }
     }
 
     /// Why nothing is stored at the moment.
@@ -218,7 +251,7 @@ impl Shell {
         let (kept, lost) = std::mem::take(&mut self.replies).into_iter().partition(|(id, _)| answered.contains(id));
         self.replies = kept;
         for reply in lost.into_values() {
-            drop(reply.try_send(Err(NodeError::Unavailable(reason.clone()))));
+            reply.send(Err(NodeError::Unavailable(reason.clone())));
         }
         self.flush()?;
         self.unavailable = Some((reason, Instant::now()));
@@ -266,7 +299,7 @@ impl Shell {
         match output {
             Output::Reply { reply, answer } => {
                 if let Some(waiting) = self.replies.remove(&reply) {
-                    drop(waiting.try_send(answer.map_err(NodeError::Refused)));
+                    waiting.send(answer.map_err(NodeError::Refused));
                 }
             }
             Output::Search { template, header } => {
