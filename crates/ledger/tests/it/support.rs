@@ -10,6 +10,8 @@ use ledger::{
     RuleViolation, SecretKey, SignedStatement, State, Surplus, VerifiedStatement, log, target,
 };
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use units::{AccountId, BindingId, Digest, Energy, MeterId, Millis, Month, Timestamp, Voltage};
 
 /// Names of keys that are no member's.
@@ -45,9 +47,21 @@ pub(crate) fn kwh(text: &str) -> Energy {
     Energy::parse_kwh(text).unwrap()
 }
 
-/// The key that a name stands for, the same in every test.
+/// The key that a name stands for, the same in every test: RSA for `rsa-...`, P-256 for `p256-...`, else Ed25519.
 pub(crate) fn key(name: &str) -> SecretKey {
-    SecretKey::ed25519(Sha256::digest(format!("wattproof test key {name}")).into())
+    let seed = Sha256::digest(format!("wattproof test key {name}")).into();
+    match name.split_once('-') {
+        Some(("rsa", _)) => rsa_key(name, seed),
+        Some(("p256", _)) => SecretKey::p256(seed).unwrap(),
+        _ => SecretKey::ed25519(seed),
+    }
+}
+
+/// Searching primes takes long, so each key is made once. 1,024 bits, as the paper's keys have: for teaching.
+fn rsa_key(name: &str, seed: [u8; 32]) -> SecretKey {
+    static KNOWN: Mutex<BTreeMap<String, SecretKey>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap();
+    known.entry(name.to_owned()).or_insert_with(|| SecretKey::rsa(1_024, seed).unwrap()).clone()
 }
 
 pub(crate) fn account(name: &str) -> AccountId {

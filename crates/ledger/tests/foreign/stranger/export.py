@@ -4,7 +4,7 @@ from . import cbor
 from .block import Block, check_header
 from .genesis import Genesis
 from .log import Checkpoint
-from .refusal import at, need
+from .refusal import Refused, RuleBroken, at, need
 from .rules import Booking
 from .state import State
 
@@ -50,7 +50,7 @@ def apply(state, block):
     booking = Booking(state, header)
     for index, statement in enumerate(block.statements):
         with at(f"statement {index}"):
-            statement.verify(state.key_of(statement.signer))
+            check_signature(state, statement)
             booking.book(statement)
     if block.statements:
         booking.pay_reward()
@@ -58,3 +58,12 @@ def apply(state, block):
     need(state.root() == header.state_root, "another state than the header's")
     state.head = header
     state.first = state.first or header
+
+
+def check_signature(state, statement):
+    """With the key that the signer's account has when the statement's turn comes."""
+    key = state.key_of(statement.signer)
+    try:
+        statement.verify(key)
+    except Refused as refused:
+        raise RuleBroken("wrong_key", refused.reason) from refused
