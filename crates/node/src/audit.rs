@@ -119,7 +119,12 @@ pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
     let mut report = AuditReport::default();
     let genesis = crate::shell::read_genesis(data_dir)?;
     // The tables' snapshot is taken first: a node that runs on stores a block before it derives rows from it.
-    let tables = match Tables::open_for_reading(&data_dir.join(TABLES_FILE), genesis.ledger()) {
+    let tables_file = data_dir.join(TABLES_FILE);
+    let tables = match Tables::open_for_reading(&tables_file, genesis.ledger()) {
+        Ok(None) if tables_file.exists() => {
+            report.find(Finding::Tables("table meta: the derived tables name another ledger or version".to_owned()));
+            None
+        }
         Ok(tables) => tables,
         Err(error) => {
             report.find(Finding::Tables(error.to_string()));
@@ -134,6 +139,7 @@ pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
             return Ok(report);
         }
     };
+    store.warnings().iter().for_each(|warning| report.find(Finding::Store(warning.clone())));
     let up_to = tables.as_ref().map_or(Height::GENESIS, Tables::height);
     let genesis = genesis_of(&mut store)?;
     let config = Config { genesis, miner: None, log_key: None, automatic: false };
@@ -145,6 +151,10 @@ pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
     }
     if let Some(tables) = tables {
         report.tables_compared = true;
+        if tables.height() > report.height {
+            let (claimed, found) = (tables.height(), report.height);
+            report.find(Finding::Tables(format!("table meta: rows up to block {claimed}, but {found} blocks check")));
+        }
         let room = FINDINGS_MAX.saturating_sub(report.findings.len());
         let differences = tables.differences(&right, room)?;
         differences.into_iter().for_each(|difference| report.find(Finding::Row(difference)));

@@ -128,7 +128,7 @@ impl Store {
         Self::open_with(disk, true)
     }
 
-    /// Opens a store without changing it: a torn tail is left alone and not read.
+    /// Opens a store without changing it: a torn tail is left alone, with a warning, and not read.
     ///
     /// # Errors
     /// As [`Store::open`].
@@ -185,6 +185,13 @@ impl Store {
                 let torn = size - end;
                 self.warnings.push(format!("{file}: an interrupted write of {torn} bytes at byte {end} was cut off"));
                 self.disk.truncate(&file, end).map_err(|error| StoreError::Io { file: file.clone(), error })?;
+            } else if end < size && self.size(&file)? == size {
+                // A file that has grown meanwhile is being written by a node that runs.
+                let broken = size - end;
+                self.warnings.push(format!(
+                    "{file}: the last {broken} bytes, from byte {end} on, are no whole record; a byte was changed, or a \
+                     write was interrupted, and then the next start cuts them off"
+                ));
             }
             if is_last {
                 self.tails.insert(log, Tail { segment: number, size: end });

@@ -7,5 +7,6 @@ mod admission;
 mod chain;
 mod community;
 mod crash;
+mod damage;
 mod machine;
 mod running;

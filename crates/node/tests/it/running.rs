@@ -25,21 +25,21 @@ impl Clock for SetClock {
     }
 }
 
-struct Running {
+pub(crate) struct Running {
     community: Community,
     clock: Arc<SetClock>,
     folder: tempfile::TempDir,
 }
 
 impl Running {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let running = Self { community: Community::new(), clock: Arc::default(), folder: tempfile::tempdir().unwrap() };
         running.set(minutes(0));
         node::create(running.path(), &running.community.genesis()).unwrap();
         running
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
@@ -79,7 +79,7 @@ impl Running {
     }
 
     /// Founded, six intervals of Chen's meter, July closed and billed.
-    fn billed(&self) -> (NodeHandle, StatementId) {
+    pub(crate) fn billed(&self) -> (NodeHandle, StatementId) {
         let node = self.start();
         let community = &self.community;
         for statement in community.founding() {
