@@ -27,8 +27,8 @@ pub use meter::{ChainHeadView, MeterView, ReadingRow};
 pub use pool::{PoolEntry, PoolView};
 pub use problem::Problem;
 pub use statement::{
-    ActView, ContractView, NoteView, Place, ReadingsView, RegisterKeyView, RegisterMeterView, StatementState,
-    StatementView, SubmitAnswer, SubmitState, TransferView, VoltageEventView,
+    ActView, ContractView, NoteView, OtherView, Place, ReadingsView, RegisterKeyView, RegisterMeterView,
+    StatementState, StatementView, SubmitAnswer, SubmitState, TransferView, VoltageEventView,
 };
 
 /// Media type of a statement as it is posted (RFC 9052 2) and of receipts and transparent statements.

@@ -80,6 +80,15 @@ pub enum ActView {
     Tariff(TariffView),
     /// An account's bill.
     Bill(BillView),
+    /// An act without a view of its own.
+    Other(OtherView),
+}
+
+/// An act without a view of its own, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OtherView {
+    /// The act's name, such as `offer`.
+    pub name: String,
 }
 
 /// A key bound to a role.

@@ -15,14 +15,14 @@ use crate::key_file::{self, KeyFile, KeyFileError};
 use crate::web::directory::{Directory, Person};
 use jiff::civil;
 use jiff::tz::TimeZone;
-use ledger::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, SecretKey, Surplus};
+use ledger::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, SecretKey, Surplus, VoltageLimits};
 use meter::strict_toml::{self, TomlError};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use units::{AccountId, Energy, Millis, Month, Timestamp, Voltage};
+use units::{AccountId, Energy, Millis, Month, Timestamp};
 
 /// The genesis document's file.
 const GENESIS: &str = "genesis.cbor";
@@ -170,10 +170,8 @@ pub(crate) struct Founding {
     pub(crate) public_readings: bool,
     /// Whether it is for teaching.
     pub(crate) classroom: bool,
-    /// Voltage below which there is an event.
-    pub(crate) voltage_min: Voltage,
-    /// Voltage above which there is an event.
-    pub(crate) voltage_max: Voltage,
+    /// Voltage outside these is an event.
+    pub(crate) voltage_limits: VoltageLimits,
     /// Where the node serves its pages.
     pub(crate) http: SocketAddr,
 }
@@ -393,8 +391,7 @@ fn genesis(founding: &Founding, keys: &[SecretKey; 5]) -> Result<Genesis, Commun
         rewards: founding.rewards,
         public_readings: founding.public_readings,
         classroom: founding.classroom,
-        voltage_min: founding.voltage_min,
-        voltage_max: founding.voltage_max,
+        voltage_limits: founding.voltage_limits,
     };
     genesis.check()?;
     Ok(genesis)

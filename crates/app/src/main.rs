@@ -8,6 +8,7 @@ mod demo;
 mod export;
 mod key_file;
 mod language;
+mod voltage;
 mod web;
 
 use clap::Parser as _;

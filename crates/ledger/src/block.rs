@@ -410,7 +410,7 @@ struct SignerKeys {
 }
 
 impl SignerKeys {
-    /// A key registered in one statement signs from the next on. What the statements say is not yet verified; if one
+    /// A key registered in one statement, or rotated to, signs from the next on. What the statements say is not yet verified; if one
     /// before is forged, the block is refused whatever its key does here.
     fn of(statements: &[SignedStatement], key_of: &dyn Fn(&AccountId) -> Option<PublicKey>) -> Self {
         let mut keys = Vec::new();
@@ -425,13 +425,17 @@ impl SignerKeys {
             let signer = statement.signer();
             of_statement.push(*present.entry(signer).or_insert_with(|| key_of(&signer).map(&mut add)));
             for act in &statement.payload().acts {
-                if let act::Act::Register(act::Register::Key(register)) = act {
-                    let account = register.key.account();
-                    let known = present.entry(account).or_insert_with(|| key_of(&account).map(&mut add));
-                    // Whoever has a key already keeps it; registering another role is no change of key.
-                    if known.is_none() {
-                        *known = Some(add(register.key.clone()));
+                match act {
+                    act::Act::Register(act::Register::Key(register)) => {
+                        let account = register.key.account();
+                        let known = present.entry(account).or_insert_with(|| key_of(&account).map(&mut add));
+                        // Whoever has a key already keeps it; registering another role is no change of key.
+                        if known.is_none() {
+                            *known = Some(add(register.key.clone()));
+                        }
                     }
+                    act::Act::Rotate(rotate) => drop(present.insert(signer, Some(add(rotate.key.clone())))),
+                    _ => {}
                 }
             }
         }

@@ -88,6 +88,36 @@ pub struct GenesisMiner {
     pub beneficiary: AccountId,
 }
 
+/// Limits of the supply voltage, and where they are from. What is outside is an indication: the meters are not
+/// instruments of class A (IEC 61000-4-30).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct VoltageLimits {
+    /// The supply's nominal voltage.
+    #[n(1)]
+    pub nominal: Voltage,
+    /// Lowest within the limits.
+    #[n(2)]
+    pub min: Voltage,
+    /// Highest within the limits.
+    #[n(3)]
+    pub max: Voltage,
+    /// The standard that says so, at most [`VoltageLimits::SOURCE_MAX`] bytes of UTF-8.
+    #[n(4)]
+    pub source: String,
+}
+
+impl VoltageLimits {
+    /// Longest source in bytes: a standard's number and clause.
+    pub const SOURCE_MAX: usize = 140;
+
+    /// Whether min <= nominal <= max.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        self.min <= self.nominal && self.nominal <= self.max
+    }
+}
+
 /// The genesis document.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -143,12 +173,9 @@ pub struct Genesis {
     /// Whether the ledger is for teaching: weak keys and rewards are allowed.
     #[n(17)]
     pub classroom: bool,
-    /// Voltage below which an interval has an event.
+    /// Voltage outside these is an event, and may be claimed.
     #[n(18)]
-    pub voltage_min: Voltage,
-    /// Voltage above which an interval has an event.
-    #[n(19)]
-    pub voltage_max: Voltage,
+    pub voltage_limits: VoltageLimits,
 }
 
 /// Why a genesis document is refused.
@@ -186,6 +213,9 @@ pub enum GenesisError {
     /// A half-life below the block time or above a year.
     #[error("a half-life of {} ms; it must be at least the block time and at most a year", .0.ms())]
     HalfLife(Millis),
+    /// Voltage limits out of order, or a source that is too long.
+    #[error("voltage limits: the lower is at most the nominal, that at most the upper, and the source has at most {max} bytes", max = VoltageLimits::SOURCE_MAX)]
+    VoltageLimits,
     /// Larger than a genesis document may be.
     #[error("{0} bytes; a genesis document has at most {max}", max = Genesis::BYTES_MAX)]
     TooLarge(usize),
@@ -242,6 +272,9 @@ impl Genesis {
             return Err(GenesisError::Created);
         }
         self.order.check()?;
+        if !self.voltage_limits.is_ordered() || self.voltage_limits.source.len() > VoltageLimits::SOURCE_MAX {
+            return Err(GenesisError::VoltageLimits);
+        }
         let RewardRules { by_level, monthly_budget, transfer_fee } = &self.rewards;
         if by_level.iter().chain([monthly_budget, transfer_fee]).any(|amount| *amount > Terms::TERM_MAX) {
             return Err(GenesisError::Amount);

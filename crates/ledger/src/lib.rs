@@ -33,7 +33,7 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use difficulty::{
     BLOCK_TIME_MAX, BlockTime, DIFFICULTY_MAX, HALF_LIFE_MAX, difficulty_of_level, level_of_difficulty, target,
 };
-pub use genesis::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, Surplus};
+pub use genesis::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, Surplus, VoltageLimits};
 pub use jobs::{Jobs, OneByOne};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use receipt::{

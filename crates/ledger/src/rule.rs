@@ -88,6 +88,50 @@ pub enum RuleViolation {
         head: Timestamp,
     },
 
+    // Retire, revoke, rotate.
+    /// No such account.
+    #[error("{0} is not registered")]
+    UnknownAccount(AccountId),
+    /// No such meter.
+    #[error("meter {0} is not registered")]
+    UnknownMeter(MeterId),
+    /// The operator's role and key stay.
+    #[error(
+        "the operator's role can be neither retired nor revoked: nobody could act any more; rotate its key instead"
+    )]
+    OperatorStays,
+    /// There is nothing to retire.
+    #[error("{account} has no role {role:?} without an end")]
+    RoleNotHeld {
+        /// The account.
+        account: AccountId,
+        /// The role.
+        role: Role,
+    },
+    /// The end lies before what has happened.
+    #[error("a role ends at or after its start, a meter's binding at or after its last interval, within the calendar")]
+    RetireTime,
+    /// A member whose meters still count.
+    #[error(
+        "{0} has meters that still count; retire the meters at their last readings first, or bind them to another member"
+    )]
+    MetersBound(AccountId),
+    /// Without a miner no block could be.
+    #[error("it is the last miner; register another one first")]
+    LastMiner,
+    /// The signer's key is revoked.
+    #[error("the key of {0} is revoked; it signs nothing any more")]
+    KeyRevoked(AccountId),
+    /// The key is, or was, another account's or this one's.
+    #[error("the key is or was in use by an account; make a new one")]
+    KeyInUse,
+    /// The new key did not sign the rotation.
+    #[error("the new key's own signature over the rotation does not fit")]
+    Possession,
+    /// More keys or roles than an account keeps.
+    #[error("{0} has had as many keys or roles as an account keeps; register a new account")]
+    AccountFull(AccountId),
+
     // Contract.
     /// A contract may only rise in an open month.
     #[error("{account} has a contract of {present} in {month}; it may only rise")]
@@ -152,6 +196,10 @@ pub enum RuleViolation {
     #[error("more than {max} breaks of meter counters in one month", max = crate::state::SEGMENTS_MAX)]
     TooManyBreaks,
 
+    /// A reading by eye that claims an attachment.
+    #[error("a reading by eye has no attachment: its count is 0, and both hashes are those of nothing")]
+    HandReading,
+
     // Note.
     /// A note that states nothing.
     #[error("a note states at least one value or a remark")]
@@ -172,6 +220,71 @@ pub enum RuleViolation {
         remaining: EnergyBalance,
         /// What was offered, the fee included.
         offered: Energy,
+    },
+
+    // Offer, accept, withdraw.
+    /// A price below zero or beyond what money can say.
+    #[error("a price is not negative, and energy x price is within what money can say")]
+    OfferPrice,
+    /// It ends at a wrong time.
+    #[error("an offer ends after now, within 31 days and no later than its month closes")]
+    OfferSpan,
+    /// Too many open offers.
+    #[error("{0} has {max} open offers; withdraw one first", max = crate::act::Offer::OPEN_MAX)]
+    TooManyOffers(AccountId),
+    /// No such open offer.
+    #[error("there is no such open offer; it was accepted, withdrawn, or its time is over")]
+    UnknownOffer,
+    /// Offered to somebody else.
+    #[error("the offer is not made to {0}")]
+    NotOfferedTo(AccountId),
+    /// Somebody else's offer.
+    #[error("the offer is not {0}'s to withdraw")]
+    NotTheSeller(AccountId),
+
+    // Claim, answer, control.
+    /// Not an interval of the claimant with a voltage outside the limits.
+    #[error(
+        "statement {0} has no interval of the claimant with a voltage outside the limits, or it is older than three months after its close"
+    )]
+    UnknownInterval(StatementId),
+    /// No such bill of the claimant.
+    #[error("the claimant has no bill from that time on")]
+    UnknownBill,
+    /// It is claimed already.
+    #[error("there is a claim about this already; await its answer")]
+    AlreadyClaimed,
+    /// No such claim.
+    #[error("there is no such claim")]
+    UnknownClaim,
+    /// It is answered already.
+    #[error("the claim is answered already")]
+    AlreadyAnswered,
+    /// Switched before the meter was bound, or in the future.
+    #[error("the time of a control lies within the meter's binding and not in the future")]
+    ControlTime,
+
+    // Parameter, upgrade.
+    /// The difficulty follows a block time.
+    #[error("the difficulty of this ledger follows its block time; there is no level to change")]
+    LevelByTime,
+    /// A level outside 1 to 5.
+    #[error("mining level {0}; it must be 1 to 5")]
+    LevelRange(u8),
+    /// Limits out of order.
+    #[error("the lower voltage limit is at most the nominal voltage, and that at most the upper limit")]
+    LimitsOrder,
+    /// Not from a future height or time on.
+    #[error("a change holds from a later block or time than this block's")]
+    NotAhead,
+    /// Not a later version.
+    #[error("the ledger speaks, or is about to speak, version {0}; an upgrade names a later one")]
+    VersionNotAbove(u32),
+    /// Too early.
+    #[error("an upgrade leaves time to install it: block {earliest} is the earliest")]
+    NoticeTooShort {
+        /// The earliest height.
+        earliest: units::Height,
     },
 
     // Tariff.
@@ -237,6 +350,17 @@ impl RuleViolation {
             Self::MeterParty { .. } => "meter_party",
             Self::MeterDescription => "meter_description",
             Self::BindingNotAtHead { .. } => "binding_not_at_head",
+            Self::UnknownAccount(_) => "unknown_account",
+            Self::UnknownMeter(_) => "unknown_meter",
+            Self::OperatorStays => "operator_stays",
+            Self::RoleNotHeld { .. } => "role_not_held",
+            Self::RetireTime => "retire_time",
+            Self::MetersBound(_) => "meters_bound",
+            Self::LastMiner => "last_miner",
+            Self::KeyRevoked(_) => "key_revoked",
+            Self::KeyInUse => "key_in_use",
+            Self::Possession => "possession",
+            Self::AccountFull(_) => "account_full",
             Self::ContractLowered { .. } => "contract_lowered",
             Self::NotAMember(_) => "not_a_member",
             Self::UnknownBinding(_) => "unknown_binding",
@@ -250,9 +374,28 @@ impl RuleViolation {
             Self::CounterDiscontinuous { .. } => "counter_discontinuous",
             Self::CounterBackwards => "counter_backwards",
             Self::TooManyBreaks => "too_many_breaks",
+            Self::HandReading => "hand_reading",
             Self::EmptyNote => "empty_note",
             Self::EmptyTransfer => "empty_transfer",
             Self::EnergyUsedUp { .. } => "energy_used_up",
+            Self::OfferPrice => "offer_price",
+            Self::OfferSpan => "offer_span",
+            Self::TooManyOffers(_) => "too_many_offers",
+            Self::UnknownOffer => "unknown_offer",
+            Self::NotOfferedTo(_) => "not_offered_to",
+            Self::NotTheSeller(_) => "not_the_seller",
+            Self::UnknownInterval(_) => "unknown_interval",
+            Self::UnknownBill => "unknown_bill",
+            Self::AlreadyClaimed => "already_claimed",
+            Self::UnknownClaim => "unknown_claim",
+            Self::AlreadyAnswered => "already_answered",
+            Self::ControlTime => "control_time",
+            Self::LevelByTime => "level_by_time",
+            Self::LevelRange(_) => "level_range",
+            Self::LimitsOrder => "limits_order",
+            Self::NotAhead => "not_ahead",
+            Self::VersionNotAbove(_) => "version_not_above",
+            Self::NoticeTooShort { .. } => "notice_too_short",
             Self::TariffAmounts => "tariff_amounts",
             Self::TariffTooLate(_) => "tariff_too_late",
             Self::BillSigner => "bill_signer",

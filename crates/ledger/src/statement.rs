@@ -3,7 +3,7 @@
 // The derived decoder of a tagged value names this crate.
 extern crate alloc;
 
-use crate::act::{Act, Bill, Note, Readings};
+use crate::act::Act;
 use crate::cbor::{self, CborError};
 use crate::{KeyError, PublicKey, SecretKey, log};
 use minicbor::{Decode, Encode, Encoder, decode, encode};
@@ -45,29 +45,18 @@ impl Payload {
         if self.acts.is_empty() || self.acts.len() > Self::ACTS_MAX {
             return Err(StatementError::ActCount(self.acts.len()));
         }
-        let life_max = if self.acts.iter().any(|act| matches!(act, Act::Transfer(_))) {
-            Self::LIFE_MAX_TRADE
-        } else {
-            Self::LIFE_MAX
-        };
+        let trades = self.acts.iter().any(Act::is_trade);
+        let life_max = if trades { Self::LIFE_MAX_TRADE } else { Self::LIFE_MAX };
         match self.expires {
             None if self.acts.iter().all(|act| matches!(act, Act::Readings(_))) => {}
             Some(expires) if expires > self.issued && expires.since(self.issued) <= life_max => {}
             _ => return Err(StatementError::Life { max: life_max }),
         }
-        self.acts.iter().try_for_each(check_lists)
+        match self.acts.iter().find(|act| !act.is_bounded()) {
+            Some(act) => Err(StatementError::ListTooLong(act.name())),
+            None => Ok(()),
+        }
     }
-}
-
-/// Lists within an act have bounds of their own.
-fn check_lists(act: &Act) -> Result<(), StatementError> {
-    let too_long = match act {
-        Act::Readings(readings) => readings.events.len() > Readings::EVENTS_MAX,
-        Act::Note(note) => note.text.as_ref().is_some_and(|text| text.len() > Note::TEXT_MAX),
-        Act::Bill(bill) => bill.months.len() > Bill::MONTHS_MAX,
-        Act::Register(_) | Act::Contract(_) | Act::Transfer(_) | Act::Tariff(_) => false,
-    };
-    if too_long { Err(StatementError::ListTooLong(act.name())) } else { Ok(()) }
 }
 
 /// Why bytes are not a statement.

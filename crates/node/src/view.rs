@@ -3,12 +3,12 @@
 use crate::core::Committed;
 use api::{
     AccountSummary, AccountView, ActView, BillLineView, BillMeterView, BillMonthView, BillSummary, BillView,
-    BlockSummary, ChainHeadView, ContractView, CorrectionView, Event, MeterMonthView, MeterView, NoteView, Place,
-    ReadingsView, RegisterKeyView, RegisterMeterView, RoleView, StatementState, StatementView, TariffView, TermsView,
-    TransferView, VoltageEventView,
+    BlockSummary, ChainHeadView, ContractView, CorrectionView, Event, MeterMonthView, MeterView, NoteView, OtherView,
+    Place, ReadingsView, RegisterKeyView, RegisterMeterView, RoleView, StatementState, StatementView, TariffView,
+    TermsView, TransferView, VoltageEventView,
 };
 use ledger::act::{Act, Bill, Break, EventKind, LineKind, Note, Readings, Register, Role};
-use ledger::state::{AccountRecord, BindingRecord, Correction, MeterMonth, Record, RecordKey, RoleSince, Terms};
+use ledger::state::{AccountRecord, BindingRecord, Correction, MeterMonth, Record, RecordKey, RoleSpan, Terms};
 use ledger::{Header, PublicKey, SignedStatement, State, cbor};
 use units::{AccountId, BindingId, EnergyBalance, MeterId, Month, StatementId};
 
@@ -133,6 +133,7 @@ fn act(act: &Act, state: &State) -> ActView {
         }
         Act::Tariff(shown) => ActView::Tariff(tariff(shown, None)),
         Act::Bill(shown) => ActView::Bill(bill(shown)),
+        other => ActView::Other(OtherView { name: other.name().to_owned() }),
     }
 }
 
@@ -262,7 +263,7 @@ fn bill_line(line: &ledger::act::BillLine) -> BillLineView {
     }
 }
 
-fn role(since: &RoleSince) -> RoleView {
+fn role(since: &RoleSpan) -> RoleView {
     RoleView { role: role_name(since.role).to_owned(), from_ms: since.from }
 }
 
@@ -303,6 +304,7 @@ pub fn accounts(state: &State, month: Month) -> Vec<AccountSummary> {
 #[must_use]
 pub fn account(state: &State, id: AccountId) -> Option<AccountView> {
     let record = state.account(&id)?;
+    let key = record.key()?;
     let (mut months, mut bills) = (Vec::new(), Vec::new());
     for (key, record) in state.records() {
         match (key, record) {
@@ -318,7 +320,7 @@ pub fn account(state: &State, id: AccountId) -> Option<AccountView> {
     }
     Some(AccountView {
         id,
-        key: key_hex(&record.key),
+        key: key_hex(key),
         roles: record.roles.iter().map(role).collect(),
         beneficiary: record.beneficiary,
         meters: meters_of(state, &id),

@@ -259,7 +259,7 @@ mod tests {
     use super::*;
     use ledger::act::CounterPair;
     use ledger::state::{MeterMonth, MonthStatus};
-    use units::{BindingId, EnergyBalance};
+    use units::{BindingId, EnergyBalance, Money};
 
     const CHEN: AccountId = AccountId::from_bytes([1; 32]);
     const LEE: AccountId = AccountId::from_bytes([2; 32]);
@@ -348,6 +348,9 @@ mod tests {
             budget: EnergyBalance::from_mwh(7),
             contracts: Energy::from_mwh(100),
             rewards: Energy::from_mwh(4),
+            money: Money::ZERO,
+            main_import: Energy::ZERO,
+            main_export: Energy::ZERO,
         };
         let sheet = |terms| Record::Sheet(SheetRecord { terms, ..SheetRecord::default() });
         let sheets = [(CHEN, chen), (LEE, lee)];

@@ -146,6 +146,7 @@ impl Community {
                 from: self.start,
                 profile: household.profile.to_owned(),
                 factor: 1,
+                main: false,
             })));
         }
         let month = self.genesis.first_month;
@@ -207,7 +208,11 @@ fn genesis(
         },
         public_readings: true,
         classroom: true,
-        voltage_min: Voltage::from_mv(99_000),
-        voltage_max: Voltage::from_mv(121_000),
+        voltage_limits: ledger::VoltageLimits {
+            nominal: Voltage::from_mv(110_000),
+            min: Voltage::from_mv(99_000),
+            max: Voltage::from_mv(121_000),
+            source: "110 V +-10 %".into(),
+        },
     })
 }

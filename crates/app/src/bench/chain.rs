@@ -76,8 +76,12 @@ fn genesis() -> Result<Genesis, BenchError> {
         rewards: RewardRules { by_level: [Energy::ZERO; 5], monthly_budget: Energy::ZERO, transfer_fee: Energy::ZERO },
         public_readings: true,
         classroom: false,
-        voltage_min: Voltage::from_mv(99_000),
-        voltage_max: Voltage::from_mv(121_000),
+        voltage_limits: ledger::VoltageLimits {
+            nominal: Voltage::from_mv(110_000),
+            min: Voltage::from_mv(99_000),
+            max: Voltage::from_mv(121_000),
+            source: "110 V +-10 %".into(),
+        },
     })
 }
 
@@ -137,6 +141,7 @@ impl Chain {
                     from: START,
                     profile: "im1281b".to_owned(),
                     factor: 1,
+                    main: false,
                 })),
                 Act::Contract(Contract { account, month: month()?, energy: Energy::from_kwh(1_000_000) }),
             ]);

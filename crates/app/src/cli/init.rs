@@ -14,12 +14,6 @@ const EMPTY_BLOCK_AFTER: Millis = Millis::from_minutes(60);
 const HALF_LIFE_BLOCKS: u64 = 60;
 
 pub(super) fn init(args: InitArgs) -> Result<ExitCode, Trouble> {
-    if args.voltage_min >= args.voltage_max {
-        return Err(Trouble::environment(
-            format_args!("--voltage-min {} is not below --voltage-max {}", args.voltage_min, args.voltage_max),
-            "give the limits of your supply, such as 99 and 121 for 110 V, or 198 and 242 for 220 V",
-        ));
-    }
     let community = Community::found(&args.dir, &founding(&args)?)?;
     tell_next_steps(&community);
     Ok(ExitCode::SUCCESS)
@@ -54,8 +48,7 @@ fn founding(args: &InitArgs) -> Result<Founding, Trouble> {
         rewards: if args.classroom { rewards } else { NO_REWARDS },
         public_readings: args.public_readings,
         classroom: args.classroom,
-        voltage_min: args.voltage_min,
-        voltage_max: args.voltage_max,
+        voltage_limits: args.voltage_limits.clone(),
         http: args.http,
     })
 }

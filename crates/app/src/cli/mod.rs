@@ -23,6 +23,7 @@ use crate::language;
 use crate::web::i18n::Lang;
 use crate::{bench, demo};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ledger::VoltageLimits;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -172,12 +173,10 @@ struct InitArgs {
     /// What a classroom's rewards of a month may sum to, in kWh.
     #[arg(long, value_name = "KWH", default_value = "500", value_parser = Energy::parse_kwh)]
     reward_budget: Energy,
-    /// Voltage below which an event is stated; by default 10 % below 110 V.
-    #[arg(long, value_name = "VOLTS", default_value = "99", value_parser = amount::volts)]
-    voltage_min: Voltage,
-    /// Voltage above which an event is stated; by default 10 % above 110 V.
-    #[arg(long, value_name = "VOLTS", default_value = "121", value_parser = amount::volts)]
-    voltage_max: Voltage,
+    /// Limits of the supply voltage by name: en-50160-230, taiwan-lighting-110, taiwan-power-110 or taiwan-power-220. What
+    /// is outside is stated as an event and may be claimed; an indication, no class A measurement.
+    #[arg(long, value_name = "NAME", default_value = "taiwan-power-110", value_parser = crate::voltage::named)]
+    voltage_limits: VoltageLimits,
     /// Where the node will serve its pages.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     http: SocketAddr,

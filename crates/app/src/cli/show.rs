@@ -209,6 +209,7 @@ fn act_summary(act: &ActView, asked: &Asked) -> String {
         }
         ActView::Tariff(tariff) => format!("tariff from {}: {} a kWh", tariff.from, tariff.price_1e4),
         ActView::Bill(bill) => format!("bill of {}: {}", name(&bill.account), bill.total_1e4),
+        ActView::Other(other) => other.name.clone(),
     }
 }
 

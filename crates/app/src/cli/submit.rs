@@ -165,7 +165,7 @@ impl Signing<'_> {
                     self.account(&signer)?
                 };
                 let member = self.account(&member)?;
-                Register::Meter(RegisterMeter { meter: number, signer, member, from, profile, factor })
+                Register::Meter(RegisterMeter { meter: number, signer, member, from, profile, factor, main: false })
             }
         })
     }

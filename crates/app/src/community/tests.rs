@@ -23,8 +23,12 @@ fn founding() -> Founding {
         rewards: NO_REWARDS,
         public_readings: false,
         classroom: false,
-        voltage_min: Voltage::from_mv(99_000),
-        voltage_max: Voltage::from_mv(121_000),
+        voltage_limits: ledger::VoltageLimits {
+            nominal: units::Voltage::from_mv(110_000),
+            min: units::Voltage::from_mv(99_000),
+            max: units::Voltage::from_mv(121_000),
+            source: "110 V +-10 %".into(),
+        },
         http: SocketAddr::from(([127, 0, 0, 1], 8_080)),
     }
 }

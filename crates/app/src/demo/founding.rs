@@ -72,8 +72,12 @@ pub(super) fn found(dir: &Path, args: &Args) -> Result<(Community, Vec<Household
             },
             public_readings: true,
             classroom: true,
-            voltage_min: Voltage::from_mv(99_000),
-            voltage_max: Voltage::from_mv(121_000),
+            voltage_limits: ledger::VoltageLimits {
+                nominal: Voltage::from_mv(110_000),
+                min: Voltage::from_mv(99_000),
+                max: Voltage::from_mv(121_000),
+                source: "110 V +-10 %".into(),
+            },
             http: args.http,
         },
     )?;
@@ -168,6 +172,7 @@ pub(super) fn register(node: &NodeHandle, community: &Community, households: &[H
             from: START,
             profile: super::meters::profile_of(number).to_owned(),
             factor: 1,
+            main: false,
         })));
         for month in [MONTH, MONTH.plus(1)] {
             acts.push(Act::Contract(Contract { account: household.account(), month, energy: household.contract }));

@@ -164,7 +164,7 @@ impl Words<'_> {
             ActView::Bill(bill) => Some(self.party(&bill.account)),
             ActView::RegisterKey(key) => Some(self.party(&key.account)),
             ActView::RegisterMeter(meter) => Some(self.party(&meter.member)),
-            ActView::Readings(_) | ActView::Note(_) | ActView::Tariff(_) => None,
+            ActView::Readings(_) | ActView::Note(_) | ActView::Tariff(_) | ActView::Other(_) => None,
         }
     }
 
@@ -210,6 +210,7 @@ impl Words<'_> {
             ActView::Bill(bill) => {
                 t.with("line-bill", &[("total", &money(bill.total_1e4)), ("currency", &self.currency)])
             }
+            ActView::Other(_) => return Vec::new(),
         };
         vec![line]
     }
@@ -291,7 +292,7 @@ pub(crate) fn is_over(kind: &str) -> bool {
     kind == "over_voltage"
 }
 
-const fn act_name(act: &ActView) -> &'static str {
+fn act_name(act: &ActView) -> &str {
     match act {
         ActView::RegisterKey(_) => "register_key",
         ActView::RegisterMeter(_) => "register_meter",
@@ -301,6 +302,7 @@ const fn act_name(act: &ActView) -> &'static str {
         ActView::Transfer(_) => "transfer",
         ActView::Tariff(_) => "tariff",
         ActView::Bill(_) => "bill",
+        ActView::Other(other) => &other.name,
     }
 }
 

@@ -126,6 +126,7 @@ pub fn close(
         estimated: false,
         columns: attachment.columns_hash(),
         frames: attachment.frames_root().ok_or(AttachmentError::FramePaths)?,
+        by_hand: false,
     };
     let import = act.import.end;
     let export = act.export.map(|export| export.end);

@@ -53,8 +53,8 @@ impl Settings {
             ledger: genesis.ledger(),
             operator: genesis.operator.account(),
             month_starts: genesis.month_starts.clone(),
-            voltage_min: genesis.voltage_min,
-            voltage_max: genesis.voltage_max,
+            voltage_min: genesis.voltage_limits.min,
+            voltage_max: genesis.voltage_limits.max,
             interval,
         }
     }

@@ -60,8 +60,12 @@ pub(crate) fn genesis() -> Genesis {
         rewards: RewardRules { by_level: [Energy::ZERO; 5], monthly_budget: Energy::ZERO, transfer_fee: Energy::ZERO },
         public_readings: true,
         classroom: false,
-        voltage_min: Voltage::from_mv(200_000),
-        voltage_max: Voltage::from_mv(260_000),
+        voltage_limits: ledger::VoltageLimits {
+            nominal: Voltage::from_mv(230_000),
+            min: Voltage::from_mv(200_000),
+            max: Voltage::from_mv(260_000),
+            source: "test".into(),
+        },
     }
 }
 
@@ -108,7 +112,7 @@ impl FakeNode {
     /// Registers a meter, or binds it anew.
     pub(crate) fn register(&self, meter: &str, profile: &str, from: Timestamp) {
         let (meter, signer, member) = (meter.parse().unwrap(), gateway_key().account(), member());
-        let register = RegisterMeter { meter, signer, member, from, profile: profile.into(), factor: 1 };
+        let register = RegisterMeter { meter, signer, member, from, profile: profile.into(), factor: 1, main: false };
         self.0.lock().unwrap().operator(vec![Act::Register(Register::Meter(register))]);
     }
 

@@ -124,13 +124,18 @@ pub struct Readings {
     /// RFC 9162 root over the attachment's raw frames.
     #[n(16)]
     pub frames: Digest,
+    /// Read by eye and signed by the operator, without an attachment.
+    #[n(17)]
+    pub by_hand: bool,
 }
 
 impl Readings {
     /// Events kept an interval; a flickering supply is told by the first ones and the extremes.
     pub const EVENTS_MAX: usize = 16;
-    /// Longest interval: a day, so that one statement never spans more than two months.
+    /// Longest interval of a gateway: a day, so that its statement never spans more than two months.
     pub const INTERVAL_MAX: Millis = Millis::from_minutes(24 * 60);
+    /// Longest interval between two readings by eye: a quarter.
+    pub const INTERVAL_MAX_BY_HAND: Millis = Millis::from_minutes(92 * 24 * 60);
 }
 
 /// A reading that a member states, the paper's submission of energy data.

@@ -71,7 +71,7 @@ pub struct RegisterMeter {
     /// The gateway's (or the meter's own) account.
     #[n(2)]
     pub signer: AccountId,
-    /// The member who uses, or feeds in, what it counts.
+    /// The member who uses, or feeds in, what it counts; for a main meter the operator.
     #[n(3)]
     pub member: AccountId,
     /// From when.
@@ -83,4 +83,7 @@ pub struct RegisterMeter {
     /// What the counter is multiplied by (instrument transformers); 1 for most.
     #[n(6)]
     pub factor: u32,
+    /// Whether it is a main meter: it books nothing to a sheet, but shows what is lost on the way to the members.
+    #[n(7)]
+    pub main: bool,
 }

@@ -45,6 +45,7 @@ fn act(attachment: &Attachment, rows: &[Row]) -> Readings {
         estimated: false,
         columns: attachment.columns_hash(),
         frames: attachment.frames_root().unwrap(),
+        by_hand: false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::draft::{Draft, Posting};
 use super::{Entry, MonthStatus, Record, RecordKey};
+use crate::act::Role;
 use crate::genesis::Surplus;
 use units::{AccountId, Energy, Month};
 
@@ -12,6 +13,7 @@ impl Draft<'_> {
             let month = self.state.first_open;
             self.close(month);
             self.state.first_open = month.plus(1);
+            self.drop_old_intervals();
         }
     }
 
@@ -46,8 +48,10 @@ impl Draft<'_> {
         let first = RecordKey::Sheet(month, AccountId::from_bytes([0; 32]));
         let last = RecordKey::Sheet(month, AccountId::from_bytes([0xff; 32]));
         let sheets = self.state.records.range(first..=last);
+        // What a member who has left did not use lapses: nothing moves their sheets any more.
+        let is_member = |id: &AccountId| self.state.account(id).is_some_and(|known| known.has(Role::Member, self.time));
         let surplus = sheets.filter_map(|(key, record)| match (key, record) {
-            (RecordKey::Sheet(_, account), Record::Sheet(sheet)) => {
+            (RecordKey::Sheet(_, account), Record::Sheet(sheet)) if is_member(account) => {
                 Some((*account, sheet.terms.remaining().to_energy()?))
             }
             _ => None,

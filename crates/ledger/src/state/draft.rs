@@ -8,9 +8,9 @@ use super::{
 use crate::act::Role;
 use crate::smt::SparseTree;
 use crate::statement::thumbprint;
-use crate::{RuleViolation, VerifiedStatement};
+use crate::{Genesis, RuleViolation, VerifiedStatement};
 use std::collections::{BTreeMap, btree_map};
-use units::{AccountId, Digest, Energy, EnergyBalance, Height, Month, StatementId, Timestamp};
+use units::{AccountId, Digest, Energy, EnergyBalance, Height, Money, Month, StatementId, Timestamp};
 
 /// What a block replaced; undoes it.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct Draft<'a> {
     pub(super) time: Timestamp,
     pub(super) month: Month,
     beneficiary: AccountId,
-    height: Height,
+    pub(super) height: Height,
     undo: Undo,
     /// Of each record that the statement in hand touched, what it was before it; `None` between statements.
     statement: Option<Vec<(RecordKey, Option<Record>)>>,
@@ -78,10 +78,17 @@ impl State {
     /// Begins a block: closes what its time closes.
     ///
     /// # Errors
-    /// When the proposer is no miner or the time lies outside the calendar; the state is then as it was.
+    /// When the proposer is no miner, the time lies outside the calendar, or the block would be of a protocol version that
+    /// this program does not know; the state is then as it was.
     pub fn draft(&mut self, time: Timestamp, proposer: AccountId) -> Result<Draft<'_>, ApplyError> {
+        let height = self.head.height.next();
+        let version = self.parameters().version_at(height);
+        if version != Genesis::VERSION {
+            return Err(ApplyError::Upgrade { version, height });
+        }
         let month = self.genesis.month_at(time).ok_or(ApplyError::OutsideCalendar)?;
-        let account = self.account(&proposer).filter(|account| account.has(Role::Miner, time));
+        let may_mine = |account: &&AccountRecord| account.revoked.is_none() && account.has(Role::Miner, time);
+        let account = self.account(&proposer).filter(may_mine);
         let beneficiary = account.and_then(|account| account.beneficiary).ok_or(ApplyError::NotAMiner(proposer))?;
         let undo = Undo {
             records: BTreeMap::new(),
@@ -92,12 +99,12 @@ impl State {
             head: self.head.clone(),
             log_size: self.log.size(),
         };
-        let height = self.head.height.next();
         let (entries, closed) = (Vec::new(), Vec::new());
         let (statement, statements) = (None, 0);
         let mut draft =
             Draft { state: self, time, month, beneficiary, height, undo, statement, entries, closed, statements };
         draft.forget_expired();
+        draft.drop_ended_offers();
         draft.close_months();
         Ok(draft)
     }
@@ -204,6 +211,9 @@ impl Draft<'_> {
         if self.state.seen.contains(&statement.id()) {
             return Err(RuleViolation::Duplicate(statement.id()));
         }
+        if self.state.account(&statement.signer()).is_some_and(|account| account.revoked.is_some()) {
+            return Err(RuleViolation::KeyRevoked(statement.signer()));
+        }
         self.check_key(statement)
     }
 
@@ -212,7 +222,7 @@ impl Draft<'_> {
     fn check_key(&self, statement: &VerifiedStatement) -> Result<(), RuleViolation> {
         let signer = statement.signer();
         let first = || Digest::from_bytes(*signer.as_bytes());
-        let present = self.state.account(&signer).map_or_else(first, |account| thumbprint(&account.key));
+        let present = self.state.account(&signer).and_then(AccountRecord::key).map_or_else(first, thumbprint);
         if statement.key() == present { Ok(()) } else { Err(RuleViolation::WrongKey(signer)) }
     }
 
@@ -280,6 +290,11 @@ impl Draft<'_> {
     /// Writes a record and keeps what it replaced.
     pub(super) fn put(&mut self, key: RecordKey, record: Record) {
         let before = self.state.records.insert(key.clone(), record);
+        self.keep(key, before);
+    }
+
+    /// Keeps what a record was before its first change, by the statement in hand or by the block.
+    fn keep(&mut self, key: RecordKey, before: Option<Record>) {
         match &mut self.statement {
             None => drop(self.undo.records.entry(key).or_insert(before)),
             // A statement touches a handful of records.
@@ -316,6 +331,17 @@ impl Draft<'_> {
         }
     }
 
+    /// Takes a record away and keeps it.
+    pub(super) fn remove(&mut self, key: RecordKey) {
+        let before = self.state.records.remove(&key);
+        self.keep(key, before);
+    }
+
+    /// Place in the log of the statement in hand.
+    pub(super) fn log_index(&self) -> u64 {
+        self.state.log.size().saturating_add(u64::try_from(self.statements).unwrap_or(u64::MAX))
+    }
+
     /// A sheet as it stands, empty if it is new.
     pub(super) fn sheet(&self, month: Month, account: AccountId) -> SheetRecord {
         self.state.sheet(month, &account).cloned().unwrap_or_default()
@@ -336,6 +362,9 @@ impl Draft<'_> {
                 budget,
                 contracts: Energy::ZERO,
                 rewards: Energy::ZERO,
+                money: Money::ZERO,
+                main_import: Energy::ZERO,
+                main_export: Energy::ZERO,
             }
         })
     }
@@ -414,17 +443,17 @@ fn term_mut(terms: &mut Terms, posting: Posting) -> &mut Energy {
 }
 
 /// A sum that no term may exceed.
-fn bounded_sum(a: Energy, b: Energy) -> Result<Energy, RuleViolation> {
+pub(super) fn bounded_sum(a: Energy, b: Energy) -> Result<Energy, RuleViolation> {
     a.checked_add(b).filter(|sum| *sum <= Terms::TERM_MAX).ok_or(RuleViolation::AmountTooLarge)
 }
 
 /// Double entry, from the records and not from the postings: in each month touched, what the sheets changed by and what
-/// the community's side changed by sum to zero; contracts and rewards likewise.
+/// the community's side changed by sum to zero; contracts, rewards and money likewise.
 fn check_touched_balances(
     before: &BTreeMap<RecordKey, Option<Record>>,
     after: &BTreeMap<RecordKey, Record>,
 ) -> Result<(), ApplyError> {
-    let mut sums: BTreeMap<Month, [i128; 3]> = BTreeMap::new();
+    let mut sums: BTreeMap<Month, [i128; 4]> = BTreeMap::new();
     for (key, old) in before {
         let (RecordKey::Sheet(month, _) | RecordKey::Month(month)) = key else { continue };
         let sum = sums.entry(*month).or_default();
@@ -433,20 +462,24 @@ fn check_touched_balances(
             *sum += new - old;
         }
     }
-    match sums.into_iter().find(|(_, sum)| *sum != [0; 3]) {
+    match sums.into_iter().find(|(_, sum)| *sum != [0; 4]) {
         Some((month, _)) => Err(ApplyError::Unbalanced(month)),
         None => Ok(()),
     }
 }
 
-/// A record's share in the three sums that must be zero: all accounts, contracts, rewards.
-fn balances(record: Option<&Record>) -> [i128; 3] {
+/// A record's share in the four sums that must be zero: all accounts, contracts, rewards, money of priced trades.
+fn balances(record: Option<&Record>) -> [i128; 4] {
     let signed = |energy: Energy| i128::from(energy.mwh());
     match record {
         Some(Record::Sheet(sheet)) => {
-            [i128::from(sheet.terms.remaining().mwh()), signed(sheet.terms.contract), signed(sheet.terms.reward)]
+            let energy = i128::from(sheet.terms.remaining().mwh());
+            [energy, signed(sheet.terms.contract), signed(sheet.terms.reward), sheet.money_balance()]
         }
-        Some(Record::Month(month)) => [month.community_balance(), -signed(month.contracts), -signed(month.rewards)],
-        _ => [0; 3],
+        Some(Record::Month(month)) => {
+            let money = i128::from(month.money.as_1e4());
+            [month.community_balance(), -signed(month.contracts), -signed(month.rewards), money]
+        }
+        _ => [0; 4],
     }
 }

@@ -3,29 +3,39 @@
 //! Invariant: after every block the state root is a function of genesis and the statements alone, in whatever blocks
 //! they came, and the balances of each month hold (checked at every block; a node that finds otherwise halts).
 
+mod account;
+mod claims;
 mod close;
 mod draft;
+mod parameters;
 mod readings;
 mod record;
 mod rules;
 
 pub use crate::terms::Terms;
+pub use account::{AccountRecord, KeySpan, RoleSpan};
+pub use claims::{AnswerRecord, ClaimRecord, LoadRecord, OutsideRecord};
 pub use draft::{Draft, Drafted, Undo};
+pub use parameters::ParametersRecord;
 pub use record::{
-    AccountRecord, BillRecord, BindingRecord, ChainHead, Correction, Entry, MeterMonth, MonthRecord, MonthStatus,
-    Record, RecordKey, RoleSince, SheetRecord, TariffRecord,
+    BillRecord, BindingRecord, ChainHead, Correction, Entry, MeterMonth, MonthRecord, MonthStatus, OfferRecord, Priced,
+    Record, RecordKey, SheetRecord, TariffRecord,
 };
 
-use crate::act::{CounterPair, Role};
+use crate::act::{CounterPair, OfferId, Role};
 use crate::difficulty::{difficulty_of_level, level_of_difficulty};
 use crate::log::Log;
 use crate::smt::{SparseProof, SparseTree};
 use crate::{CheckedBlock, Genesis, GenesisError, Header, PublicKey, RuleViolation};
 use std::collections::{BTreeMap, BTreeSet};
-use units::{AccountId, BindingId, Digest, EnergyBalance, LedgerId, MeterId, Millis, Month, StatementId, Timestamp};
+use units::{
+    AccountId, BindingId, Digest, EnergyBalance, Height, LedgerId, MeterId, Millis, Month, StatementId, Timestamp,
+};
 
 /// Unbroken stretches of counters kept in one sheet: more breaks a month than this means a defect, not a meter.
 pub const SEGMENTS_MAX: usize = 64;
+/// Months after their close in which intervals may still be claimed; then the state lets them go.
+pub const CLAIM_MONTHS: u32 = 3;
 /// How far a signer's clock may be ahead of the block's time.
 pub const CLOCK_AHEAD_MAX: Millis = Millis::from_minutes(10);
 
@@ -60,6 +70,14 @@ pub enum ApplyError {
     /// A month's accounts do not sum to zero: a defect of this program.
     #[error("the accounts of {0} do not balance; stop and report this")]
     Unbalanced(Month),
+    /// The ledger speaks a protocol version that this program does not know.
+    #[error("from block {height} on the ledger speaks protocol version {version}, and this program knows {known}: install a newer one", known = Genesis::VERSION)]
+    Upgrade {
+        /// The version.
+        version: u32,
+        /// The block that would be next.
+        height: Height,
+    },
 }
 
 /// The state after some block.
@@ -166,7 +184,7 @@ impl State {
     #[must_use]
     pub fn next_difficulty(&self) -> u64 {
         let order = &self.genesis.order;
-        let first = difficulty_of_level(order.level);
+        let first = difficulty_of_level(self.parameters().level_at(self.head.height.next()));
         match (order.block_time, self.first_block) {
             (Some(block_time), Some(anchor)) => {
                 let blocks = self.head.height.number().saturating_sub(1);
@@ -218,10 +236,27 @@ impl State {
             _ => None,
         }
     }
-    /// An account's key.
+    /// An account's present key, revoked or not.
     #[must_use]
     pub fn key_of(&self, id: &AccountId) -> Option<PublicKey> {
-        self.account(id).map(|account| account.key.clone())
+        self.account(id)?.key().cloned()
+    }
+    /// The account that a key signs, or signed, for.
+    #[must_use]
+    pub fn user_of_key(&self, key: &PublicKey) -> Option<AccountId> {
+        let thumbprint = key.account();
+        match self.records.get(&RecordKey::Key(thumbprint)) {
+            Some(Record::Key(account)) => Some(*account),
+            _ => self.account(&thumbprint).map(|_| thumbprint),
+        }
+    }
+    /// An open offer.
+    #[must_use]
+    pub fn offer(&self, id: &OfferId) -> Option<&OfferRecord> {
+        match self.records.get(&RecordKey::Offer(*id)) {
+            Some(Record::Offer(offer)) => Some(offer),
+            _ => None,
+        }
     }
     /// A sheet.
     #[must_use]
@@ -268,28 +303,32 @@ impl State {
         })
     }
 
-    /// Checks every month's double entry from all its sheets, not only from those that a block touched, and that each
-    /// sheet booked what its meters' counters moved by.
+    /// Checks every month's double entry, of energy and of money, from all its sheets, not only from those that a block
+    /// touched, and that each sheet booked what its meters' counters moved by.
     ///
     /// # Errors
     /// The first month that does not balance.
     pub fn check_balances(&self) -> Result<(), ApplyError> {
-        let mut sums: BTreeMap<Month, i128> = BTreeMap::new();
+        let mut sums: BTreeMap<Month, [i128; 2]> = BTreeMap::new();
         for (key, record) in &self.records {
             match (key, record) {
                 (RecordKey::Sheet(month, _), Record::Sheet(sheet)) => {
                     if !sheet.counters_agree() {
                         return Err(ApplyError::Unbalanced(*month));
                     }
-                    *sums.entry(*month).or_default() += i128::from(sheet.terms.remaining().mwh());
+                    let [energy, money] = sums.entry(*month).or_default();
+                    *energy += i128::from(sheet.terms.remaining().mwh());
+                    *money += sheet.money_balance();
                 }
                 (RecordKey::Month(month), Record::Month(record)) => {
-                    *sums.entry(*month).or_default() += record.community_balance();
+                    let [energy, money] = sums.entry(*month).or_default();
+                    *energy += record.community_balance();
+                    *money += i128::from(record.money.as_1e4());
                 }
                 _ => {}
             }
         }
-        match sums.into_iter().find(|(_, sum)| *sum != 0) {
+        match sums.into_iter().find(|(_, sums)| *sums != [0; 2]) {
             Some((month, _)) => Err(ApplyError::Unbalanced(month)),
             None => Ok(()),
         }
@@ -298,20 +337,25 @@ impl State {
 
 /// The accounts that genesis knows. One key may be both operator and miner.
 fn founders(genesis: &Genesis) -> BTreeMap<AccountId, AccountRecord> {
-    let operator = (genesis.operator.clone(), Role::Operator, None);
-    let miners = genesis.miners.iter().map(|miner| (miner.key.clone(), Role::Miner, Some(miner.beneficiary)));
+    let operator = (&genesis.operator, Role::Operator, None);
+    let miners = genesis.miners.iter().map(|miner| (&miner.key, Role::Miner, Some(miner.beneficiary)));
     let mut accounts = BTreeMap::new();
     for (key, role, beneficiary) in [operator].into_iter().chain(miners) {
-        let id = key.account();
-        let new = AccountRecord { key, roles: Vec::new(), beneficiary: None };
-        let account: &mut AccountRecord = accounts.entry(id).or_insert(new);
-        account.roles.push(RoleSince { role, from: genesis.created });
+        let account: &mut AccountRecord =
+            accounts.entry(key.account()).or_insert_with(|| AccountRecord::new(key.clone(), 0));
+        let span = RoleSpan { role, from: genesis.created, registered: 0, until: None, retired: None };
+        account.roles.push(span);
         account.beneficiary = account.beneficiary.or(beneficiary);
     }
     accounts
 }
 
 impl SheetRecord {
+    /// Money owed to the member for priced trades, less what the member owes.
+    fn money_balance(&self) -> i128 {
+        i128::from(self.sold.amount.as_1e4()) - i128::from(self.bought.amount.as_1e4())
+    }
+
     /// Whether consumed and generated are what the counters of all stretches moved by, times their factors.
     fn counters_agree(&self) -> bool {
         let moved = |pair: CounterPair, factor: u32| {

@@ -1,11 +1,13 @@
 //! The interval of a meter: it must continue its chain or say why not, and only counter differences are booked.
 
-use super::draft::{Draft, Posting};
-use super::{BindingRecord, ChainHead, Correction, Entry, MeterMonth, SEGMENTS_MAX, Terms};
+use super::draft::{Draft, Posting, bounded_sum};
+use super::{
+    BindingRecord, ChainHead, Correction, Entry, MeterMonth, Record, RecordKey, RoleSpan, SEGMENTS_MAX, Terms,
+};
 use crate::RuleViolation;
-use crate::act::{Break, CounterPair, Readings};
+use crate::act::{ActId, Break, CounterPair, Readings, Role};
 use crate::state::CLOCK_AHEAD_MAX;
-use units::{AccountId, Energy, Month, StatementId, Timestamp};
+use units::{AccountId, Energy, Month, Timestamp};
 
 /// A stretch of time with the counters at its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,39 +21,57 @@ struct Stretch {
 
 impl Draft<'_> {
     /// Checks an interval against its chain and books what its counters moved.
-    pub(super) fn readings(
-        &mut self,
-        readings: &Readings,
-        signer: AccountId,
-        statement: StatementId,
-        entry: Entry,
-    ) -> Result<(), RuleViolation> {
+    pub(super) fn readings(&mut self, readings: &Readings, signer: AccountId, at: ActId) -> Result<(), RuleViolation> {
         let unknown = RuleViolation::UnknownBinding(readings.binding);
         let mut binding = self.state.binding(&readings.binding).cloned().ok_or(unknown)?;
-        self.check_interval(readings, &binding, signer)?;
+        self.check_signer(readings, &binding, signer)?;
+        self.check_interval(readings, &binding)?;
         let stretch = continue_chain(readings, &binding.head)?;
-        self.book_stretch(&binding, readings.binding, stretch, &entry)?;
+        self.book_stretch(&binding, readings.binding, stretch, &Entry::Act(at.statement, at.act))?;
+        self.record_outside(readings, &binding, at)?;
         binding.head = ChainHead {
             next_seq: binding.head.next_seq + 1,
-            previous: statement,
+            previous: at.statement,
             end: readings.end,
             import: Some(readings.import.end),
             export: readings.export.map(|export| export.end),
         };
+        if !binding.is_live() {
+            self.count_ended_binding(binding.member);
+        }
         self.put_binding(readings.binding, binding);
         Ok(())
     }
 
-    fn check_interval(
+    /// The binding's signer, whose role must have held until the interval's end; or the operator by hand.
+    fn check_signer(
         &self,
         readings: &Readings,
         binding: &BindingRecord,
         signer: AccountId,
     ) -> Result<(), RuleViolation> {
+        if readings.by_hand {
+            if !self.has(signer, Role::Operator) {
+                return Err(RuleViolation::NotTheSigner(signer));
+            }
+            let nothing = crate::log::empty_root();
+            let bare = readings.count == 0 && readings.columns == nothing && readings.frames == nothing;
+            return if bare { Ok(()) } else { Err(RuleViolation::HandReading) };
+        }
         if binding.signer != signer {
             return Err(RuleViolation::NotTheSigner(signer));
         }
-        if let Some(ended) = binding.until {
+        let signs = |span: &RoleSpan| {
+            matches!(span.role, Role::Gateway | Role::Meter) && span.until.is_none_or(|until| readings.end <= until)
+        };
+        if self.state.account(&signer).is_some_and(|account| account.roles.iter().any(signs)) {
+            return Ok(());
+        }
+        Err(RuleViolation::RoleNeeded { account: signer, role: Role::Gateway, act: "readings" })
+    }
+
+    fn check_interval(&self, readings: &Readings, binding: &BindingRecord) -> Result<(), RuleViolation> {
+        if let Some(ended) = binding.until.filter(|until| readings.end > *until) {
             return Err(RuleViolation::BindingEnded(ended));
         }
         let head = &binding.head;
@@ -61,7 +81,8 @@ impl Draft<'_> {
         if readings.previous != head.previous {
             return Err(RuleViolation::WrongPrevious { expected: head.previous });
         }
-        if readings.end <= readings.start || readings.end.since(readings.start) > Readings::INTERVAL_MAX {
+        let longest = if readings.by_hand { Readings::INTERVAL_MAX_BY_HAND } else { Readings::INTERVAL_MAX };
+        if readings.end <= readings.start || readings.end.since(readings.start) > longest {
             return Err(RuleViolation::IntervalLength);
         }
         if readings.end > self.time + CLOCK_AHEAD_MAX {
@@ -102,6 +123,9 @@ impl Draft<'_> {
         let sheet_month = month.max(self.state.first_open);
         let consumed = times(difference(part.import)?, binding.factor)?;
         let generated = part.export.map_or(Ok(Energy::ZERO), |export| times(difference(export)?, binding.factor))?;
+        if binding.main {
+            return self.book_main(sheet_month, consumed, generated);
+        }
         self.post(sheet_month, member, Posting::Consumed, consumed)?;
         if !generated.is_zero() {
             self.post(sheet_month, member, Posting::Generated, generated)?;
@@ -116,6 +140,17 @@ impl Draft<'_> {
         }
         self.put_sheet(sheet_month, member, sheet);
         self.enter(sheet_month, member, entry.clone());
+        Ok(())
+    }
+}
+
+impl Draft<'_> {
+    /// What a main meter counted stands beside the month's sums and moves none of them.
+    fn book_main(&mut self, month: Month, import: Energy, export: Energy) -> Result<(), RuleViolation> {
+        let mut record = self.month_record(month);
+        record.main_import = bounded_sum(record.main_import, import)?;
+        record.main_export = bounded_sum(record.main_export, export)?;
+        self.put(RecordKey::Month(month), Record::Month(record));
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! State records: what the state root commits to, each under its key.
 
-use crate::PublicKey;
-use crate::act::{CounterPair, Role, Tariff};
+use super::account::AccountRecord;
+use super::claims::{ClaimRecord, LoadRecord, OutsideRecord};
+use super::parameters::ParametersRecord;
+use crate::act::{ActId, CounterPair, Offer, OfferId, Tariff};
 use crate::cbor;
 use crate::terms::Terms;
 use minicbor::{Decode, Encode};
@@ -35,6 +37,24 @@ pub enum RecordKey {
     /// A bill by account and start of its span.
     #[n(7)]
     Bill(#[n(0)] AccountId, #[n(1)] Timestamp),
+    /// An open offer.
+    #[n(8)]
+    Offer(#[n(0)] OfferId),
+    /// An interval whose voltage was outside the limits, by the month of its end.
+    #[n(9)]
+    Outside(#[n(0)] Month, #[n(1)] ActId),
+    /// A claim.
+    #[n(10)]
+    Claim(#[n(0)] ActId),
+    /// A meter's load, as it was switched last.
+    #[n(11)]
+    Load(#[n(0)] MeterId),
+    /// What the operator changed of genesis' rules.
+    #[n(12)]
+    Parameters,
+    /// A later key of an account, by its thumbprint.
+    #[n(13)]
+    Key(#[n(0)] AccountId),
 }
 
 impl RecordKey {
@@ -70,6 +90,24 @@ pub enum Record {
     /// Under [`RecordKey::Bill`].
     #[n(7)]
     Bill(#[n(0)] BillRecord),
+    /// Under [`RecordKey::Offer`].
+    #[n(8)]
+    Offer(#[n(0)] OfferRecord),
+    /// Under [`RecordKey::Outside`].
+    #[n(9)]
+    Outside(#[n(0)] OutsideRecord),
+    /// Under [`RecordKey::Claim`].
+    #[n(10)]
+    Claim(#[n(0)] ClaimRecord),
+    /// Under [`RecordKey::Load`].
+    #[n(11)]
+    Load(#[n(0)] LoadRecord),
+    /// Under [`RecordKey::Parameters`].
+    #[n(12)]
+    Parameters(#[n(0)] ParametersRecord),
+    /// Under [`RecordKey::Key`]: the account.
+    #[n(13)]
+    Key(#[n(0)] AccountId),
 }
 
 impl Record {
@@ -77,39 +115,6 @@ impl Record {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(Sha256::digest(cbor::encode(self)).into())
-    }
-}
-
-/// An account: its key and what it may do.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct AccountRecord {
-    /// Its key.
-    #[n(0)]
-    pub key: PublicKey,
-    /// Its roles, each from when; at most one entry a role.
-    #[n(1)]
-    pub roles: Vec<RoleSince>,
-    /// For a miner: who gains.
-    #[n(2)]
-    pub beneficiary: Option<AccountId>,
-}
-
-/// A role and from when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct RoleSince {
-    /// The role.
-    #[n(0)]
-    pub role: Role,
-    /// From when.
-    #[n(1)]
-    pub from: Timestamp,
-}
-
-impl AccountRecord {
-    /// Whether it has a role at a time.
-    #[must_use]
-    pub fn has(&self, role: Role, at: Timestamp) -> bool {
-        self.roles.iter().any(|since| since.role == role && since.from <= at)
     }
 }
 
@@ -196,6 +201,23 @@ pub struct SheetRecord {
     /// Hash chain over them ([`Entry::extend`]).
     #[n(4)]
     pub entries_digest: Digest,
+    /// Energy bought at a price; part of `gained`.
+    #[n(5)]
+    pub bought: Priced,
+    /// Energy sold at a price; part of `traded`.
+    #[n(6)]
+    pub sold: Priced,
+}
+
+/// Energy with the money for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Priced {
+    /// How much.
+    #[n(0)]
+    pub energy: Energy,
+    /// Sum of the trades' amounts, each energy x price, half up to 1e-4.
+    #[n(1)]
+    pub amount: Money,
 }
 
 impl Default for SheetRecord {
@@ -206,6 +228,8 @@ impl Default for SheetRecord {
             corrections: Vec::new(),
             entries: 0,
             entries_digest: Entry::NONE,
+            bought: Priced::default(),
+            sold: Priced::default(),
         }
     }
 }
@@ -245,7 +269,7 @@ pub struct BindingRecord {
     /// From when.
     #[n(3)]
     pub from: Timestamp,
-    /// Until when, once a later binding has begun.
+    /// Until when, once it is retired or a later binding has begun.
     #[n(4)]
     pub until: Option<Timestamp>,
     /// Profile of the meter's model.
@@ -257,6 +281,17 @@ pub struct BindingRecord {
     /// The chain's head.
     #[n(7)]
     pub head: ChainHead,
+    /// Whether it is a main meter, which books to no sheet.
+    #[n(8)]
+    pub main: bool,
+}
+
+impl BindingRecord {
+    /// Whether its chain can still grow.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.until.is_none_or(|until| self.head.end < until)
+    }
 }
 
 /// A tariff and the statement that made it.
@@ -302,6 +337,26 @@ pub struct MonthRecord {
     /// Sum of rewards paid.
     #[n(5)]
     pub rewards: Energy,
+    /// The operator's side of priced trades: with all sheets' sold less bought it sums to zero.
+    #[n(6)]
+    pub money: Money,
+    /// What the main meters counted in.
+    #[n(7)]
+    pub main_import: Energy,
+    /// What the main meters counted out.
+    #[n(8)]
+    pub main_export: Energy,
+}
+
+impl MonthRecord {
+    /// Energy that went in through the main meters, or was generated by the members, and that no member's meter counted;
+    /// below zero where meters disagree, meaningless without a main meter.
+    #[must_use]
+    pub fn loss(&self) -> EnergyBalance {
+        let main = i128::from(self.main_import.mwh()) - i128::from(self.main_export.mwh());
+        let loss = main - i128::from(self.physical.mwh());
+        EnergyBalance::from_mwh(i64::try_from(loss).unwrap_or(if loss > 0 { i64::MAX } else { i64::MIN }))
+    }
 }
 
 /// A bill that the ledger accepted.
@@ -316,4 +371,18 @@ pub struct BillRecord {
     /// Its total.
     #[n(2)]
     pub total: Money,
+    /// The claim about it, if there is one.
+    #[n(3)]
+    pub claim: Option<ActId>,
+}
+
+/// An open offer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OfferRecord {
+    /// Who sells.
+    #[n(0)]
+    pub seller: AccountId,
+    /// The offer.
+    #[n(1)]
+    pub offer: Offer,
 }

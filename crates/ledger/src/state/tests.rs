@@ -35,8 +35,12 @@ fn state() -> State {
         rewards: RewardRules { by_level: amounts, monthly_budget: Energy::ZERO, transfer_fee: Energy::ZERO },
         public_readings: true,
         classroom: false,
-        voltage_min: Voltage::ZERO,
-        voltage_max: Voltage::ZERO,
+        voltage_limits: crate::genesis::VoltageLimits {
+            nominal: Voltage::ZERO,
+            min: Voltage::ZERO,
+            max: Voltage::ZERO,
+            source: String::new(),
+        },
     })
     .unwrap()
 }

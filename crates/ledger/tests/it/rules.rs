@@ -3,6 +3,7 @@
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
 
+mod acts;
 mod bytes;
 
 use crate::foreign::{self, Shelf, Store};
@@ -143,7 +144,7 @@ fn names_in_the_rule_book() -> BTreeSet<&'static str> {
 #[test]
 fn every_rule_refuses_what_it_is_there_for() {
     Shelf::emptied("rules");
-    let groups = [envelope_rules(), register_rules(), reading_rules(), trade_rules(), bill_rules()];
+    let groups = [envelope_rules(), register_rules(), reading_rules(), trade_rules(), bill_rules(), acts::rules()];
     let covered: BTreeSet<&str> = groups.into_iter().flatten().collect();
     assert_eq!(covered, names_in_the_rule_book());
     assert!(covered.len() >= 40);

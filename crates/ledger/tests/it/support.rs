@@ -3,16 +3,19 @@
 
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
-use ledger::act::{Act, CounterPair, Readings, Register, RegisterKey, RegisterMeter, Role};
+use ledger::act::{
+    Act, ActId, BillClaim, Claim, CounterPair, NewLevel, NewLimits, Offer, OfferId, Parameter, Readings, Register,
+    RegisterKey, RegisterMeter, Retire, RetireMeter, RetireRole, Revoke, Role, Rotate, VoltageClaim,
+};
 use ledger::state::{ApplyError, Drafted, RecordKey};
 use ledger::{
     Block, BlockError, CheckedBlock, Engine, Genesis, GenesisMiner, Header, OrderRules, Payload, RewardRules,
-    RuleViolation, SecretKey, SignedStatement, State, Surplus, VerifiedStatement, log, target,
+    RuleViolation, SecretKey, SignedStatement, State, Surplus, VerifiedStatement, VoltageLimits, log, target,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use units::{AccountId, BindingId, Digest, Energy, MeterId, Millis, Month, Timestamp, Voltage};
+use units::{AccountId, BindingId, Digest, Energy, Height, MeterId, Millis, Month, Timestamp, Voltage};
 
 /// Names of keys that are no member's.
 pub(crate) const OPERATOR: &str = "operator";
@@ -98,8 +101,12 @@ pub(crate) fn genesis() -> Genesis {
         },
         public_readings: true,
         classroom: true,
-        voltage_min: Voltage::from_mv(99_000),
-        voltage_max: Voltage::from_mv(121_000),
+        voltage_limits: ledger::VoltageLimits {
+            nominal: Voltage::from_mv(110_000),
+            min: Voltage::from_mv(99_000),
+            max: Voltage::from_mv(121_000),
+            source: "110 V +-10 %".into(),
+        },
     }
 }
 
@@ -138,6 +145,7 @@ pub(crate) fn bind(meter: &str, member: &str, from: Timestamp) -> RegisterMeter 
         from,
         profile: "im1281b".into(),
         factor: 1,
+        main: false,
     }
 }
 
@@ -162,6 +170,7 @@ pub(crate) fn next_readings(state: &State, meter: &str, import: (&str, &str)) ->
         estimated: false,
         columns: Digest::from_bytes([0; 32]),
         frames: Digest::from_bytes([0; 32]),
+        by_hand: false,
     }
 }
 
@@ -273,4 +282,54 @@ pub(crate) fn binding_of(state: &State, meter: &str) -> BindingId {
         Some(ledger::state::Record::Meter(id)) => *id,
         other => panic!("{meter} has no binding: {other:?}"),
     }
+}
+
+pub(crate) fn retire_role(name: &str, role: Role, at: Timestamp) -> Act {
+    Act::Retire(Retire::Role(RetireRole { account: account(name), role, at }))
+}
+
+pub(crate) fn retire_meter(meter: &str, at: Timestamp) -> Act {
+    Act::Retire(Retire::Meter(RetireMeter { meter: meter_id(meter), at }))
+}
+
+pub(crate) fn revoke(name: &str) -> Act {
+    Act::Revoke(Revoke { account: account(name) })
+}
+
+/// A rotation of an account to the key that another name stands for.
+pub(crate) fn rotate(state: &State, name: &str, new: &str) -> Act {
+    let new = key(new);
+    let possession = new.sign(&Rotate::to_be_signed(&state.ledger(), &account(name), &new.public())).unwrap();
+    Act::Rotate(Box::new(Rotate { key: new.public(), possession }))
+}
+
+/// An offer of July.
+pub(crate) fn offer(to: Option<&str>, energy: &str, price: &str, until: Timestamp) -> Act {
+    let price = units::Money::parse(price).unwrap();
+    Act::Offer(Offer { to: to.map(account), energy: kwh(energy), price, month: month(7), until })
+}
+
+/// The open offer that ends first.
+pub(crate) fn offer_id(state: &State) -> OfferId {
+    let found = state.records().find_map(|(key, _)| match key {
+        RecordKey::Offer(id) => Some(*id),
+        _ => None,
+    });
+    found.expect("an open offer")
+}
+
+pub(crate) fn voltage_claim(intervals: &[ActId]) -> Act {
+    Act::Claim(Claim::Voltage(VoltageClaim { intervals: intervals.to_vec(), text: "130 V".into() }))
+}
+
+pub(crate) fn bill_claim(from: Timestamp) -> Act {
+    Act::Claim(Claim::Bill(BillClaim { from, text: "the factor is wrong".into() }))
+}
+
+pub(crate) fn level(level: u8, height: u64) -> Act {
+    Act::Parameter(Parameter::Level(NewLevel { level, height: Height::from_number(height) }))
+}
+
+pub(crate) fn limits(limits: VoltageLimits, from: Timestamp) -> Act {
+    Act::Parameter(Parameter::Limits(NewLimits { limits, from }))
 }

@@ -74,8 +74,12 @@ impl Community {
             },
             public_readings: true,
             classroom: false,
-            voltage_min: Voltage::from_mv(99_000),
-            voltage_max: Voltage::from_mv(121_000),
+            voltage_limits: ledger::VoltageLimits {
+                nominal: Voltage::from_mv(110_000),
+                min: Voltage::from_mv(99_000),
+                max: Voltage::from_mv(121_000),
+                source: "110 V +-10 %".into(),
+            },
         }
     }
 
@@ -116,6 +120,7 @@ impl Community {
             from: START,
             profile: "im1281b".into(),
             factor: 1,
+            main: false,
         }))
     }
 
@@ -163,6 +168,7 @@ impl Community {
             estimated: false,
             columns: attachment.columns_hash(),
             frames: log::empty_root(),
+            by_hand: false,
         };
         let act = Act::Readings(Box::new(readings));
         let statement = self.sign(&self.gateway, vec![act], end, 0);

@@ -156,6 +156,7 @@ impl Fixture {
                 from: START,
                 profile: "im1281b".into(),
                 factor: 1,
+                main: false,
             }))
         };
         let contract = |member: &SecretKey, kwh| {
@@ -201,6 +202,7 @@ impl Fixture {
             estimated: false,
             columns: attachment.columns_hash(),
             frames: ledger::log::empty_root(),
+            by_hand: false,
         };
         let statement = self.sign(&self.keys.gateway, vec![Act::Readings(Box::new(readings))], after(seq + 1));
         (statement, attachment.to_bytes())
@@ -262,7 +264,11 @@ fn genesis(keys: &Keys, public_readings: bool) -> Genesis {
         },
         public_readings,
         classroom: false,
-        voltage_min: Voltage::from_mv(99_000),
-        voltage_max: OVER,
+        voltage_limits: ledger::VoltageLimits {
+            nominal: Voltage::from_mv(110_000),
+            min: Voltage::from_mv(99_000),
+            max: OVER,
+            source: "test".into(),
+        },
     }
 }

@@ -36,7 +36,7 @@ impl Draft<'_> {
         if cbor::encode(&computed) != cbor::encode(stated) {
             return Err(RuleViolation::BillDiffers { computed: computed.total });
         }
-        let record = BillRecord { until: stated.until, statement, total: stated.total };
+        let record = BillRecord { until: stated.until, statement, total: stated.total, claim: None };
         self.put(RecordKey::Bill(stated.account, stated.from), Record::Bill(record));
         Ok(())
     }

@@ -1,12 +1,16 @@
 //! One function a kind of act: its rules, then its bookings. The intervals of meters have a room of their own.
 
 mod bill;
+mod claim;
+mod offer;
+mod parameter;
 mod register;
+mod retire;
 mod trade;
 
-use super::Entry;
 use super::draft::Draft;
-use crate::act::{Act, Note, Register, Role};
+use super::{AccountRecord, Entry};
+use crate::act::{Act, ActId, Note, Parameter, Register, Retire, Role};
 use crate::{RuleViolation, VerifiedStatement};
 use sha2::{Digest as _, Sha256};
 use units::{AccountId, BindingId, Month, StatementId};
@@ -28,35 +32,58 @@ impl Draft<'_> {
         act: &Act,
     ) -> Result<(), RuleViolation> {
         let signer = statement.signer();
-        let entry = Entry::Act(statement.id(), index);
+        let id = ActId { statement: statement.id(), act: index };
+        if is_the_operators(act) {
+            self.need(signer, Role::Operator, act)?;
+        }
         match act {
-            Act::Register(Register::Key(register)) => {
-                self.need(signer, Role::Operator, act)?;
-                self.register_key(register)
-            }
+            Act::Register(Register::Key(register)) => self.register_key(register),
             Act::Register(Register::Meter(register)) => {
-                self.need(signer, Role::Operator, act)?;
                 self.register_meter(register, binding_id(statement.id(), index))
             }
-            Act::Contract(contract) => {
-                self.need(signer, Role::Operator, act)?;
-                self.contract(contract, entry)
-            }
-            Act::Readings(readings) => self.readings(readings, signer, statement.id(), entry),
+            Act::Retire(Retire::Role(retire)) => self.retire_role(retire),
+            Act::Retire(Retire::Meter(retire)) => self.retire_meter(retire),
+            Act::Revoke(revoke) => self.revoke(revoke),
+            Act::Rotate(rotate) => self.rotate(rotate, signer),
+            Act::Answer(answer) => self.answer(answer, id),
+            Act::Parameter(Parameter::Level(new)) => self.level(new),
+            Act::Parameter(Parameter::Limits(new)) => self.limits(new),
+            Act::Upgrade(upgrade) => self.upgrade(upgrade),
+            Act::Tariff(tariff) => self.tariff(tariff, statement.id()),
+            Act::Bill(bill) => self.bill(bill, signer, statement.id()),
             Act::Note(note) => {
                 self.need(signer, Role::Member, act)?;
                 check_note(note)
             }
-            Act::Transfer(transfer) => self.transfer(transfer, signer, entry),
-            Act::Tariff(tariff) => {
-                self.need(signer, Role::Operator, act)?;
-                self.tariff(tariff, statement.id())
+            Act::Claim(claim) => {
+                // Whoever has moved out may still contest what was billed.
+                if !self.state.account(&signer).is_some_and(AccountRecord::was_member) {
+                    return Err(RuleViolation::RoleNeeded { account: signer, role: Role::Member, act: act.name() });
+                }
+                self.claim(claim, signer, id)
             }
-            Act::Bill(bill) => self.bill(bill, signer, statement.id()),
+            Act::Control(control) => self.control(control, signer, statement.id()),
+            Act::Offer(offer) => self.offer(offer, signer, id),
+            Act::Withdraw(withdraw) => self.withdraw(&withdraw.offer, signer),
+            Act::Contract(_) | Act::Readings(_) | Act::Transfer(_) | Act::Accept(_) => {
+                self.book_energy(id, signer, act)
+            }
         }
     }
 
-    fn has(&self, account: AccountId, role: Role) -> bool {
+    /// The acts that move sheets, and so enter them.
+    fn book_energy(&mut self, id: ActId, signer: AccountId, act: &Act) -> Result<(), RuleViolation> {
+        let entry = Entry::Act(id.statement, id.act);
+        match act {
+            Act::Contract(contract) => self.contract(contract, entry),
+            Act::Readings(readings) => self.readings(readings, signer, id),
+            Act::Transfer(transfer) => self.transfer(transfer, signer, &entry),
+            Act::Accept(accept) => self.accept(&accept.offer, signer, &entry),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn has(&self, account: AccountId, role: Role) -> bool {
         self.state.account(&account).is_some_and(|record| record.has(role, self.time))
     }
 
@@ -73,6 +100,16 @@ impl Draft<'_> {
             return Err(RuleViolation::OutsideCalendar);
         }
         if month < self.state.first_open { Err(RuleViolation::MonthClosed(month)) } else { Ok(()) }
+    }
+}
+
+/// Whether an act is the operator's alone.
+const fn is_the_operators(act: &Act) -> bool {
+    match act {
+        Act::Register(_) | Act::Retire(_) | Act::Revoke(_) | Act::Contract(_) | Act::Tariff(_) => true,
+        Act::Answer(_) | Act::Parameter(_) | Act::Upgrade(_) => true,
+        Act::Rotate(_) | Act::Readings(_) | Act::Note(_) | Act::Transfer(_) | Act::Offer(_) | Act::Accept(_) => false,
+        Act::Bill(_) | Act::Claim(_) | Act::Control(_) | Act::Withdraw(_) => false,
     }
 }
 

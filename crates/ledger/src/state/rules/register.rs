@@ -1,21 +1,15 @@
 //! Roles of keys, and whose a meter is.
 
-use crate::RuleViolation;
 use crate::act::{RegisterKey, RegisterMeter, Role};
 use crate::state::draft::Draft;
-use crate::state::{AccountRecord, BindingRecord, ChainHead, Record, RecordKey, RoleSince};
-use units::{BindingId, Energy, MeterId, StatementId};
+use crate::state::{AccountRecord, BindingRecord, ChainHead, Record, RecordKey, RoleSpan};
+use crate::{PublicKey, RuleViolation};
+use units::{AccountId, BindingId, Energy, MeterId, StatementId};
 
 impl Draft<'_> {
     pub(super) fn register_key(&mut self, register: &RegisterKey) -> Result<(), RuleViolation> {
         let (account, role) = (register.key.account(), register.role);
-        register.key.check().map_err(|_| RuleViolation::KeyInvalid)?;
-        if register.key.is_weak() && !self.state.genesis.classroom {
-            return Err(RuleViolation::WeakKey);
-        }
-        if role == Role::Miner && !register.key.can_seal() {
-            return Err(RuleViolation::MinerKey);
-        }
+        self.check_key_kind(&register.key, role == Role::Miner)?;
         if role == Role::Operator {
             return Err(RuleViolation::OperatorByGenesis);
         }
@@ -23,14 +17,42 @@ impl Draft<'_> {
         if gains != (role == Role::Miner).then_some(true) {
             return Err(RuleViolation::Beneficiary);
         }
-        let new = AccountRecord { key: register.key.clone(), roles: Vec::new(), beneficiary: None };
-        let mut record = self.state.account(&account).cloned().unwrap_or(new);
-        if record.roles.iter().any(|since| since.role == role) {
+        // A later key of one account is not the first of another.
+        if self.state.user_of_key(&register.key).is_some_and(|user| user != account) {
+            return Err(RuleViolation::KeyInUse);
+        }
+        let registered = self.log_index();
+        let new = || AccountRecord::new(register.key.clone(), registered.saturating_add(1));
+        let mut record = self.state.account(&account).cloned().unwrap_or_else(new);
+        if record.revoked.is_some() {
+            return Err(RuleViolation::KeyRevoked(account));
+        }
+        let goes_on = |span: &RoleSpan| span.role == role && span.until.is_none_or(|until| until > register.from);
+        if record.roles.iter().any(goes_on) {
             return Err(RuleViolation::AlreadyRegistered { account, role });
         }
-        record.roles.push(RoleSince { role, from: register.from });
-        record.beneficiary = record.beneficiary.or(register.beneficiary);
+        if record.roles.len() >= AccountRecord::ROLES_MAX {
+            return Err(RuleViolation::AccountFull(account));
+        }
+        // The key that seals may have been rotated since.
+        if let Some(present) = record.key().filter(|_| role == Role::Miner) {
+            self.check_key_kind(present, true)?;
+        }
+        record.roles.push(RoleSpan { role, from: register.from, registered, until: None, retired: None });
+        record.beneficiary = register.beneficiary.or(record.beneficiary);
         self.put_account(account, record);
+        Ok(())
+    }
+
+    /// A usable key, strong enough for this ledger, and for a miner one whose signature is a seal.
+    pub(super) fn check_key_kind(&self, key: &PublicKey, is_miners: bool) -> Result<(), RuleViolation> {
+        key.check().map_err(|_| RuleViolation::KeyInvalid)?;
+        if key.is_weak() && !self.state.genesis.classroom {
+            return Err(RuleViolation::WeakKey);
+        }
+        if is_miners && !key.can_seal() {
+            return Err(RuleViolation::MinerKey);
+        }
         Ok(())
     }
 
@@ -39,8 +61,10 @@ impl Draft<'_> {
         if !self.has(register.signer, Role::Gateway) && !self.has(register.signer, Role::Meter) {
             return Err(party(register.signer, Role::Gateway));
         }
-        if !self.has(register.member, Role::Member) {
-            return Err(party(register.member, Role::Member));
+        // A main meter is the operator's; a member who is about to leave gets no meter any more.
+        let role = if register.main { Role::Operator } else { Role::Member };
+        if !self.state.account(&register.member).is_some_and(|record| record.keeps(role, self.time)) {
+            return Err(party(register.member, role));
         }
         let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let length = 1..=MeterId::LENGTH_MAX;
@@ -67,7 +91,9 @@ impl Draft<'_> {
             profile: register.profile.clone(),
             factor: register.factor,
             head,
+            main: register.main,
         };
+        self.count_new_binding(register.member)?;
         self.put_binding(id, binding);
         self.put(RecordKey::Meter(register.meter.clone()), Record::Meter(id));
         Ok(())
@@ -82,8 +108,18 @@ impl Draft<'_> {
             return Err(RuleViolation::BindingNotAtHead { meter: register.meter.clone(), head: present.head.end });
         }
         let counters = (present.head.import, present.head.export);
+        if present.is_live() {
+            self.count_ended_binding(present.member);
+        }
         present.until = Some(register.from);
         self.put_binding(id, present);
         Ok(counters)
+    }
+
+    fn count_new_binding(&mut self, member: AccountId) -> Result<(), RuleViolation> {
+        let mut record = self.state.account(&member).cloned().ok_or(RuleViolation::UnknownAccount(member))?;
+        record.bindings = record.bindings.checked_add(1).ok_or(RuleViolation::AccountFull(member))?;
+        self.put_account(member, record);
+        Ok(())
     }
 }

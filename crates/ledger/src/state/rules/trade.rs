@@ -4,7 +4,16 @@ use crate::RuleViolation;
 use crate::act::{Contract, Role, Transfer};
 use crate::state::Entry;
 use crate::state::draft::{Draft, Posting};
-use units::AccountId;
+use units::{AccountId, Energy, Month};
+
+/// Energy that changes hands within a month.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trade {
+    pub(super) seller: AccountId,
+    pub(super) buyer: AccountId,
+    pub(super) energy: Energy,
+    pub(super) month: Month,
+}
 
 impl Draft<'_> {
     pub(super) fn contract(&mut self, contract: &Contract, entry: Entry) -> Result<(), RuleViolation> {
@@ -24,43 +33,72 @@ impl Draft<'_> {
         &mut self,
         transfer: &Transfer,
         signer: AccountId,
-        entry: Entry,
+        entry: &Entry,
     ) -> Result<(), RuleViolation> {
         let Transfer { to, energy, month } = *transfer;
-        let by_operator = self.has(signer, Role::Operator);
-        if !by_operator && !self.has(signer, Role::Member) {
-            return Err(RuleViolation::RoleNeeded { account: signer, role: Role::Member, act: "transfer" });
-        }
-        let to_operator = self.has(to, Role::Operator);
-        if !to_operator && !self.has(to, Role::Member) {
-            return Err(RuleViolation::NotAMember(to));
-        }
-        if energy.is_zero() || to == signer || (by_operator && to_operator) {
+        self.need_trader(signer, "transfer")?;
+        self.check_parties(signer, to)?;
+        if energy.is_zero() {
             return Err(RuleViolation::EmptyTransfer);
         }
         self.need_open(month)?;
-        if by_operator {
-            self.post(month, to, Posting::GainedFromSupply, energy)?;
-            self.enter(month, to, entry);
+        self.book_trade(&Trade { seller: signer, buyer: to, energy, month }, entry)
+    }
+
+    /// Members and the operator trade.
+    pub(super) fn need_trader(&self, account: AccountId, act: &'static str) -> Result<(), RuleViolation> {
+        if self.has(account, Role::Operator) || self.has(account, Role::Member) {
             return Ok(());
+        }
+        Err(RuleViolation::RoleNeeded { account, role: Role::Member, act })
+    }
+
+    /// The buyer may trade too, and the two are not one.
+    pub(super) fn check_parties(&self, seller: AccountId, buyer: AccountId) -> Result<(), RuleViolation> {
+        let to_operator = self.has(buyer, Role::Operator);
+        if !to_operator && !self.has(buyer, Role::Member) {
+            return Err(RuleViolation::NotAMember(buyer));
+        }
+        if buyer == seller || (to_operator && self.has(seller, Role::Operator)) {
+            return Err(RuleViolation::EmptyTransfer);
+        }
+        Ok(())
+    }
+
+    /// What remains of a member covers energy and fee; the operator sells out of supply. Gives the fee.
+    pub(super) fn need_cover(&self, seller: AccountId, energy: Energy, month: Month) -> Result<Energy, RuleViolation> {
+        if self.has(seller, Role::Operator) {
+            return Ok(Energy::ZERO);
         }
         let fee = self.state.genesis.rewards.transfer_fee;
         let offered = energy.checked_add(fee).ok_or(RuleViolation::AmountTooLarge)?;
-        let remaining = self.sheet(month, signer).terms.remaining();
+        let remaining = self.sheet(month, seller).terms.remaining();
         if remaining.to_energy().is_none_or(|remaining| remaining < offered) {
-            return Err(RuleViolation::EnergyUsedUp { account: signer, month, remaining, offered });
+            return Err(RuleViolation::EnergyUsedUp { account: seller, month, remaining, offered });
+        }
+        Ok(fee)
+    }
+
+    /// Moves the energy of a trade whose parties are checked.
+    pub(super) fn book_trade(&mut self, trade: &Trade, entry: &Entry) -> Result<(), RuleViolation> {
+        let Trade { seller, buyer, energy, month } = *trade;
+        let fee = self.need_cover(seller, energy, month)?;
+        if self.has(seller, Role::Operator) {
+            self.post(month, buyer, Posting::GainedFromSupply, energy)?;
+            self.enter(month, buyer, entry.clone());
+            return Ok(());
         }
         if !fee.is_zero() {
-            self.post(month, signer, Posting::Fee, fee)?;
+            self.post(month, seller, Posting::Fee, fee)?;
         }
-        if to_operator {
-            self.post(month, signer, Posting::TradedToSupply, energy)?;
+        if self.has(buyer, Role::Operator) {
+            self.post(month, seller, Posting::TradedToSupply, energy)?;
         } else {
-            self.post(month, signer, Posting::TradedToMember, energy)?;
-            self.post(month, to, Posting::GainedFromMember, energy)?;
-            self.enter(month, to, entry.clone());
+            self.post(month, seller, Posting::TradedToMember, energy)?;
+            self.post(month, buyer, Posting::GainedFromMember, energy)?;
+            self.enter(month, buyer, entry.clone());
         }
-        self.enter(month, signer, entry);
+        self.enter(month, seller, entry.clone());
         Ok(())
     }
 }
