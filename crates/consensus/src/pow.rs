@@ -25,6 +25,9 @@ const NONCE: usize = TAIL - 8;
 /// The header's length in bits, as the padding states it.
 const LENGTH_BITS: [u8; 8] = (Header::BYTES as u64 * 8).to_be_bytes();
 
+/// Attempts whose blocks are laid out together: enough that none waits for its nonce, few enough for the stack.
+const ROUND: usize = 16;
+
 /// Whether a header's hash satisfies the difficulty that it states. Whether it states the right one is the rules' to say.
 #[must_use]
 pub fn satisfies(header: &Header) -> bool {
@@ -55,20 +58,28 @@ impl Search {
     }
 
     /// Tries `attempts` nonces from `first_nonce` on and gives the first that satisfies the difficulty. Nonces go on from
-    /// 0 after the last.
+    /// 0 after the last. Allocates nothing.
     #[must_use]
     pub fn run(&self, first_nonce: u64, attempts: u64) -> Option<u64> {
-        let mut block = [self.last_block];
-        let mut nonce = first_nonce;
-        for _ in 0..attempts {
-            block[0][NONCE..TAIL].copy_from_slice(&nonce.to_be_bytes());
-            let mut state = self.midstate;
-            compress256(&mut state, &block);
-            // Words compare as the big-endian bytes that they are written as.
-            if state <= self.target {
-                return Some(nonce);
+        let mut blocks = [self.last_block; ROUND];
+        let (mut nonce, mut left) = (first_nonce, attempts);
+        while left > 0 {
+            let round = left.min(ROUND as u64);
+            // All nonces of a round are written before the first is hashed: the compression loads 16 bytes at once, and a
+            // load that overlaps a shorter store just made would wait until that has reached the cache.
+            for (block, offset) in blocks.iter_mut().zip(0..round) {
+                block[NONCE..TAIL].copy_from_slice(&nonce.wrapping_add(offset).to_be_bytes());
             }
-            nonce = nonce.wrapping_add(1);
+            for (block, offset) in blocks.iter().zip(0..round) {
+                let mut state = self.midstate;
+                compress256(&mut state, std::slice::from_ref(block));
+                // Words compare as the big-endian bytes that they are written as. Nearly all attempts fail at the first.
+                if state[0] <= self.target[0] && state <= self.target {
+                    return Some(nonce.wrapping_add(offset));
+                }
+            }
+            nonce = nonce.wrapping_add(round);
+            left -= round;
         }
         None
     }
@@ -136,6 +147,19 @@ mod tests {
         assert_eq!(search.run(0, found), None);
         assert!((0..found).all(|nonce| !satisfies(&with_nonce(&header, nonce))));
         assert_eq!(search.run(u64::MAX, found + 2), search.run(u64::MAX, 1).or(Some(found)));
+    }
+
+    #[test]
+    fn every_attempt_of_a_round_and_none_beyond_it_is_tried() {
+        let header = header(11, 8);
+        let search = Search::new(&header);
+        for first in (0..40).chain([u64::MAX - 20]) {
+            for attempts in 0..40 {
+                let tried = |offset: u64| first.wrapping_add(offset);
+                let expected = (0..attempts).map(tried).find(|nonce| satisfies(&with_nonce(&header, *nonce)));
+                assert_eq!(search.run(first, attempts), expected, "{attempts} attempts from {first}");
+            }
+        }
     }
 
     #[test]
