@@ -6,6 +6,7 @@
 mod amount;
 mod audit;
 mod bill;
+mod experiment;
 mod export;
 mod init;
 mod key;
@@ -61,6 +62,9 @@ enum Command {
     /// Measure speed and size on this machine, each figure beside a limit measured in the same run.
     #[command(after_help = "Example:\n  wattproof bench --seconds 3")]
     Bench(bench::Args),
+    /// Repeat the paper's mining experiment, and see what a difficulty that follows time does.
+    #[command(subcommand, after_help = "Example:\n  wattproof experiment difficulty --levels 1-5 --runs 50")]
+    Experiment(experiment::ExperimentCommand),
     /// Make a community: its genesis document, keys and settings.
     #[command(after_help = "Example:\n  wattproof init maple-house --name \"Maple House\" --currency TWD")]
     Init(InitArgs),
@@ -625,6 +629,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
     match cli.command {
         Command::Demo(args) => demo::run(&args, texts).map_err(Trouble::from),
         Command::Bench(args) => Ok(bench::run(&args)),
+        Command::Experiment(command) => experiment::experiment(&command, texts),
         Command::Init(args) => init::init(args),
         Command::Node(args) => run::node(&args),
         Command::Gateway(args) => run::gateway(&args),
