@@ -42,8 +42,8 @@ pub(super) fn draw(titles: [&str; 2], legends: [&str; 2], heights: (f64, f64), p
     };
     text(LEFT, 22.0, "h", titles[0]);
     text(LEFT, 40.0, "", titles[1]);
-    text(LEFT + 430.0, 22.0, "", legends[0]);
-    text(LEFT + 430.0, 40.0, "", legends[1]);
+    text(LEFT + 560.0, 22.0, "", legends[0]);
+    text(LEFT + 560.0, 40.0, "", legends[1]);
     let count = u32::try_from(panels.len().max(1)).map_or(1.0, f64::from);
     let width = (WIDTH - LEFT - RIGHT - GUTTER * (count - 1.0)) / count;
     for (number, panel) in (0u32..).zip(panels) {
