@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from . import cbor
+from .genesis import Limits, read_limits
 from .refusal import at, need
 
 GAP, RESET, EXCHANGE = 1, 2, 3
@@ -26,6 +27,31 @@ class RegisterMeter:
     since: int
     profile: str
     factor: int
+    main: bool
+
+
+@dataclass(frozen=True)
+class RetireRole:
+    account: bytes
+    role: int
+    until: int
+
+
+@dataclass(frozen=True)
+class RetireMeter:
+    meter: str
+    until: int
+
+
+@dataclass(frozen=True)
+class Revoke:
+    account: bytes
+
+
+@dataclass(frozen=True)
+class Rotate:
+    cose: dict
+    possession: bytes
 
 
 @dataclass(frozen=True)
@@ -54,9 +80,12 @@ class Readings:
     imported: Counters
     exported: Counters | None
     count: int
+    voltage: list | None
     broken: int | None
     estimated: bool
+    columns: bytes
     frames: bytes
+    by_hand: bool
 
 
 @dataclass(frozen=True)
@@ -69,6 +98,67 @@ class Transfer:
     to: bytes
     energy: int
     month: int
+
+
+@dataclass(frozen=True)
+class Offer:
+    to: bytes | None
+    energy: int
+    price: int
+    month: int
+    until: int
+    body: dict
+
+
+@dataclass(frozen=True)
+class Accept:
+    offer: tuple
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    offer: tuple
+
+
+@dataclass(frozen=True)
+class ClaimVoltage:
+    intervals: list
+
+
+@dataclass(frozen=True)
+class ClaimBill:
+    start: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    claim: tuple
+    decision: int
+
+
+@dataclass(frozen=True)
+class Control:
+    meter: str
+    time: int
+    after: int
+
+
+@dataclass(frozen=True)
+class NewLevel:
+    level: int
+    height: int
+
+
+@dataclass(frozen=True)
+class NewLimits:
+    limits: Limits
+    since: int
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    version: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -102,18 +192,34 @@ def read_counters(value):
     return Counters(*(cbor.uint(each) for each in cbor.items(value, 2)))
 
 
+def read_choice(body, kinds=(1, 2)):
+    """[kind, its one item]."""
+    kind, item = cbor.items(body, 2)
+    return cbor.one_of(kind, set(kinds)), item
+
+
+def read_act_id(value):
+    statement, index = cbor.items(value, 2)
+    return cbor.digest(statement), cbor.uint(index, 32)
+
+
+def read_offer_id(value):
+    until, statement, index = cbor.items(value, 3)
+    return cbor.uint(until), cbor.digest(statement), cbor.uint(index, 32)
+
+
 def read_register(body):
-    need(type(body) is list and len(body) == 2, "no choice")
-    if cbor.one_of(body[0], {1, 2}) == 1:
-        key = cbor.fields(body[1], (1, 2, 3), (4,))
+    kind, item = read_choice(body)
+    if kind == 1:
+        key = cbor.fields(item, (1, 2, 3), (4,))
         need(type(key[1]) is dict, "no key")
         return RegisterKey(
             key[1], cbor.one_of(key[2], ROLES), cbor.uint(key[3]), cbor.present(key[4], cbor.digest)
         )
-    meter = cbor.fields(body[1], (1, 2, 3, 4, 5, 6))
+    meter = cbor.fields(item, (1, 2, 3, 4, 5, 6, 7))
     return RegisterMeter(
         meter_id(meter[1]), cbor.digest(meter[2]), cbor.digest(meter[3]),
-        cbor.uint(meter[4]), cbor.text(meter[5]), cbor.uint(meter[6], 32),
+        cbor.uint(meter[4]), cbor.text(meter[5]), cbor.uint(meter[6], 32), cbor.boolean(meter[7]),
     )  # fmt: skip
 
 
@@ -123,19 +229,17 @@ def read_contract(body):
 
 
 def read_readings(body):
-    parts = cbor.fields(body, (1, 2, 3, 4, 5, 6, 8, 13, 14, 15, 16), (7, 9, 10, 11, 12))
-    if parts[9] is not None:
-        cbor.listed(parts[9], cbor.uint, 3, 3)
+    parts = cbor.fields(body, (1, 2, 3, 4, 5, 6, 8, 13, 14, 15, 16, 17), (7, 9, 10, 11, 12))
     cbor.present(parts[10], cbor.uint)
     cbor.present(parts[11], cbor.sint)
     cbor.listed(parts[13], read_event, 0, 16)
-    cbor.digest(parts[15])
     return Readings(
         cbor.digest(parts[1]), cbor.uint(parts[2]), cbor.digest(parts[3]),
         cbor.uint(parts[4]), cbor.uint(parts[5]),
         read_counters(parts[6]), cbor.present(parts[7], read_counters), cbor.uint(parts[8], 32),
+        cbor.present(parts[9], lambda value: cbor.listed(value, cbor.uint, 3, 3)),
         cbor.present(parts[12], lambda value: cbor.one_of(value, {GAP, RESET, EXCHANGE})),
-        cbor.boolean(parts[14]), cbor.digest(parts[16]),
+        cbor.boolean(parts[14]), cbor.digest(parts[15]), cbor.digest(parts[16]), cbor.boolean(parts[17]),
     )  # fmt: skip
 
 
@@ -143,6 +247,78 @@ def read_event(value):
     kind, first, last, extreme = cbor.items(value, 4)
     cbor.one_of(kind, {1, 2})
     return kind, cbor.uint(first), cbor.uint(last), cbor.uint(extreme)
+
+
+def read_retire(body):
+    kind, item = read_choice(body)
+    if kind == 1:
+        parts = cbor.fields(item, (1, 2, 3))
+        return RetireRole(cbor.digest(parts[1]), cbor.one_of(parts[2], ROLES), cbor.uint(parts[3]))
+    parts = cbor.fields(item, (1, 2))
+    return RetireMeter(meter_id(parts[1]), cbor.uint(parts[2]))
+
+
+def read_revoke(body):
+    return Revoke(cbor.digest(cbor.fields(body, (1,))[1]))
+
+
+def read_rotate(body):
+    parts = cbor.fields(body, (1, 2))
+    need(type(parts[1]) is dict, "no key")
+    return Rotate(parts[1], cbor.octets(parts[2]))
+
+
+def read_offer(body):
+    parts = cbor.fields(body, (2, 3, 4, 5), (1,))
+    return Offer(
+        cbor.present(parts[1], cbor.digest), cbor.uint(parts[2]), cbor.sint(parts[3]),
+        cbor.uint(parts[4], 32), cbor.uint(parts[5]), body,
+    )  # fmt: skip
+
+
+def read_accept(body):
+    return Accept(read_offer_id(cbor.fields(body, (1,))[1]))
+
+
+def read_withdraw(body):
+    return Withdraw(read_offer_id(cbor.fields(body, (1,))[1]))
+
+
+def read_claim(body):
+    kind, item = read_choice(body)
+    parts = cbor.fields(item, (1, 2))
+    cbor.text(parts[2], 0, 280)
+    if kind == 1:
+        return ClaimVoltage(cbor.listed(parts[1], read_act_id, 1, 16))
+    return ClaimBill(cbor.uint(parts[1]))
+
+
+def read_answer(body):
+    parts = cbor.fields(body, (1, 2, 3))
+    cbor.text(parts[3], 0, 280)
+    return Answer(read_act_id(parts[1]), cbor.one_of(parts[2], {1, 2}))
+
+
+def read_control(body):
+    parts = cbor.fields(body, range(1, 8))
+    cbor.one_of(parts[3], {1, 2, 3})
+    cbor.text(parts[4], 0, 64)
+    cbor.text(parts[5], 0, 140)
+    cbor.one_of(parts[6], {0, 1, 2})
+    return Control(meter_id(parts[1]), cbor.uint(parts[2]), cbor.one_of(parts[7], {0, 1, 2}))
+
+
+def read_parameter(body):
+    kind, item = read_choice(body)
+    parts = cbor.fields(item, (1, 2))
+    if kind == 1:
+        return NewLevel(cbor.uint(parts[1], 8), cbor.uint(parts[2]))
+    return NewLimits(read_limits(parts[1]), cbor.uint(parts[2]))
+
+
+def read_upgrade(body):
+    parts = cbor.fields(body, (1, 2))
+    return Upgrade(cbor.uint(parts[1], 32), cbor.uint(parts[2]))
 
 
 def read_note(body):
@@ -200,12 +376,23 @@ def read_bill_line(value):
 
 READERS = {
     1: read_register,
+    2: read_retire,
+    3: read_revoke,
+    4: read_rotate,
     5: read_contract,
     6: read_readings,
     7: read_note,
     8: read_transfer,
+    9: read_offer,
+    10: read_accept,
     11: read_tariff,
     12: read_bill,
+    13: read_claim,
+    14: read_answer,
+    15: read_control,
+    16: read_parameter,
+    17: read_upgrade,
+    19: read_withdraw,
 }
 
 

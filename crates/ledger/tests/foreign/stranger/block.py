@@ -71,9 +71,9 @@ def target(difficulty):
     return (2**256 - 1) // difficulty
 
 
-def difficulty(genesis, parent, first):
+def difficulty(genesis, level, parent, first):
     """Of the block after `parent`; `first` is the header of block 1, from which the schedule counts."""
-    begin = 16**genesis.level
+    begin = 16**level
     if genesis.block_time is None or parent.height < 1:
         return begin
     ahead = genesis.block_time * (parent.height - 1) - (parent.time - first.time)
@@ -89,8 +89,9 @@ def level_of(difficulty):
     return min(max((difficulty.bit_length() - 1) // 4, 1), 5)
 
 
-def check_header(header, parent, first, genesis, is_empty):
+def check_header(header, state, is_empty):
     """Steps 1 to 3 of section 9, but for the seal."""
+    parent, genesis, parameters = state.head, state.genesis, state.parameters()
     need(header.version == 1, "another protocol version")
     need(header.ledger == genesis.ledger, "a block of another ledger")
     need(header.height == parent.height + 1, "a height that does not follow")
@@ -99,5 +100,6 @@ def check_header(header, parent, first, genesis, is_empty):
     if is_empty:
         distance = max(distance, genesis.empty_block_distance)
     need(header.time >= parent.time + distance, "too soon after the block before")
-    need(header.difficulty == difficulty(genesis, parent, first), "another difficulty than follows from the parent")
+    level = parameters.level_at(header.height)
+    need(header.difficulty == difficulty(genesis, level, parent, state.first), "another difficulty than follows from the parent")
     need(int.from_bytes(header.hash(), "big") <= target(header.difficulty), "not enough work")

@@ -40,7 +40,7 @@ def names_header(checkpoint, header):
 def apply(state, block):
     """The order of section 9."""
     header = block.header
-    check_header(header, state.head, state.first, state.genesis, not block.statements)
+    check_header(header, state, not block.statements)
     with at("seal"):
         state.key_of(header.proposer).verify(block.sealed_bytes(), block.seal)
     for statement in block.statements:

@@ -1,6 +1,7 @@
 """The genesis document (section 4)."""
 
 import bisect
+from dataclasses import dataclass
 
 from . import cbor
 from .keys import ED25519, ES256, RS256, Key, sha256
@@ -30,7 +31,7 @@ class Genesis:
         with at("genesis"):
             need(len(document) <= BYTES_MAX, "more than 65,535 bytes")
             self.ledger = sha256(document)
-            parts = cbor.fields(cbor.decode(document), range(1, 20))
+            parts = cbor.fields(cbor.decode(document), range(1, 19))
             self._read_parties(parts)
             self._read_calendar(parts)
             self._read_amounts(parts)
@@ -68,7 +69,8 @@ class Genesis:
         cbor.boolean(parts[16])
         self.classroom = cbor.boolean(parts[17])
         need(self.classroom or not self.operator.is_weak(), "a key of 1024 bits on a ledger that is not for teaching")
-        self.voltage_limits = cbor.uint(parts[18]), cbor.uint(parts[19])
+        self.limits = read_limits(parts[18])
+        need(self.limits.is_ordered(), "voltage limits that are not in order")
 
     def _read_retarget(self, value):
         parts = cbor.fields(value, (1, 2))
@@ -93,6 +95,25 @@ class Genesis:
 
     def close_time(self, month):
         return self.span(month)[1] + self.close_after
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of the supply voltage, in mV. `body` is as written: a record holds it."""
+
+    nominal: int
+    lowest: int
+    highest: int
+    body: dict
+
+    def is_ordered(self):
+        return self.lowest <= self.nominal <= self.highest
+
+
+def read_limits(value):
+    parts = cbor.fields(value, (1, 2, 3, 4))
+    cbor.text(parts[4], 0, 140)
+    return Limits(cbor.uint(parts[1]), cbor.uint(parts[2]), cbor.uint(parts[3]), value)
 
 
 def read_miner(value):

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, replace
 
-from .acts import GAP, Counters
-from .records import BINDING, SHEET, Correction, Head, MeterMonth
+from .acts import GAP, GATEWAY, METER, OPERATOR, Counters
+from .keys import sha256
+from .records import BINDING, MONTH, OUTSIDE, SHEET, Correction, Head, MeterMonth, Outside
 from .refusal import rule
 from .state import TERM_MAX
 
 MINUTE, HOUR = 60_000, 3_600_000
 CLOCK_AHEAD = 10 * MINUTE
 STRETCHES_MAX = 64
+CLAIM_MONTHS = 3
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Stretch:
 def book_interval(state, act, signer, statement, index, time):
     binding = state.binding(act.binding)
     rule(binding, "unknown_binding")
-    check_interval(act, binding, signer, time)
+    check_signer(state, act, binding, signer, time)
+    check_interval(act, binding, time)
     stretch = continued(act, binding.head)
     while stretch.start < stretch.end:
         month = state.genesis.month_of(stretch.start)
@@ -46,17 +49,32 @@ def book_interval(state, act, signer, statement, index, time):
         end = state.genesis.span(month)[1]
         part, stretch = stretch.cut(end) if end < stretch.end else (stretch, replace(stretch, start=stretch.end))
         book_part(state, act.binding, binding, month, part, [1, statement, index])
+    keep_if_outside(state, act, binding, (statement, index))
     exported = act.exported and act.exported.end
     head = Head(binding.head.next + 1, statement, act.end, act.imported.end, exported)
-    state.put((BINDING, act.binding), replace(binding, head=head))
+    binding = replace(binding, head=head)
+    if not binding.is_live():
+        state.count_bindings(binding.member, -1)
+    state.put((BINDING, act.binding), binding)
 
 
-def check_interval(act, binding, signer, time):
+def check_signer(state, act, binding, signer, time):
+    """The gateway or meter that the binding names, whose role has not ended before; by hand the operator."""
+    if act.by_hand:
+        rule(state.has(signer, OPERATOR, time), "not_the_signer")
+        rule((act.count, act.columns, act.frames) == (0, sha256(b""), sha256(b"")), "hand_reading")
+        return
     rule(binding.signer == signer, "not_the_signer")
-    rule(binding.until is None, "binding_ended")
+    signs = [span for span in state.account(signer).roles if span.role in (GATEWAY, METER)]
+    rule(any(span.until is None or act.end <= span.until for span in signs), "role_needed")
+
+
+def check_interval(act, binding, time):
+    rule(binding.until is None or act.end <= binding.until, "binding_ended")
     rule(act.number == binding.head.next, "wrong_sequence")
     rule(act.previous == binding.head.previous, "wrong_previous")
-    rule(0 < act.end - act.start <= 24 * HOUR, "interval_length")
+    longest = 92 * 24 * HOUR if act.by_hand else 24 * HOUR
+    rule(0 < act.end - act.start <= longest, "interval_length")
     rule(act.end <= time + CLOCK_AHEAD, "interval_in_future")
 
 
@@ -96,6 +114,9 @@ def book_part(state, binding_id, binding, month, part, entry):
     """In the month's sheet, or in the first open one's with a correction (section 10, late readings)."""
     booked, member = max(month, state.first_open), binding.member
     consumed, generated = moved(part.imported, binding.factor), moved(part.exported, binding.factor)
+    if binding.main:
+        book_main(state, booked, consumed, generated)
+        return
     state.post(booked, member, "consumed", consumed)
     state.post(booked, member, "generated", generated)
     sheet = state.sheet(booked, member)
@@ -106,6 +127,27 @@ def book_part(state, binding_id, binding, month, part, entry):
         sheet = replace(sheet, corrections=with_correction(sheet.corrections, late))
     state.put((SHEET, booked, member), sheet)
     state.enter(booked, member, entry)
+
+
+def book_main(state, month, imported, exported):
+    """A main meter counts beside the sheets."""
+    record = state.month(month)
+    imported, exported = record.main_import + imported, record.main_export + exported
+    rule(max(imported, exported) <= TERM_MAX, "amount_too_large")
+    state.put((MONTH, month), replace(record, main_import=imported, main_export=exported))
+
+
+def keep_if_outside(state, act, binding, act_id):
+    """A member's interval whose voltage left the limits that were in force at its start may be claimed for a while."""
+    limits = state.parameters().limits_at(act.start)
+    if act.voltage is None or binding.main or (act.voltage[0] >= limits.lowest and act.voltage[1] <= limits.highest):
+        return
+    month = state.genesis.month_of(act.start)
+    rule(month is not None, "outside_calendar")
+    if month + CLAIM_MONTHS >= state.first_open:
+        found, allowed = tuple(act.voltage[:2]), (limits.lowest, limits.highest)
+        record = Outside(binding.member, binding.meter, act.start, act.end, found, allowed)
+        state.put((OUTSIDE, month, act_id), record)
 
 
 def with_part(meters, binding_id, binding, part):

@@ -3,24 +3,53 @@
 from dataclasses import dataclass, replace
 
 from . import cbor
-from .acts import Counters, Tariff, meter_id, read_counters, read_tariff
-from .keys import Key, sha256
+from .acts import (
+    Counters, NewLevel, NewLimits, Offer, Tariff, Upgrade, meter_id, read_counters, read_tariff,
+)  # fmt: skip
+from .genesis import Limits
+from .keys import sha256
 from .refusal import need
 
-ACCOUNT, SHEET, METER, BINDING, TARIFF, MONTH, BILL = range(1, 8)
+ACCOUNT, SHEET, METER, BINDING, TARIFF, MONTH, BILL, OFFER, OUTSIDE, CLAIM, LOAD, PARAMETERS, KEY = range(1, 14)
+
+
+@dataclass(frozen=True)
+class RoleSpan:
+    """A role from when to when, and where in the log that was stated."""
+
+    role: int
+    since: int
+    registered: int
+    until: int | None = None
+    retired: int | None = None
+
+    def to_cbor(self):
+        return cbor.array(self.role, self.since, self.registered, self.until, self.retired)
+
+    def covers(self, time):
+        return self.since <= time and (self.until is None or time < self.until)
 
 
 @dataclass(frozen=True)
 class Account:
-    cose: dict
-    roles: tuple = ()  # of (role, since)
+    keys: tuple  # of (COSE_Key, place in the log from which it signs), the present one last
+    roles: tuple = ()
+    bindings: int = 0
+    offers: int = 0
     beneficiary: bytes | None = None
+    revoked: int | None = None
 
     def to_cbor(self):
-        return cbor.array(self.cose, [list(role) for role in self.roles], self.beneficiary)
+        keys = [[cose, since] for cose, since in self.keys]
+        roles = [role.to_cbor() for role in self.roles]
+        return cbor.array(keys, roles, self.bindings, self.offers, self.beneficiary, self.revoked)
 
     def has(self, role, time):
-        return any(held == role and since <= time for held, since in self.roles)
+        return any(span.role == role and span.covers(time) for span in self.roles)
+
+    def keeps(self, role, time):
+        """Has it, and no end of it is stated."""
+        return any(span.role == role and span.until is None and span.since <= time for span in self.roles)
 
 
 @dataclass(frozen=True)
@@ -79,6 +108,8 @@ class Sheet:
     corrections: tuple = ()
     entries: int = 0
     entries_digest: bytes = bytes(32)
+    bought: tuple = (0, 0)  # energy, amount
+    sold: tuple = (0, 0)
 
     def to_cbor(self):
         return [
@@ -87,6 +118,8 @@ class Sheet:
             [correction.to_cbor() for correction in self.corrections],
             self.entries,
             self.entries_digest,
+            list(self.bought),
+            list(self.sold),
         ]
 
     def entered(self, entry):
@@ -126,12 +159,17 @@ class Binding:
     profile: str
     factor: int
     head: Head
+    main: bool
 
     def to_cbor(self):
         return [
             self.meter, self.signer, self.member, self.since, self.until,
-            self.profile, self.factor, self.head.to_cbor(),
+            self.profile, self.factor, self.head.to_cbor(), self.main,
         ]  # fmt: skip
+
+    def is_live(self):
+        """Whether its chain can still grow."""
+        return self.until is None or self.head.end < self.until
 
 
 @dataclass(frozen=True)
@@ -152,12 +190,18 @@ class Month:
     physical: int = 0
     contracts: int = 0
     rewards: int = 0
+    money: int = 0
+    main_import: int = 0
+    main_export: int = 0
     closed: bool = False
     tariff: TariffRecord | None = None
 
     def to_cbor(self):
         status = [1, cbor.array(self.tariff and self.tariff.to_cbor())] if self.closed else [0, []]
-        return [status, self.supply, self.physical, self.budget, self.contracts, self.rewards]
+        return [
+            status, self.supply, self.physical, self.budget, self.contracts, self.rewards,
+            self.money, self.main_import, self.main_export,
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,9 +209,97 @@ class BillRecord:
     until: int
     statement: bytes
     total: int
+    claim: tuple | None = None
 
     def to_cbor(self):
-        return [self.until, self.statement, self.total]
+        return cbor.array(self.until, self.statement, self.total, self.claim and list(self.claim))
+
+
+@dataclass(frozen=True)
+class OpenOffer:
+    seller: bytes
+    offer: Offer
+
+    def to_cbor(self):
+        return [self.seller, self.offer.body]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """An interval whose voltage was outside the limits."""
+
+    member: bytes
+    meter: str
+    start: int
+    end: int
+    found: tuple
+    limits: tuple
+    claim: tuple | None = None
+
+    def to_cbor(self):
+        parts = [self.member, self.meter, self.start, self.end, list(self.found), list(self.limits)]
+        return cbor.array(*parts, self.claim and list(self.claim))
+
+
+@dataclass(frozen=True)
+class Claim:
+    member: bytes
+    answer: tuple | None = None  # decision, act
+
+    def to_cbor(self):
+        return cbor.array(self.member, self.answer and [self.answer[0], list(self.answer[1])])
+
+
+@dataclass(frozen=True)
+class Load:
+    state: int
+    time: int
+    statement: bytes
+
+    def to_cbor(self):
+        return [self.state, self.time, self.statement]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What stands, and what stands next; of genesis until somebody changes it."""
+
+    level: int
+    limits: Limits
+    next_level: NewLevel | None = None
+    next_limits: NewLimits | None = None
+    upgrade: Upgrade | None = None
+
+    def to_cbor(self):
+        level, limits, upgrade = self.next_level, self.next_limits, self.upgrade
+        return cbor.array(
+            self.level,
+            level and {1: level.level, 2: level.height},
+            self.limits.body,
+            limits and {1: limits.limits.body, 2: limits.since},
+            upgrade and {1: upgrade.version, 2: upgrade.height},
+        )
+
+    def level_at(self, height):
+        ahead = self.next_level is None or height < self.next_level.height
+        return self.level if ahead else self.next_level.level
+
+    def limits_at(self, time):
+        ahead = self.next_limits is None or time < self.next_limits.since
+        return self.limits if ahead else self.next_limits.limits
+
+    def version_at(self, height):
+        return 1 if self.upgrade is None or height < self.upgrade.height else self.upgrade.version
+
+
+@dataclass(frozen=True)
+class KeyOwner:
+    """Whose a later key is."""
+
+    account: bytes
+
+    def to_cbor(self):
+        return self.account
 
 
 def encoded(key, record):
@@ -175,43 +307,25 @@ def encoded(key, record):
     return cbor.encode([key[0], record.to_cbor()])
 
 
-# Back from CBOR, as bundles bring them.
+# Back from CBOR: the kinds that bundles bring.
 
 
 def read_key(value):
-    readers = {
-        ACCOUNT: (cbor.digest,),
-        SHEET: (lambda month: cbor.uint(month, 32), cbor.digest),
-        METER: (meter_id,),
-        BINDING: (cbor.digest,),
-        TARIFF: (lambda month: cbor.uint(month, 32),),
-        MONTH: (lambda month: cbor.uint(month, 32),),
-        BILL: (cbor.digest, cbor.uint),
-    }
+    readers = {SHEET: (read_month_number, cbor.digest), BINDING: (cbor.digest,), MONTH: (read_month_number,)}
     kind = cbor.one_of(cbor.listed(value, lambda item: item, 1)[0], readers)
     parts = cbor.items(value, 1 + len(readers[kind]))[1:]
     return (kind, *(reader(part) for reader, part in zip(readers[kind], parts)))
 
 
+def read_month_number(value):
+    return cbor.uint(value, 32)
+
+
 def read_record(value):
     """(kind, record)."""
-    readers = {
-        ACCOUNT: read_account,
-        SHEET: read_sheet,
-        METER: lambda body: Present(cbor.digest(body)),
-        BINDING: read_binding,
-        TARIFF: read_tariff_record,
-        MONTH: read_month,
-        BILL: read_bill_record,
-    }
+    readers = {SHEET: read_sheet, BINDING: read_binding, MONTH: read_month}
     kind, body = cbor.items(value, 2)
     return kind, readers[cbor.one_of(kind, readers)](body)
-
-
-def read_account(body):
-    cose, roles, beneficiary = cbor.items(body, 3, 1)
-    read_role = lambda role: tuple(cbor.uint(part) for part in cbor.items(role, 2))  # noqa: E731
-    return Account(Key(cose).cose, tuple(cbor.listed(roles, read_role)), cbor.present(beneficiary, cbor.digest))
 
 
 def read_terms(body):
@@ -219,14 +333,21 @@ def read_terms(body):
 
 
 def read_sheet(body):
-    terms, meters, corrections, entries, digest = cbor.items(body, 5)
+    terms, meters, corrections, entries, digest, bought, sold = cbor.items(body, 7)
     return Sheet(
         read_terms(terms),
         tuple(cbor.listed(meters, read_meter_month, 0, 64)),
         tuple(cbor.listed(corrections, read_correction)),
         cbor.uint(entries),
         cbor.digest(digest),
+        read_priced(bought),
+        read_priced(sold),
     )
+
+
+def read_priced(value):
+    energy, amount = cbor.items(value, 2)
+    return cbor.uint(energy), cbor.sint(amount)
 
 
 def read_meter_month(body):
@@ -243,7 +364,7 @@ def read_correction(body):
 
 
 def read_binding(body):
-    meter, signer, member, since, until, profile, factor, head = cbor.items(body, 8)
+    meter, signer, member, since, until, profile, factor, head, main = cbor.items(body, 9)
     number, previous, end, imported, exported = cbor.items(head, 5, 2)
     return Binding(
         meter_id(meter), cbor.digest(signer), cbor.digest(member), cbor.uint(since), cbor.present(until, cbor.uint),
@@ -252,6 +373,7 @@ def read_binding(body):
             cbor.uint(number), cbor.digest(previous), cbor.uint(end),
             cbor.present(imported, cbor.uint), cbor.present(exported, cbor.uint),
         ),
+        cbor.boolean(main),
     )  # fmt: skip
 
 
@@ -261,17 +383,13 @@ def read_tariff_record(body):
 
 
 def read_month(body):
-    status, supply, physical, budget, contracts, rewards = cbor.items(body, 6)
+    status, supply, physical, budget, contracts, rewards, money, main_import, main_export = cbor.items(body, 9)
     kind, frozen = cbor.items(status, 2)
     closed = cbor.one_of(kind, {0, 1}) == 1
     (tariff,) = cbor.items(frozen, 1, 1)
     need(closed or tariff is None, "an open month with a tariff")
     return Month(
         cbor.sint(supply), cbor.sint(budget), cbor.sint(physical), cbor.uint(contracts), cbor.uint(rewards),
-        closed, cbor.present(tariff, read_tariff_record),
+        cbor.sint(money), cbor.uint(main_import), cbor.uint(main_export), closed,
+        cbor.present(tariff, read_tariff_record),
     )  # fmt: skip
-
-
-def read_bill_record(body):
-    until, statement, total = cbor.items(body, 3)
-    return BillRecord(cbor.uint(until), cbor.digest(statement), cbor.sint(total))

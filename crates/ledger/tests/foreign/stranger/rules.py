@@ -1,15 +1,22 @@
-"""What a block does to the state (section 9, step 6): month closes, acts by their rules (section 12), reward."""
+"""What a block does to the state (section 9, step 6): what ends, month closes, acts by their rules (section 12), reward."""
 
 import re
 
-from . import acts, bills, cbor, meters
+from . import acts, bills, cbor, changes, claims, meters, trades
 from .block import level_of
 from .keys import RS256, Key, sha256
 from .records import (
-    ACCOUNT, BILL, BINDING, METER, MONTH, SHEET, TARIFF,
-    Account, BillRecord, Binding, Head, Present, TariffRecord, replace,
+    ACCOUNT, BILL, BINDING, METER, MONTH, OUTSIDE, SHEET, TARIFF,
+    Account, BillRecord, Binding, Head, Present, RoleSpan, TariffRecord, replace,
 )  # fmt: skip
 from .refusal import RuleBroken, at, need, rule
+
+# Acts of the operator alone.
+OPERATORS = (
+    acts.RegisterKey, acts.RegisterMeter, acts.RetireRole, acts.RetireMeter, acts.Revoke, acts.Contract, acts.Tariff,
+    acts.Answer, acts.NewLevel, acts.NewLimits, acts.Upgrade,
+)  # fmt: skip
+ROLES_MAX = 32
 
 
 class Booking:
@@ -18,15 +25,24 @@ class Booking:
     def __init__(self, state, header):
         self.state, self.genesis, self.time, self.height = state, state.genesis, header.time, header.height
         self.level = level_of(header.difficulty)
+        self.log_size, self.statements = state.head.log_size, 0
         self.month = self.genesis.month_of(self.time)
         need(self.month is not None, "a block outside the calendar")
-        need(self.has(header.proposer, acts.MINER), "the proposer is no miner")
-        self.beneficiary = state.account(header.proposer).beneficiary
+        need(state.parameters().version_at(self.height) == 1, "a protocol version that this verifier does not know")
+        proposer = state.account(header.proposer)
+        need(proposer.has(acts.MINER, self.time) and proposer.revoked is None, "the proposer is no miner")
+        self.beneficiary = proposer.beneficiary
         state.seen = {seen: expires for seen, expires in state.seen.items() if expires > self.time}
+        trades.drop_ended_offers(state, self.time)
         self.close_months()
 
     def has(self, account, role):
         return self.state.has(account, role, self.time)
+
+    @property
+    def log_index(self):
+        """Place in the log of the statement in hand."""
+        return self.log_size + self.statements
 
     # Months.
 
@@ -36,6 +52,9 @@ class Booking:
             if (MONTH, state.first_open) in state.records:
                 self.close(state.first_open)
             state.first_open += 1
+            old = [key for key in state.records if key[0] == OUTSIDE and key[1] + meters.CLAIM_MONTHS < state.first_open]
+            for key in old:
+                state.remove(key)
 
     def close(self, month):
         state = self.state
@@ -44,7 +63,7 @@ class Booking:
             return
         sheets = sorted((key, sheet) for key, sheet in state.records.items() if key[:2] == (SHEET, month))
         for (_, _, account), sheet in sheets:
-            if sheet.terms.remaining() > 0:
+            if sheet.terms.remaining() > 0 and self.has(account, acts.MEMBER):
                 self.post_if_it_fits(month + 1, account, "carried", sheet.terms.remaining(), [3, month])
 
     def post_if_it_fits(self, month, account, term, energy, entry):
@@ -64,15 +83,20 @@ class Booking:
     # Statements.
 
     def book(self, statement):
+        signer = self.state.account(statement.signer)
         rule(statement.ledger == self.genesis.ledger, "wrong_ledger")
         rule(statement.issued <= self.time + meters.CLOCK_AHEAD, "issued_in_future")
         rule(statement.expires is None or statement.expires > self.time, "expired")
         rule(statement.id not in self.state.seen, "duplicate")
+        rule(signer.revoked is None, "key_revoked")
         for index, act in enumerate(statement.acts):
             with at(f"act {index}"):
-                ACTS[type(act)](self, act, statement, index)
+                if isinstance(act, OPERATORS):
+                    self.need_role(statement.signer, acts.OPERATOR)
+                ACTS[type(act)](self, act, statement.signer, (statement.id, index))
         if statement.expires is not None:
             self.state.seen[statement.id] = statement.expires
+        self.statements += 1
 
     def need_role(self, account, *roles):
         rule(any(self.has(account, role) for role in roles), "role_needed")
@@ -81,32 +105,45 @@ class Booking:
         rule(month in self.genesis.months(), "outside_calendar")
         rule(month >= self.state.first_open, "month_closed")
 
-    def register_key(self, act, statement, index):
-        self.need_role(statement.signer, acts.OPERATOR)
-        key = Key(act.cose)
+    def check_key(self, key, is_miners):
         rule(key.is_valid(), "key_invalid")
         rule(self.genesis.classroom or not key.is_weak(), "weak_key")
-        rule(act.role != acts.OPERATOR, "operator_by_genesis")
-        rule(act.role != acts.MINER or key.algorithm != RS256, "miner_key")
-        names_one = act.beneficiary is not None
-        rule(names_one == (act.role == acts.MINER), "beneficiary")
-        gains = names_one and (self.has(act.beneficiary, acts.MEMBER) or self.has(act.beneficiary, acts.OPERATOR))
-        rule(gains or not names_one, "beneficiary")
-        record = self.state.account(key.account) or Account(key.cose)
-        rule(all(role != act.role for role, _ in record.roles), "already_registered")
-        roles = (*record.roles, (act.role, act.since))
-        self.state.put((ACCOUNT, key.account), Account(key.cose, roles, record.beneficiary or act.beneficiary))
+        rule(not is_miners or key.algorithm != RS256, "miner_key")
 
-    def register_meter(self, act, statement, index):
-        self.need_role(statement.signer, acts.OPERATOR)
+    # Acts: the act, who signed it, and its statement's id with its index there.
+
+    def register_key(self, act, signer, act_id):
+        key = Key(act.cose)
+        self.check_key(key, act.role == acts.MINER)
+        rule(act.role != acts.OPERATOR, "operator_by_genesis")
+        gains = act.beneficiary
+        rule((gains is not None) == (act.role == acts.MINER), "beneficiary")
+        rule(gains is None or self.has(gains, acts.MEMBER) or self.has(gains, acts.OPERATOR), "beneficiary")
+        rule(self.state.user_of_key(key) in (None, key.account), "key_in_use")
+        record = self.state.account(key.account) or Account(((key.cose, self.log_index + 1),))
+        rule(record.revoked is None, "key_revoked")
+        goes_on = [span for span in record.roles if span.role == act.role and not (span.until or 2**64) <= act.since]
+        rule(not goes_on, "already_registered")
+        rule(len(record.roles) < ROLES_MAX, "account_full")
+        self.check_key(Key(record.keys[-1][0]), act.role == acts.MINER)
+        roles = (*record.roles, RoleSpan(act.role, act.since, self.log_index))
+        gains = gains or record.beneficiary
+        self.state.put((ACCOUNT, key.account), replace(record, roles=roles, beneficiary=gains))
+
+    def register_meter(self, act, signer, act_id):
         rule(self.has(act.signer, acts.GATEWAY) or self.has(act.signer, acts.METER), "meter_party", "signer")
-        rule(self.has(act.member, acts.MEMBER), "meter_party", "member")
+        member = self.state.account(act.member)
+        needed = acts.OPERATOR if act.main else acts.MEMBER
+        rule(member is not None and member.keeps(needed, self.time), "meter_party", "member")
         rule(act.factor > 0 and re.fullmatch("[a-z0-9-]{1,32}", act.profile), "meter_description")
         rule(self.genesis.month_of(act.since) is not None, "outside_calendar")
-        new = sha256(b"wattproof binding\x00", statement.id, index.to_bytes(4, "big"))
+        new = sha256(b"wattproof binding\x00", act_id[0], act_id[1].to_bytes(4, "big"))
         imported, exported = self.end_binding(act)
         head = Head(0, new, act.since, imported, exported)
-        binding = Binding(act.meter, act.signer, act.member, act.since, None, act.profile, act.factor, head)
+        binding = Binding(
+            act.meter, act.signer, act.member, act.since, None, act.profile, act.factor, head, act.main
+        )
+        self.state.count_bindings(act.member, 1)
         self.state.put((BINDING, new), binding)
         self.state.put((METER, act.meter), Present(new))
 
@@ -117,56 +154,34 @@ class Booking:
             return None, None
         binding = self.state.binding(present)
         rule(binding.head.end == act.since, "binding_not_at_head")
+        if binding.is_live():
+            self.state.count_bindings(binding.member, -1)
         self.state.put((BINDING, present), replace(binding, until=act.since))
         return binding.head.imported, binding.head.exported
 
-    def contract(self, act, statement, index):
-        self.need_role(statement.signer, acts.OPERATOR)
+    def contract(self, act, signer, act_id):
         rule(self.has(act.account, acts.MEMBER), "not_a_member")
         self.need_open(act.month)
         rise = act.energy - self.state.sheet(act.month, act.account).terms.contract
         rule(rise >= 0, "contract_lowered")
         self.state.post(act.month, act.account, "contract", rise)
-        self.state.enter(act.month, act.account, [1, statement.id, index])
+        self.state.enter(act.month, act.account, [1, *act_id])
 
-    def readings(self, act, statement, index):
-        meters.book_interval(self.state, act, statement.signer, statement.id, index, self.time)
+    def readings(self, act, signer, act_id):
+        meters.book_interval(self.state, act, signer, *act_id, self.time)
 
-    def note(self, act, statement, index):
-        self.need_role(statement.signer, acts.MEMBER)
+    def note(self, act, signer, act_id):
+        self.need_role(signer, acts.MEMBER)
         rule(not act.is_empty, "empty_note")
 
-    def transfer(self, act, statement, index):
-        state, seller, entry = self.state, statement.signer, [1, statement.id, index]
-        by_operator, to_operator = self.has(seller, acts.OPERATOR), self.has(act.to, acts.OPERATOR)
-        self.need_role(seller, acts.OPERATOR, acts.MEMBER)
-        rule(to_operator or self.has(act.to, acts.MEMBER), "not_a_member")
-        rule(act.energy > 0 and act.to != seller and not (by_operator and to_operator), "empty_transfer")
-        self.need_open(act.month)
-        if by_operator:
-            state.post(act.month, act.to, "gained", act.energy, with_supply=True)
-            state.enter(act.month, act.to, entry)
-            return
-        fee = self.genesis.fee
-        remaining = state.sheet(act.month, seller).terms.remaining()
-        rule(remaining >= act.energy + fee, "energy_used_up")
-        if fee > 0:
-            state.post(act.month, seller, "fee", fee)
-        state.post(act.month, seller, "traded", act.energy, with_supply=to_operator)
-        if not to_operator:
-            state.post(act.month, act.to, "gained", act.energy)
-            state.enter(act.month, act.to, entry)
-        state.enter(act.month, seller, entry)
-
-    def tariff(self, act, statement, index):
-        self.need_role(statement.signer, acts.OPERATOR)
+    def tariff(self, act, signer, act_id):
         rule(act.price >= 0 and act.excess_price >= 0 and act.step >= 1, "tariff_amounts")
         self.need_open(act.since)
         rule(act.since > self.month or self.state.tariff(act.since) is None, "tariff_too_late")
-        self.state.put((TARIFF, act.since), TariffRecord(act, statement.id))
+        self.state.put((TARIFF, act.since), TariffRecord(act, act_id[0]))
 
-    def bill(self, act, statement, index):
-        rule(statement.signer == act.account or self.has(statement.signer, acts.OPERATOR), "bill_signer")
+    def bill(self, act, signer, act_id):
+        rule(signer == act.account or self.has(signer, acts.OPERATOR), "bill_signer")
         computed = bills.compute(
             self.genesis, act.account, act.start, act.until, lambda month: self.billed(month, act.account)
         )
@@ -174,7 +189,7 @@ class Booking:
             if key[:2] == (BILL, act.account):
                 rule(earlier.until <= act.start or act.until <= key[2], "bill_overlaps")
         rule(cbor.encode(computed) == cbor.encode(act.body), "bill_differs", f"the total is {computed[5]}")
-        self.state.put((BILL, act.account, act.start), BillRecord(act.until, statement.id, computed[5]))
+        self.state.put((BILL, act.account, act.start), BillRecord(act.until, act_id[0], computed[5]))
 
     def billed(self, month, account):
         rule(month < self.state.first_open, "month_open")
@@ -185,10 +200,24 @@ class Booking:
 ACTS = {
     acts.RegisterKey: Booking.register_key,
     acts.RegisterMeter: Booking.register_meter,
+    acts.RetireRole: changes.retire_role,
+    acts.RetireMeter: changes.retire_meter,
+    acts.Revoke: changes.revoke,
+    acts.Rotate: changes.rotate,
     acts.Contract: Booking.contract,
     acts.Readings: Booking.readings,
     acts.Note: Booking.note,
-    acts.Transfer: Booking.transfer,
+    acts.Transfer: trades.transfer,
+    acts.Offer: trades.offer,
+    acts.Accept: trades.accept,
+    acts.Withdraw: trades.withdraw,
     acts.Tariff: Booking.tariff,
     acts.Bill: Booking.bill,
+    acts.ClaimVoltage: claims.claim_voltage,
+    acts.ClaimBill: claims.claim_bill,
+    acts.Answer: claims.answer,
+    acts.Control: claims.control,
+    acts.NewLevel: changes.level,
+    acts.NewLimits: changes.limits,
+    acts.Upgrade: changes.upgrade,
 }

@@ -4,7 +4,10 @@ from . import acts, records, tree
 from .block import Header
 from .keys import Key, sha256
 from .log import Log
-from .records import ACCOUNT, BINDING, METER, MONTH, SHEET, TARIFF, Account, Month, Sheet, encoded
+from .records import (
+    ACCOUNT, BINDING, KEY, METER, MONTH, PARAMETERS, SHEET, TARIFF,
+    Account, Month, Parameters, RoleSpan, Sheet, encoded,
+)  # fmt: skip
 from .refusal import need, rule
 from . import cbor
 
@@ -38,13 +41,18 @@ class State:
         founders = [(self.genesis.operator, acts.OPERATOR, None)]
         founders += [(key, acts.MINER, gains) for key, gains in self.genesis.miners]
         for key, role, gains in founders:
-            account = self.account(key.account) or Account(key.cose)
-            roles = (*account.roles, (role, self.genesis.created))
-            self.put((ACCOUNT, key.account), Account(key.cose, roles, account.beneficiary or gains))
+            account = self.account(key.account) or Account(((key.cose, 0),))
+            roles = (*account.roles, RoleSpan(role, self.genesis.created, 0))
+            gains = account.beneficiary or gains
+            self.put((ACCOUNT, key.account), records.replace(account, roles=roles, beneficiary=gains))
 
     def put(self, key, record):
         self.records[key] = record
         self.leaves[sha256(cbor.encode(list(key)))] = sha256(encoded(key, record))
+
+    def remove(self, key):
+        del self.records[key]
+        del self.leaves[sha256(cbor.encode(list(key)))]
 
     def root(self):
         return tree.root(sorted(self.leaves.items()))
@@ -61,7 +69,18 @@ class State:
     def key_of(self, account):
         record = self.account(account)
         need(record, "an unknown account")
-        return Key(record.cose)
+        return Key(record.keys[-1][0])
+
+    def user_of_key(self, key):
+        """Whose key it is or was: of the account that it founded, or of the one that rotated to it."""
+        thumbprint = key.account
+        if (KEY, thumbprint) in self.records:
+            return self.records[KEY, thumbprint].account
+        return thumbprint if self.account(thumbprint) else None
+
+    def parameters(self):
+        of_genesis = Parameters(self.genesis.level, self.genesis.limits)
+        return self.records.get((PARAMETERS,), of_genesis)
 
     def sheet(self, month, account):
         return self.records.get((SHEET, month, account), Sheet())
@@ -83,6 +102,11 @@ class State:
             if (TARIFF, earlier) in self.records:
                 return self.records[TARIFF, earlier]
         return None
+
+    def count_bindings(self, account, change):
+        """A member's account counts the bindings whose chains can still grow."""
+        record = self.account(account)
+        self.put((ACCOUNT, account), records.replace(record, bindings=record.bindings + change))
 
     # Bookings (section 10).
 
@@ -106,11 +130,14 @@ class State:
 
     def check_balances(self):
         """Double entry: each month's sheets and the community's side sum to zero."""
-        sums = {}
+        energy, money = {}, {}
         for key, record in self.records.items():
             if key[0] == SHEET:
-                sums[key[1]] = sums.get(key[1], 0) + record.terms.remaining()
+                energy[key[1]] = energy.get(key[1], 0) + record.terms.remaining()
+                money[key[1]] = money.get(key[1], 0) + record.sold[1] - record.bought[1]
             if key[0] == MONTH:
-                sums[key[1]] = sums.get(key[1], 0) + record.supply + record.physical + record.budget
-        for month, total in sums.items():
-            need(total == 0, f"the accounts of month {month} do not sum to zero")
+                energy[key[1]] = energy.get(key[1], 0) + record.supply + record.physical + record.budget
+                money[key[1]] = money.get(key[1], 0) + record.money
+        for month in energy:
+            need(energy[month] == 0, f"the accounts of month {month} do not sum to zero")
+            need(money[month] == 0, f"the money of month {month} does not sum to zero")

@@ -3,7 +3,7 @@
 import cbor2
 
 from . import cbor
-from .acts import Readings, Transfer, read_act
+from .acts import Accept, Offer, Readings, Transfer, read_act
 from .keys import ED25519, ES256, RS256, printed, sha256
 from .refusal import need
 
@@ -48,7 +48,7 @@ class Statement:
         if self.expires is None:
             need(all(isinstance(act, Readings) for act in self.acts), "no expiry")
             return
-        trades = any(isinstance(act, Transfer) for act in self.acts)
+        trades = any(isinstance(act, (Transfer, Offer, Accept)) for act in self.acts)
         longest = 60 * MINUTE if trades else 31 * DAY
         need(self.issued < self.expires <= self.issued + longest, "a life that is empty or too long")
 
