@@ -11,7 +11,7 @@
 //!
 //! Invariant: founding makes the whole directory or nothing, and never touches an existing one.
 
-use crate::key_file::{self, KeyFile, KeyFileError};
+use crate::key_file::{self, KeyFile, KeyFileError, KeyKind, Passphrase, PassphraseSource};
 use crate::web::directory::{Directory, Person};
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -131,10 +131,7 @@ impl CommunityError {
                 "put back the genesis.cbor that the community was founded with; it cannot be made anew"
             }
             Self::Settings { .. } | Self::Entry { .. } => "correct that line; each key is explained beside it",
-            Self::Key(KeyFileError::Missing(_)) => {
-                "put the key back from your copy; without it nobody can sign in its role"
-            }
-            Self::Key(_) => "see that the file is a key and that you may read and write it",
+            Self::Key(error) => error.remedy(),
             Self::TimeZone(_) => "use an IANA name such as Asia/Taipei or Europe/Berlin",
             Self::Founding(_) => "see `wattproof init --help` for what the options may be",
             Self::Node(_) | Self::Io { .. } => "see that the directory exists and that you may read and write it",
@@ -231,14 +228,20 @@ pub(crate) struct Community {
     genesis: Genesis,
     config: Config,
     entries: Vec<Entry>,
+    passphrases: PassphraseSource,
 }
 
 impl Community {
-    /// Founds a community in a directory that does not exist yet, or is empty.
+    /// Founds a community in a directory that does not exist yet, or is empty. With a passphrase the operator's key is
+    /// encrypted; those of the services never are, because they start with nobody there.
     ///
     /// # Errors
     /// When there is something already, or the founding is no ledger's.
-    pub(crate) fn found(dir: &Path, founding: &Founding) -> Result<Self, CommunityError> {
+    pub(crate) fn found(
+        dir: &Path,
+        founding: &Founding,
+        operator: Option<&Passphrase>,
+    ) -> Result<Self, CommunityError> {
         if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
             return Err(CommunityError::Exists(dir.to_owned()));
         }
@@ -247,7 +250,7 @@ impl Community {
         let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent).map_err(io_error(parent))?;
         let draft = parent.join(format!(".wattproof-init-{}", std::process::id()));
-        let made = write_all(&draft, &genesis, founding, &keys)
+        let made = write_all(&draft, &genesis, founding, (&keys, operator))
             .and_then(|()| std::fs::rename(&draft, dir).map_err(io_error(dir)));
         if made.is_err() {
             // What was begun has only keys that nobody has seen.
@@ -268,7 +271,18 @@ impl Community {
         let bytes = std::fs::read(&path).map_err(io_error(&path))?;
         let genesis = Genesis::from_bytes(&bytes).map_err(|error| CommunityError::Genesis { path, error })?;
         let entries = read_directory(&dir.join(DIRECTORY))?;
-        Ok(Self { dir: dir.to_owned(), genesis, config: read_toml(&dir.join(CONFIG))?, entries })
+        Ok(Self {
+            dir: dir.to_owned(),
+            genesis,
+            config: read_toml(&dir.join(CONFIG))?,
+            entries,
+            passphrases: PassphraseSource::default(),
+        })
+    }
+
+    /// The same, with passphrases from elsewhere than the variable and the terminal.
+    pub(crate) fn with_passphrases(self, passphrases: PassphraseSource) -> Self {
+        Self { passphrases, ..self }
     }
 
     /// The directory.
@@ -309,7 +323,7 @@ impl Community {
     /// # Errors
     /// When the file is missing or damaged.
     pub(crate) fn key(&self, name: KeyName) -> Result<KeyFile, CommunityError> {
-        Ok(key_file::read(&self.key_path(name))?)
+        Ok(key_file::read(&self.key_path(name), &self.passphrases)?)
     }
     /// Where a key lies.
     pub(crate) fn key_path(&self, name: KeyName) -> PathBuf {
@@ -361,11 +375,11 @@ fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Community
 /// In the order of [`KeyName::ALL`].
 fn new_keys() -> Result<[SecretKey; 5], KeyFileError> {
     Ok([
-        key_file::new_ed25519()?,
-        key_file::new_ed25519()?,
-        key_file::new_p256()?,
-        key_file::new_ed25519()?,
-        key_file::new_ed25519()?,
+        key_file::new_key(KeyKind::Ed25519)?,
+        key_file::new_key(KeyKind::Ed25519)?,
+        key_file::new_key(KeyKind::P256)?,
+        key_file::new_key(KeyKind::Ed25519)?,
+        key_file::new_key(KeyKind::Ed25519)?,
     ])
 }
 
@@ -426,13 +440,19 @@ fn month_starts(zone: &str, created: Timestamp) -> Result<(Month, Vec<Timestamp>
     Ok((first, starts.ok_or(GenesisError::Created)?))
 }
 
-fn write_all(dir: &Path, genesis: &Genesis, founding: &Founding, keys: &[SecretKey; 5]) -> Result<(), CommunityError> {
+fn write_all(
+    dir: &Path,
+    genesis: &Genesis,
+    founding: &Founding,
+    (keys, operator): (&[SecretKey; 5], Option<&Passphrase>),
+) -> Result<(), CommunityError> {
     std::fs::create_dir(dir).map_err(io_error(dir))?;
     for folder in ["keys", NODE] {
         std::fs::create_dir(dir.join(folder)).map_err(io_error(dir))?;
     }
     for (name, key) in KeyName::ALL.into_iter().zip(keys) {
-        key_file::create(&dir.join("keys").join(name.file()), key)?;
+        let passphrase = operator.filter(|_| name == KeyName::Operator);
+        key_file::create(&dir.join("keys").join(name.file()), key, passphrase)?;
     }
     for (file, text) in [
         (CONFIG, config_toml(founding)),

@@ -5,6 +5,7 @@ use super::terminal::{say, warned};
 use super::{ExportArgs, ExportCommand, Trouble, run};
 use crate::clock::RealClock;
 use crate::community::{Community, KeyName};
+use crate::key_file::PassphraseSource;
 use crate::{export as source, web};
 use api::{Client, Method, Request, Response, Transport};
 use gateway::HttpTransport;
@@ -16,13 +17,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use units::{AccountId, Month};
 
-pub(super) fn export(args: &ExportArgs) -> Result<ExitCode, Trouble> {
+pub(super) fn export(args: &ExportArgs, passphrases: PassphraseSource) -> Result<ExitCode, Trouble> {
     // Asked before anything is gathered, and made sure of when the file is made.
     if args.out.exists() {
         return Err(exists(&args.out));
     }
     let bytes = match &args.data {
-        Some(dir) => from_directory(dir, args)?,
+        Some(dir) => from_directory(dir, args, passphrases)?,
         None => from_node(args)?,
     };
     let io = |error: std::io::Error| match error.kind() {
@@ -43,8 +44,8 @@ fn exists(path: &Path) -> Trouble {
     )
 }
 
-fn from_directory(dir: &Path, args: &ExportArgs) -> Result<Vec<u8>, Trouble> {
-    let community = Community::open(dir)?;
+fn from_directory(dir: &Path, args: &ExportArgs, passphrases: PassphraseSource) -> Result<Vec<u8>, Trouble> {
+    let community = Community::open(dir)?.with_passphrases(passphrases);
     let receipt = community.key_path(KeyName::Receipt);
     let keys =
         run::NodeKeys { miner: None, log: None, receipt: Some(warned(&receipt, community.key(KeyName::Receipt)?)) };

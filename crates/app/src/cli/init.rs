@@ -4,7 +4,9 @@ use super::terminal::say;
 use super::{InitArgs, Trouble};
 use crate::clock::RealClock;
 use crate::community::{Community, Founding, KeyName, NO_REWARDS, REWARDS_OF_THE_PAPER, month_start};
+use crate::key_file::PassphraseSource;
 use ledger::{BlockTime, OrderRules, RewardRules, Surplus};
+use std::path::Path;
 use std::process::ExitCode;
 use units::{Energy, Millis};
 
@@ -13,9 +15,10 @@ const EMPTY_BLOCK_AFTER: Millis = Millis::from_minutes(60);
 /// Half-life in blocks when none is named: the difficulty follows a change within two hundred blocks and trembles by 8 %.
 const HALF_LIFE_BLOCKS: u64 = 60;
 
-pub(super) fn init(args: InitArgs) -> Result<ExitCode, Trouble> {
-    let community = Community::found(&args.dir, &founding(&args)?)?;
-    tell_next_steps(&community);
+pub(super) fn init(args: InitArgs, passphrases: &PassphraseSource) -> Result<ExitCode, Trouble> {
+    let passphrase = if args.plain_keys { None } else { Some(passphrases.for_new(Path::new("the operator's key"))?) };
+    let community = Community::found(&args.dir, &founding(&args)?, passphrase.as_ref())?;
+    tell_next_steps(&community, passphrase.is_some());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,14 +56,20 @@ fn founding(args: &InitArgs) -> Result<Founding, Trouble> {
     })
 }
 
-fn tell_next_steps(community: &Community) {
+fn tell_next_steps(community: &Community, is_encrypted: bool) {
     let (dir, genesis) = (community.dir().display(), community.genesis());
     let operator = community.key_path(KeyName::Operator);
     let (operator, month) = (operator.display(), genesis.first_month);
     say(format_args!("made the community `{}` in {dir}", genesis.name));
     say(format_args!("  ledger    {}", genesis.ledger()));
     say(format_args!("  operator  {}", genesis.operator.account()));
-    say(format_args!("keep a copy of {dir}/keys elsewhere: the files are not encrypted and cannot be made again"));
+    say(if is_encrypted {
+        "the operator's key is encrypted; those of the services (log, receipt, miner, gateway) are not, so that they start \
+         unattended"
+    } else {
+        "no key is encrypted: whoever reads the files can sign as the operator"
+    });
+    say(format_args!("keep a copy of {dir}/keys elsewhere: the keys cannot be made again, nor a passphrase be found"));
     say(format_args!("give {dir}/genesis.cbor to everybody who wants to verify\n\nnext:"));
     for step in [
         format!("wattproof node --data {dir}"),

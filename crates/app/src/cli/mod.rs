@@ -20,6 +20,7 @@ mod trouble;
 mod verify;
 
 use crate::clock::SharedClock;
+use crate::key_file::PassphraseSource;
 use crate::language;
 use crate::web::i18n::Lang;
 use crate::{bench, demo};
@@ -38,6 +39,9 @@ pub(crate) struct Cli {
     /// Language of what members read, zh-TW or en; by default what LC_ALL, LC_MESSAGES or LANG says.
     #[arg(long, global = true, value_name = "LANGUAGE", value_parser = language::parse)]
     lang: Option<Lang>,
+    /// File whose first line is the passphrase of encrypted key files [default: WATTPROOF_PASSPHRASE, or it is asked for]
+    #[arg(long, global = true, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -184,6 +188,10 @@ struct InitArgs {
     /// Where the node will serve its pages.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
+    /// Do not encrypt the operator's key either: whoever reads the file can sign as the operator. The keys of services
+    /// never are encrypted, so that they start unattended.
+    #[arg(long)]
+    plain_keys: bool,
 }
 
 #[derive(Debug, Args)]
@@ -322,35 +330,88 @@ struct DecodeArgs {
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
-    /// Make a key in a new file that only you may read. The file is not encrypted.
-    #[command(after_help = "Example:\n  wattproof key new chen.key")]
+    /// Make a key in a new file that only you may read, encrypted with a passphrase.
+    #[command(after_help = "Example:\n  wattproof key new chen.key\n  wattproof key new --kind rsa-3072 lee.key")]
     New {
-        /// The file to make.
-        file: PathBuf,
-        /// A P-256 key instead of Ed25519.
-        #[arg(long)]
-        p256: bool,
+        #[command(flatten)]
+        new: NewKeyArgs,
+        /// Kind of key; an RSA key takes some seconds. RSA of 1024 bits, the paper's, can be broken: for a classroom.
+        #[arg(long, value_enum, default_value_t = KindName::Ed25519)]
+        kind: KindName,
     },
-    /// Account id and public key of a key file.
-    #[command(after_help = "Example:\n  wattproof key show chen.key")]
-    Show {
-        /// The key file.
-        file: PathBuf,
-        /// Show the private key too: whoever sees it can sign in your name.
-        #[arg(long)]
-        secret: bool,
-        /// Show JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Take over a private key (PKCS#8 PEM) from a file or the standard input.
-    #[command(after_help = "Example:\n  openssl genpkey -algorithm ed25519 | wattproof key import - chen.key")]
+    /// Account id and public key of a key file, or of a file with a public key.
+    #[command(after_help = "Example:\n  wattproof key show chen.key\n  wattproof key show chen.key --form pem")]
+    Show(ShowKeyArgs),
+    /// Take over a private key from a file or the standard input: PEM (encrypted too), DER or COSE_Key, the last two also
+    /// in hexadecimal digits.
+    #[command(after_help = "Example:\n  wattproof key import old.pem chen.key")]
     Import {
-        /// The PEM text; `-` is the standard input.
+        /// The key; `-` is the standard input.
         from: PathBuf,
-        /// The key file to make.
-        file: PathBuf,
+        #[command(flatten)]
+        new: NewKeyArgs,
     },
+}
+
+/// A key file that is to be made.
+#[derive(Debug, Args)]
+struct NewKeyArgs {
+    /// The file to make.
+    file: PathBuf,
+    /// Do not encrypt it: for a service that starts with nobody there. Whoever reads the file can sign with it.
+    #[arg(long)]
+    plain: bool,
+}
+
+#[derive(Debug, Args)]
+struct ShowKeyArgs {
+    /// The file.
+    file: PathBuf,
+    /// Show nothing but the key in this form.
+    #[arg(long, value_enum, conflicts_with = "json")]
+    form: Option<FormName>,
+    /// Show the private key too: whoever sees it can sign in your name.
+    #[arg(long)]
+    private: bool,
+    /// Show JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Kinds of keys that are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KindName {
+    /// Small and fast; the usual one.
+    Ed25519,
+    /// What browsers and secure elements have.
+    P256,
+    /// RSA of 2048 bits.
+    #[value(name = "rsa-2048")]
+    Rsa2048,
+    /// RSA of 3072 bits.
+    #[value(name = "rsa-3072")]
+    Rsa3072,
+    /// RSA of 4096 bits.
+    #[value(name = "rsa-4096")]
+    Rsa4096,
+    /// RSA of 1024 bits, as in the paper: broken by whoever takes the trouble, so for a classroom only.
+    #[value(name = "rsa-1024")]
+    Rsa1024,
+}
+
+/// Forms that a key is shown in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormName {
+    /// PEM text.
+    Pem,
+    /// DER in hexadecimal digits, as the paper shows keys.
+    DerHex,
+    /// COSE_Key in hexadecimal digits.
+    Cose,
+    /// COSE_Key in its bytes, for a file.
+    CoseCbor,
+    /// The account id.
+    Account,
 }
 
 #[derive(Debug, Args)]
@@ -626,23 +687,24 @@ struct AuditArgs {
 /// What went wrong, and what to do about it.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
     let texts = language::texts(cli.lang);
+    let passphrases = PassphraseSource { file: cli.passphrase_file };
     match cli.command {
         Command::Demo(args) => demo::run(&args, texts).map_err(Trouble::from),
         Command::Bench(args) => Ok(bench::run(&args)),
         Command::Experiment(command) => experiment::experiment(&command, texts),
-        Command::Init(args) => init::init(args),
-        Command::Node(args) => run::node(&args),
-        Command::Gateway(args) => run::gateway(&args),
+        Command::Init(args) => init::init(args, &passphrases),
+        Command::Node(args) => run::node(&args, passphrases),
+        Command::Gateway(args) => run::gateway(&args, &passphrases),
         Command::Meter(command) => meter::meter(command),
-        Command::Key(command) => key::key(command),
-        Command::Submit(args) => submit::submit(args, texts),
+        Command::Key(command) => key::key(command, &passphrases),
+        Command::Submit(args) => submit::submit(args, texts, &passphrases),
         Command::Status(args) => show::status(&args, texts),
         Command::Account(args) => show::account(&args, texts),
         Command::Block(args) => show::block(&args),
         Command::Statement(args) => show::statement(&args),
         Command::Bill(args) => show::bill(&args, texts),
         Command::Pool(args) => show::pool(&args),
-        Command::Export(args) => export::export(&args),
+        Command::Export(args) => export::export(&args, passphrases),
         Command::Verify(args) => verify::verify(&args, texts),
         Command::Audit(args) => audit::audit(&args),
     }

@@ -4,7 +4,7 @@ use super::terminal::{say, warned};
 use super::{ClockArgs, GatewayArgs, NodeArgs, Trouble};
 use crate::clock::RealClock;
 use crate::community::{Community, KeyName};
-use crate::key_file;
+use crate::key_file::{self, PassphraseSource};
 use crate::web;
 use gateway::{Config, HttpLink, StartError};
 use ledger::{Genesis, SecretKey};
@@ -35,8 +35,8 @@ impl ClockArgs {
     }
 }
 
-pub(super) fn node(args: &NodeArgs) -> Result<ExitCode, Trouble> {
-    let community = Community::open(&args.data)?;
+pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<ExitCode, Trouble> {
+    let community = Community::open(&args.data)?.with_passphrases(passphrases);
     let key = |name| Ok::<_, Trouble>(Some(warned(&community.key_path(name), community.key(name)?)));
     let keys = NodeKeys { miner: key(KeyName::Miner)?, log: key(KeyName::Log)?, receipt: key(KeyName::Receipt)? };
     let address = args.http.unwrap_or(community.config().http);
@@ -126,7 +126,7 @@ pub(super) fn node_trouble(error: &NodeError) -> Trouble {
     Trouble::environment(error, remedy)
 }
 
-pub(super) fn gateway(args: &GatewayArgs) -> Result<ExitCode, Trouble> {
+pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Result<ExitCode, Trouble> {
     let path = args.config.display();
     let config = Config::read(&args.config).map_err(|error| {
         let what = match &error {
@@ -141,7 +141,7 @@ pub(super) fn gateway(args: &GatewayArgs) -> Result<ExitCode, Trouble> {
         let what = format!("{}: {error}", config.genesis_file.display());
         Trouble::environment(what, "name the community's genesis.cbor with `genesis_file`")
     })?;
-    let key = warned(&config.key_file, key_file::read(&config.key_file)?);
+    let key = warned(&config.key_file, key_file::read(&config.key_file, passphrases)?);
     let setup = gateway::Setup {
         database: config.database.clone(),
         buses: config.buses.clone(),

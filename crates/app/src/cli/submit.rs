@@ -3,12 +3,12 @@
 use super::names::Names;
 use super::terminal::{from_hex, note, say, say_json, warned};
 use super::{ActCommand, NoteArgs, RegisterCommand, RoleName, SubmitArgs, TariffArgs, Trouble, bill};
-use crate::key_file;
+use crate::key_file::{self, PassphraseSource};
 use crate::web::i18n::Texts;
 use api::{Client, ClientError, Problem, StatementState, StatementView, Status};
 use gateway::HttpTransport;
 use ledger::act::{Act, Contract, Note, Register, RegisterKey, RegisterMeter, Role, Tariff, Transfer};
-use ledger::{Payload, PublicKey, SignedStatement, cbor};
+use ledger::{Payload, PublicKey, SignedStatement};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -26,14 +26,15 @@ struct Signing<'a> {
     client: &'a Client<HttpTransport>,
     status: &'a Status,
     names: &'a Names,
+    passphrases: &'a PassphraseSource,
 }
 
-pub(super) fn submit(args: SubmitArgs, texts: Texts) -> Result<ExitCode, Trouble> {
-    let key = warned(&args.key, key_file::read(&args.key)?);
+pub(super) fn submit(args: SubmitArgs, texts: Texts, passphrases: &PassphraseSource) -> Result<ExitCode, Trouble> {
+    let key = warned(&args.key, key_file::read(&args.key, passphrases)?);
     let client = Client::new(HttpTransport::new(&args.asking.url.node));
     let status = client.status()?;
     let names = Names::read(args.asking.directory.as_deref(), Some(&args.key))?;
-    let act = Signing { client: &client, status: &status, names: &names }.act(args.act)?;
+    let act = Signing { client: &client, status: &status, names: &names, passphrases }.act(args.act)?;
     // The community's clock, not this computer's: the demo's runs ahead, and a phone's may be wrong.
     let life = if matches!(act, Act::Transfer(_)) { Payload::LIFE_MAX_TRADE } else { LIFE };
     let payload = Payload {
@@ -155,12 +156,17 @@ impl Signing<'_> {
             RegisterCommand::Key { key, role, beneficiary, from } => {
                 let from = from.unwrap_or(now);
                 let beneficiary = beneficiary.map(|typed| self.account(&typed)).transpose()?;
-                Register::Key(RegisterKey { key: public_key(&key)?, role: role.role(), from, beneficiary })
+                Register::Key(RegisterKey {
+                    key: public_key(&key, self.passphrases)?,
+                    role: role.role(),
+                    from,
+                    beneficiary,
+                })
             }
             RegisterCommand::Meter { number, signer, member, profile, factor, from } => {
                 let from = from.unwrap_or(now);
                 let signer = if Path::new(&signer).is_file() {
-                    key_file::read(Path::new(&signer))?.key.account()
+                    key_file::read_public(Path::new(&signer), self.passphrases)?.account()
                 } else {
                     self.account(&signer)?
                 };
@@ -193,14 +199,12 @@ impl RoleName {
     }
 }
 
-/// A public key: of a key file, or as `wattproof key show` prints it.
-fn public_key(typed: &str) -> Result<PublicKey, Trouble> {
+/// A public key: of a key file or a public key's file, or the digits that `wattproof key show` prints.
+fn public_key(typed: &str, passphrases: &PassphraseSource) -> Result<PublicKey, Trouble> {
     if let Some(bytes) = from_hex(typed) {
         let invalid =
             |error| Trouble::environment(error, "copy the public key again; `wattproof key show FILE` prints it");
-        let key: PublicKey = cbor::decode(&bytes).map_err(|error| invalid(error.to_string()))?;
-        key.check().map_err(|error| invalid(error.to_string()))?;
-        return Ok(key);
+        return PublicKey::read(&bytes).map_err(|error| invalid(error.to_string()));
     }
-    Ok(key_file::read(Path::new(typed))?.key.public())
+    Ok(key_file::read_public(Path::new(typed), passphrases)?)
 }

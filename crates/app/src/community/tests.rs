@@ -35,7 +35,7 @@ fn founding() -> Founding {
 
 fn founded() -> (tempfile::TempDir, Community) {
     let folder = tempfile::tempdir().unwrap();
-    let community = Community::found(&folder.path().join("house"), &founding()).unwrap();
+    let community = Community::found(&folder.path().join("house"), &founding(), None).unwrap();
     (folder, community)
 }
 
@@ -74,7 +74,7 @@ fn a_founded_community_opens_with_its_keys_and_names() {
 fn founding_refuses_what_exists_and_leaves_it_as_it_is() {
     let (folder, community) = founded();
     let before = std::fs::read(community.genesis_path()).unwrap();
-    assert!(matches!(Community::found(community.dir(), &founding()), Err(CommunityError::Exists(_))));
+    assert!(matches!(Community::found(community.dir(), &founding(), None), Err(CommunityError::Exists(_))));
     assert_eq!(std::fs::read(community.genesis_path()).unwrap(), before);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left behind");
 }
@@ -85,7 +85,7 @@ fn founding_something_impossible_leaves_nothing_behind() {
     let mut founding = founding();
     founding.order.level = 6;
     let dir = folder.path().join("house");
-    assert!(matches!(Community::found(&dir, &founding), Err(CommunityError::Founding(GenesisError::Level(6)))));
+    assert!(matches!(Community::found(&dir, &founding, None), Err(CommunityError::Founding(GenesisError::Level(6)))));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

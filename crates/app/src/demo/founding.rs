@@ -80,6 +80,7 @@ pub(super) fn found(dir: &Path, args: &Args) -> Result<(Community, Vec<Household
             },
             http: args.http,
         },
+        None,
     )?;
     for (key, shown) in
         [(KeyName::Operator, "Operator 管理者"), (KeyName::Gateway, "Gateway 閘道"), (KeyName::Miner, "Node 節點")]
@@ -89,8 +90,8 @@ pub(super) fn found(dir: &Path, args: &Args) -> Result<(Community, Vec<Household
     }
     std::fs::create_dir(members_dir(dir)).map_err(|error| DemoError::Story(error.to_string()))?;
     for number in 1..=args.members {
-        let key = key_file::new_ed25519().map_err(crate::community::CommunityError::from)?;
-        key_file::create(&key_path(dir, number), &key).map_err(crate::community::CommunityError::from)?;
+        let key = key_file::new_key(key_file::KeyKind::Ed25519).map_err(crate::community::CommunityError::from)?;
+        key_file::create(&key_path(dir, number), &key, None).map_err(crate::community::CommunityError::from)?;
         let (person, room) = person(number);
         name(&mut community, key.account(), &person, Some(room), true)?;
     }
@@ -132,7 +133,9 @@ pub(super) fn open(dir: &Path) -> Result<(Community, Vec<Household>), DemoError>
     let community = Community::open(dir)?;
     let mut households = Vec::new();
     for number in (1..).take_while(|number| key_path(dir, *number).is_file()) {
-        let key = key_file::read(&key_path(dir, number)).map_err(crate::community::CommunityError::from)?.key;
+        let key = key_file::read(&key_path(dir, number), &key_file::PassphraseSource::default())
+            .map_err(crate::community::CommunityError::from)?
+            .key;
         let (name, room) = person(number);
         households.push(household(name, &room, key, if number == 1 { 100 } else { 60 })?);
     }

@@ -4,6 +4,7 @@ use crate::program::{Running, run};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 /// Captured from a real PZEM-004T v3 (arendst/Tasmota issue 11817): 242.8 V, 13.211 A, 2,994.6 W, 7,970 Wh, 50 Hz.
 const PZEM_LIVE_A: &str = "01 04 14 09 7C 33 9B 00 00 74 FA 00 00 1F 22 00 00 01 F4 00 5D 00 00 58 8A";
@@ -20,7 +21,7 @@ fn refused(folder: &Path, arguments: &[&str], code: i32, what: &str, remedy: &st
 #[test]
 fn init_makes_a_community_and_refuses_to_make_it_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let said = run(folder.path(), &["init", "house", "--name", "Maple House"]).ok();
+    let said = run(folder.path(), &["init", "--plain-keys", "house", "--name", "Maple House"]).ok();
     assert!(said.contains("made the community `Maple House` in house"), "{said}");
     assert!(said.contains("wattproof node --data house"), "{said}");
     let dir = folder.path().join("house");
@@ -31,7 +32,7 @@ fn init_makes_a_community_and_refuses_to_make_it_twice() {
     }
     refused(
         folder.path(),
-        &["init", "house"],
+        &["init", "--plain-keys", "house"],
         2,
         "house exists and is not empty; nothing was changed",
         "does not exist yet",
@@ -39,7 +40,7 @@ fn init_makes_a_community_and_refuses_to_make_it_twice() {
     assert_eq!(std::fs::read(dir.join("genesis.cbor")).unwrap(), genesis);
     refused(
         folder.path(),
-        &["init", "other", "--time-zone", "Asia/Taipeh"],
+        &["init", "--plain-keys", "other", "--time-zone", "Asia/Taipeh"],
         2,
         "there is no time zone `Asia/Taipeh`",
         "Asia/Taipei",
@@ -63,7 +64,7 @@ fn a_directory_that_is_no_community_is_refused() {
 #[test]
 fn a_folder_without_its_ledger_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    run(folder.path(), &["init", "house"]).ok();
+    run(folder.path(), &["init", "--plain-keys", "house"]).ok();
     let node = folder.path().join("house/node");
     std::fs::remove_dir_all(&node).unwrap();
     std::fs::create_dir(&node).unwrap();
@@ -101,8 +102,8 @@ fn what_is_none_of_ours_fails_verification_with_exit_1() {
 fn a_genesis_document_is_verified_against_the_trusted_one() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    run(at, &["init", "house"]).ok();
-    run(at, &["init", "other"]).ok();
+    run(at, &["init", "--plain-keys", "house"]).ok();
+    run(at, &["init", "--plain-keys", "other"]).ok();
     let genesis = "house/genesis.cbor";
     assert!(run(at, &["verify", genesis]).ok().contains("origin unknown"));
     assert!(run(at, &["verify", genesis, "--trust", genesis]).ok().contains("Verified"));
@@ -118,7 +119,7 @@ fn a_genesis_document_is_verified_against_the_trusted_one() {
 #[test]
 fn a_port_in_use_is_named_and_another_suggested() {
     let folder = tempfile::tempdir().unwrap();
-    run(folder.path(), &["init", "house"]).ok();
+    run(folder.path(), &["init", "--plain-keys", "house"]).ok();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = held.local_addr().unwrap();
     let (what, next) =
@@ -137,7 +138,7 @@ fn a_port_in_use_is_named_and_another_suggested() {
 #[test]
 fn a_misspelt_key_is_named_with_its_line_and_the_right_one() {
     let folder = tempfile::tempdir().unwrap();
-    run(folder.path(), &["init", "house"]).ok();
+    run(folder.path(), &["init", "--plain-keys", "house"]).ok();
     for (file, from, to, arguments, what) in [
         (
             "house/config.toml",
@@ -279,10 +280,10 @@ fn a_frame_that_fails_a_check_gives_no_reading_and_exit_1() {
 fn a_key_is_made_shown_and_taken_over_without_its_secret() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    for (file, kind) in [("chen.key", None), ("phone.key", Some("--p256"))] {
-        let mut arguments = vec!["key", "new", file];
-        arguments.extend(kind);
-        let made = run(at, &arguments).ok();
+    for (file, kind) in [("chen.key", "ed25519"), ("phone.key", "p256"), ("paper.key", "rsa-1024")] {
+        let made = run(at, &["key", "new", "--plain", "--kind", kind, file]);
+        assert_eq!(made.err.contains("warning: RSA of 1024 bits can be broken"), kind == "rsa-1024", "{}", made.err);
+        let made = made.ok();
         assert!(made.contains("not encrypted"), "{made}");
         let pem = std::fs::read_to_string(at.join(file)).unwrap();
         let secrets: Vec<&str> = pem.lines().filter(|line| !line.starts_with("-----")).collect();
@@ -292,19 +293,96 @@ fn a_key_is_made_shown_and_taken_over_without_its_secret() {
             assert!(text.contains("wp1") && secrets.iter().all(|secret| !text.contains(secret)), "{text}");
             assert!(!text.contains("PRIVATE"), "{text}");
         }
-        assert!(run(at, &["key", "show", file, "--secret"]).ok().contains(secrets[0]));
+        assert!(run(at, &["key", "show", file, "--private"]).ok().contains(secrets[0]));
         let copy = format!("copy-{file}");
-        assert!(run(at, &["key", "import", file, &copy]).ok().contains(shown.lines().next().unwrap()));
+        assert!(run(at, &["key", "import", "--plain", file, &copy]).ok().contains(shown.lines().next().unwrap()));
         refused(
             at,
             &["key", "new", file],
             2,
             &format!("{file} exists and is not overwritten: a key that is lost cannot be made again"),
-            "",
+            "name another file",
         );
     }
     std::fs::set_permissions(at.join("chen.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(run(at, &["key", "show", "chen.key"]).err.contains("warning: others than you may read chen.key"));
+    let warned = run(at, &["key", "show", "chen.key", "--private"]).err;
+    assert!(warned.contains("warning: others than you may read chen.key"), "{warned}");
+}
+
+#[test]
+fn a_key_goes_out_and_comes_back_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for (kind, digits) in [("ed25519", 88), ("p256", 182), ("rsa-1024", 324)] {
+        let file = format!("{kind}.key");
+        run(at, &["key", "new", "--plain", "--kind", kind, &file]).ok();
+        let shown = run(at, &["key", "show", &file]).ok();
+        let account = shown.lines().next().unwrap().split_whitespace().last().unwrap().to_owned();
+        assert_eq!(run(at, &["key", "show", &file, "--form", "account"]).ok().trim(), account);
+        for form in ["pem", "der-hex", "cose"] {
+            let (public, private) = (format!("{kind}.{form}.pub"), format!("{kind}.{form}"));
+            let text = run(at, &["key", "show", &file, "--form", form]).ok();
+            assert!(form != "der-hex" || text.trim().len() == digits, "{kind}: {text}");
+            std::fs::write(at.join(&public), text).unwrap();
+            assert_eq!(run(at, &["key", "show", &public]).ok(), shown, "{kind} {form}");
+            let text = run(at, &["key", "show", &file, "--private", "--form", form]).ok();
+            std::fs::write(at.join(&private), text).unwrap();
+            let taken = run(at, &["key", "import", "--plain", &private, &format!("{private}.key")]).ok();
+            assert!(taken.contains(&account), "{kind} {form}: {taken}");
+            assert_eq!(run(at, &["key", "show", &public, "--private"]).code, 2, "a public key has no private part");
+        }
+    }
+}
+
+#[test]
+fn a_person_s_key_is_encrypted_and_asks_for_its_passphrase() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("right"), "a long sentence\n").unwrap();
+    std::fs::write(at.join("wrong"), "another\n").unwrap();
+    std::fs::write(at.join("empty"), "").unwrap();
+    let nobody = "chen.key needs a passphrase, and there is no terminal to ask at";
+    refused(at, &["key", "new", "chen.key"], 2, nobody, "--passphrase-file");
+    let made = run(at, &["key", "new", "chen.key", "--passphrase-file", "right"]).ok();
+    assert!(made.contains("encrypted; keep a copy"), "{made}");
+    let account = made.lines().next().unwrap();
+    refused(at, &["key", "show", "chen.key"], 2, nobody, "WATTPROOF_PASSPHRASE");
+    let with = |passphrase| run(at, &["--passphrase-file", passphrase, "key", "show", "chen.key"]);
+    assert!(with("right").ok().contains(account));
+    for (passphrase, says) in [("wrong", "does not open it"), ("empty", "is empty"), ("none", "none: No such file")] {
+        let ended = with(passphrase);
+        assert!(ended.code == 2 && ended.err.contains(says) && ended.out.is_empty(), "{ended:?}");
+    }
+    // What another program knows of it.
+    let openssl = |arguments: &[&str]| Command::new("openssl").args(arguments).current_dir(at).output().unwrap();
+    let opened = openssl(&["pkey", "-in", "chen.key", "-passin", "file:right", "-pubout"]);
+    assert!(opened.status.success(), "{opened:?}");
+    let pem = run(at, &["key", "show", "chen.key", "--form", "pem", "--passphrase-file", "right"]).ok();
+    assert_eq!(String::from_utf8(opened.stdout).unwrap(), pem);
+    assert!(!openssl(&["pkey", "-in", "chen.key", "-passin", "file:wrong", "-noout"]).status.success());
+}
+
+#[test]
+fn a_community_s_operator_has_an_encrypted_key_and_its_services_have_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    refused(
+        at,
+        &["init", "house"],
+        2,
+        "the operator's key needs a passphrase, and there is no terminal to ask at",
+        "--plain-keys",
+    );
+    assert!(!at.join("house").exists());
+    std::fs::write(at.join("secret"), "a long sentence").unwrap();
+    let said = run(at, &["init", "house", "--passphrase-file", "secret"]).ok();
+    assert!(said.contains("the operator's key is encrypted; those of the services"), "{said}");
+    for (name, encrypted) in
+        [("operator", true), ("log", false), ("receipt", false), ("miner", false), ("gateway", false)]
+    {
+        let text = std::fs::read_to_string(at.join(format!("house/keys/{name}.key"))).unwrap();
+        assert_eq!(text.contains("ENCRYPTED"), encrypted, "{name}");
+    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ impl World {
         let close_after = format!("{}ms", now().since(start(this)).ms() + CLOSES_IN.ms());
         let arguments = [
             "init",
+            "--plain-keys",
             "house",
             "--time-zone",
             "UTC",
@@ -105,7 +106,7 @@ impl World {
         self.submit(operator, &["register", "key", "house/keys/gateway.key", "gateway", "--from", &from]).ok();
         for (name, contract) in [("Chen", "200"), ("Lee", "100")] {
             let key = format!("{name}.key");
-            self.run(&["key", "new", &key]).ok();
+            self.run(&["key", "new", "--plain", &key]).ok();
             let account = self.run(&["key", "show", &key, "--json"]).json()["account"].as_str().unwrap().to_owned();
             directory += &format!("\n[[account]]\nid = \"{account}\"\nname = \"{name}\"\n");
             std::fs::write(self.path().join("house/directory.toml"), &directory).unwrap();
@@ -242,8 +243,8 @@ fn a_community_lives_from_its_founding_to_a_bill_that_proves_itself() {
     assert!(refused.code == 1 && refused.err.contains("used up") && refused.err.contains("1000.0 kWh"), "{refused:?}");
     let refused = world.submit("Chen.key", &["--lang", "zh-TW", "transfer", "Lee", "1000", &month]);
     assert!(refused.code == 1 && refused.err.contains("電量已用完"), "{refused:?}");
-    let stranger =
-        world.run(&["key", "new", "stranger.key"]).code + world.submit("stranger.key", &["note", "--energy", "1"]).code;
+    let stranger = world.run(&["key", "new", "--plain", "stranger.key"]).code
+        + world.submit("stranger.key", &["note", "--energy", "1"]).code;
     assert_eq!(stranger, 1, "a key that nobody registered");
 
     // What the terminal shows.
@@ -336,8 +337,8 @@ fn an_audit_names_what_was_changed(world: &World) {
 #[test]
 fn a_ledger_of_another_community_is_not_trusted() {
     let folder = tempfile::tempdir().unwrap();
-    run(folder.path(), &["init", "house"]).ok();
-    run(folder.path(), &["init", "other"]).ok();
+    run(folder.path(), &["init", "--plain-keys", "house"]).ok();
+    run(folder.path(), &["init", "--plain-keys", "other"]).ok();
     run(folder.path(), &["export", "--data", "house", "--out", "g.cbor", "genesis"]).ok();
     let ended = run(folder.path(), &["verify", "g.cbor", "--trust", "other/genesis.cbor"]);
     assert!(ended.code == 1 && ended.out.contains("but the trusted one is"), "{ended:?}");

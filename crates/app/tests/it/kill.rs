@@ -123,7 +123,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let zone = ["--time-zone", "UTC", "--first-month", MONTH];
         let rest = ["--block-interval", BLOCK_INTERVAL, "--public-readings"];
-        run(folder.path(), &[&["init", "house"][..], &zone, &rest].concat()).ok();
+        run(folder.path(), &[&["init", "house", "--plain-keys"][..], &zone, &rest].concat()).ok();
         let clock = FastClock { real: real_ms() };
         Self { folder, clock, port: free_port(random), node: None, gateway: None }
     }
@@ -177,7 +177,7 @@ impl World {
         let (mut keys, mut names) = (BTreeMap::new(), String::new());
         for (meter, name) in METERS {
             let file = format!("{name}.key");
-            run(self.path(), &["key", "new", &file]).ok();
+            run(self.path(), &["key", "new", "--plain", &file]).ok();
             let key = SecretKey::from_pem(&std::fs::read_to_string(self.path().join(&file)).unwrap()).unwrap();
             names += &format!("[[account]]\nid = \"{}\"\nname = \"{name}\"\n", key.account());
             std::fs::write(self.path().join("house/directory.toml"), &names).unwrap();

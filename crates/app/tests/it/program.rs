@@ -33,7 +33,12 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wattproof"));
     // Nothing of the machine that the tests run on may decide what comes out.
     command.args(arguments).current_dir(folder).env("HOME", folder).env_remove("XDG_CONFIG_HOME");
-    command.env_remove("LC_ALL").env_remove("LC_MESSAGES").env("LANG", "C").env_remove("RUST_LOG");
+    command
+        .env_remove("LC_ALL")
+        .env_remove("LC_MESSAGES")
+        .env("LANG", "C")
+        .env_remove("RUST_LOG")
+        .env_remove("WATTPROOF_PASSPHRASE");
     command
 }
 

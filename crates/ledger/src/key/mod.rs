@@ -5,12 +5,13 @@
 //! as `verify_strict` (no small-order points, canonical encodings), ECDSA P-256 with SHA-256 and low S only, RSA with
 //! one exponent, one padding and whole bytes.
 
+mod cose;
+mod form;
 mod rsa;
 mod secret;
 
 pub use secret::SecretKey;
 
-use minicbor::{Decode, Encode, Encoder, decode, encode};
 use p256::ecdsa::signature::Verifier as _;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -31,6 +32,11 @@ pub enum KeyError {
     /// The signature does not fit key and content.
     #[error("the signature does not fit the key and the content")]
     InvalidSignature,
+    /// No form that a key is read from.
+    #[error(
+        "neither PEM nor DER nor a COSE_Key (the last two also in hexadecimal digits) of an Ed25519, P-256 or RSA key"
+    )]
+    InvalidForm,
     /// The text is no PKCS#8 private key of a kind that is used here.
     #[error("not a PKCS#8 private key (`-----BEGIN PRIVATE KEY-----`) of Ed25519, P-256 or RSA, or it is encrypted")]
     InvalidPem,
@@ -51,84 +57,6 @@ impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.account())
     }
-}
-
-/// COSE key parameters and values (RFC 9053 tables 17 to 21, RFC 8230 tables 3 and 4).
-mod cose {
-    pub(super) const KTY: i8 = 1;
-    pub(super) const CRV: i8 = -1;
-    pub(super) const X: i8 = -2;
-    pub(super) const Y: i8 = -3;
-    pub(super) const OKP: i8 = 1;
-    pub(super) const EC2: i8 = 2;
-    pub(super) const ED25519: i8 = 6;
-    pub(super) const P256: i8 = 1;
-    pub(super) const RSA: i8 = 3;
-    pub(super) const N: i8 = -1;
-    pub(super) const E: i8 = -2;
-    /// 65537, big endian.
-    pub(super) const EXPONENT: [u8; 3] = [1, 0, 1];
-}
-
-impl<C> Encode<C> for PublicKey {
-    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
-        match self {
-            Self::Ed25519(x) => {
-                e.map(3)?.i8(cose::KTY)?.i8(cose::OKP)?.i8(cose::CRV)?.i8(cose::ED25519)?.i8(cose::X)?.bytes(x)?;
-            }
-            Self::P256(x, y) => {
-                e.map(4)?.i8(cose::KTY)?.i8(cose::EC2)?.i8(cose::CRV)?.i8(cose::P256)?;
-                e.i8(cose::X)?.bytes(x)?.i8(cose::Y)?.bytes(y)?;
-            }
-            Self::Rsa(n) => {
-                e.map(3)?.i8(cose::KTY)?.i8(cose::RSA)?.i8(cose::N)?.bytes(n)?.i8(cose::E)?.bytes(&cose::EXPONENT)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<C> Decode<'_, C> for PublicKey {
-    fn decode(d: &mut decode::Decoder<'_>, _: &mut C) -> Result<Self, decode::Error> {
-        let entries = d.map()?;
-        label(cose::KTY, d)?;
-        match (entries, d.i8()?) {
-            (Some(3), cose::OKP) => {
-                curve(cose::ED25519, d)?;
-                Ok(Self::Ed25519(coordinate(cose::X, d)?))
-            }
-            (Some(4), cose::EC2) => {
-                curve(cose::P256, d)?;
-                Ok(Self::P256(coordinate(cose::X, d)?, coordinate(cose::Y, d)?))
-            }
-            (Some(3), cose::RSA) => modulus(d).map(Self::Rsa),
-            _ => Err(decode::Error::message("not an Ed25519, P-256 or RSA COSE_Key")),
-        }
-    }
-}
-
-fn label(expected: i8, d: &mut decode::Decoder<'_>) -> Result<(), decode::Error> {
-    if d.i8()? == expected { Ok(()) } else { Err(decode::Error::message("unexpected COSE_Key parameter")) }
-}
-
-fn curve(expected: i8, d: &mut decode::Decoder<'_>) -> Result<(), decode::Error> {
-    label(cose::CRV, d)?;
-    if d.i8()? == expected { Ok(()) } else { Err(decode::Error::message("not the curve Ed25519 or P-256")) }
-}
-
-fn coordinate(name: i8, d: &mut decode::Decoder<'_>) -> Result<[u8; 32], decode::Error> {
-    label(name, d)?;
-    d.bytes()?.try_into().map_err(|_| decode::Error::message("a coordinate has 32 bytes"))
-}
-
-fn modulus(d: &mut decode::Decoder<'_>) -> Result<Vec<u8>, decode::Error> {
-    label(cose::N, d)?;
-    let n = d.bytes()?;
-    label(cose::E, d)?;
-    if n.len() > PublicKey::RSA_BYTES_MAX || d.bytes()? != cose::EXPONENT {
-        return Err(decode::Error::message("an RSA key has at most 4096 bits and the exponent 65537"));
-    }
-    Ok(n.to_vec())
 }
 
 impl PublicKey {
@@ -225,5 +153,15 @@ fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<p256::ecdsa::VerifyingKey, KeyErro
     p256::ecdsa::VerifyingKey::from_sec1_bytes(&sec1).map_err(|_| KeyError::InvalidKey)
 }
 
+fn p256_coordinates(key: &p256::ecdsa::VerifyingKey) -> PublicKey {
+    let point = key.to_sec1_point(false);
+    let (mut x, mut y) = ([0; 32], [0; 32]);
+    x.copy_from_slice(&point.as_bytes()[1..33]);
+    y.copy_from_slice(&point.as_bytes()[33..65]);
+    PublicKey::P256(x, y)
+}
+
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

@@ -6,6 +6,7 @@
 //! (`docs/decisions/0007-rsa.md`).
 
 use super::{KeyError, PublicKey};
+use ed25519_dalek::pkcs8::spki::der::zeroize::Zeroizing;
 use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
 use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
@@ -39,6 +40,32 @@ pub(super) fn verify(n: &[u8], message: &[u8], signature: &[u8]) -> Result<(), K
     }
     key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message), signature)
         .map_err(|_| KeyError::InvalidSignature)
+}
+
+/// A public key from outside, if it is of the one shape.
+pub(super) fn of_public(key: &RsaPublicKey) -> Result<PublicKey, KeyError> {
+    if *key.e() != BoxedUint::from(EXPONENT) {
+        return Err(KeyError::InvalidKey);
+    }
+    Ok(PublicKey::Rsa(key.n().to_be_bytes_trimmed_vartime().into_vec()))
+}
+
+/// A private key from its modulus, exponent and factors, big endian.
+pub(super) fn from_parts(n: &[u8], d: &[u8], factors: [&[u8]; 2]) -> Result<RsaPrivateKey, KeyError> {
+    let bits = u32::try_from(n.len() * 8).map_err(|_| KeyError::InvalidKey)?;
+    let number = |bytes: &[u8]| BoxedUint::from_be_slice(bytes, bits).map_err(|_| KeyError::InvalidKey);
+    let factors = factors.into_iter().map(number).collect::<Result<Vec<_>, _>>()?;
+    RsaPrivateKey::from_components(number(n)?, BoxedUint::from(EXPONENT), number(d)?, factors)
+        .map_err(|_| KeyError::InvalidKey)
+}
+
+/// Exponent, factors, the exponent by each factor, and the second factor's inverse (RFC 8017 3.2), big endian without
+/// leading zeros.
+pub(super) fn private_parameters(key: &RsaPrivateKey) -> Vec<Zeroizing<Vec<u8>>> {
+    let factors = key.primes().iter().map(|factor| Some(factor.as_ref().clone()));
+    let derived = [key.dp().cloned(), key.dq().cloned(), key.crt_coefficient()];
+    let numbers = [Some(key.d().clone())].into_iter().chain(factors).chain(derived);
+    numbers.flatten().map(|number| Zeroizing::new(number.to_be_bytes_trimmed_vartime().into_vec())).collect()
 }
 
 /// A key whose primes are searched from the seed on.
@@ -77,7 +104,7 @@ pub(super) fn sign(key: &RsaPrivateKey, message: &[u8]) -> Result<Vec<u8>, KeyEr
 }
 
 /// Bytes that look random to whoever does not know the secret: SHA-256 of the secret's digest and a counter.
-struct Stream {
+pub(super) struct Stream {
     secret: [u8; 32],
     counter: u64,
     buffer: [u8; 32],

@@ -1,10 +1,8 @@
 //! Private keys: made from random bytes that the caller brings, and signing, which needs none.
 
-use super::{KeyError, PublicKey, rsa};
+use super::{KeyError, PublicKey, p256_coordinates, rsa};
 use ed25519_dalek::Signer as _;
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::spki::der::zeroize::Zeroizing;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use std::fmt;
 use units::AccountId;
 
@@ -61,50 +59,12 @@ impl SecretKey {
         })
     }
 
-    /// As a PKCS#8 PEM text (RFC 5958, RFC 7468; Ed25519 as in RFC 8410), not encrypted. Other programs read it too, so
-    /// of Ed25519 only the secret part is written: version 1 of the form, which all of them know.
-    ///
-    /// # Errors
-    /// [`KeyError::InvalidPem`] never for a key that exists; the encoding is the libraries' and they answer so.
-    pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
-        match self {
-            Self::Ed25519(key) => {
-                KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_pem(LineEnding::LF)
-            }
-            Self::P256(key) => key.to_pkcs8_pem(LineEnding::LF),
-            Self::Rsa(key) => key.to_pkcs8_pem(LineEnding::LF),
-        }
-        .map_err(|_| KeyError::InvalidPem)
-    }
-
-    /// From a PKCS#8 PEM text; which kind of key it is stands in it.
-    ///
-    /// # Errors
-    /// [`KeyError::InvalidPem`] for anything else.
-    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        if let Ok(key) = ed25519_dalek::SigningKey::from_pkcs8_pem(text) {
-            return Ok(Self::Ed25519(Box::new(key)));
-        }
-        if let Ok(key) = p256::ecdsa::SigningKey::from_pkcs8_pem(text) {
-            return Ok(Self::P256(Box::new(key)));
-        }
-        let key = ::rsa::RsaPrivateKey::from_pkcs8_pem(text).map_err(|_| KeyError::InvalidPem)?;
-        rsa::check(&key)?;
-        Ok(Self::Rsa(Box::new(key)))
-    }
-
     /// Its public key.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         match self {
             Self::Ed25519(key) => PublicKey::Ed25519(key.verifying_key().to_bytes()),
-            Self::P256(key) => {
-                let point = key.verifying_key().to_sec1_point(false);
-                let (mut x, mut y) = ([0; 32], [0; 32]);
-                x.copy_from_slice(&point.as_bytes()[1..33]);
-                y.copy_from_slice(&point.as_bytes()[33..65]);
-                PublicKey::P256(x, y)
-            }
+            Self::P256(key) => p256_coordinates(key.verifying_key()),
             Self::Rsa(key) => PublicKey::Rsa(rsa::modulus(key)),
         }
     }
