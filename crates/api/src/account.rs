@@ -181,9 +181,6 @@ pub struct CorrectionView {
     /// How much.
     #[schema(value_type = u64)]
     pub consumed_mwh: Energy,
-    /// That month's price of a kWh.
-    #[schema(value_type = i64)]
-    pub unit_price_1e4: Money,
 }
 
 /// What kind of entry moved a sheet.
@@ -221,24 +218,86 @@ pub struct EntryView {
     pub carried_from: Option<Month>,
 }
 
-/// A flat price table and the statement that made it.
+/// A price table and the statement that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TariffView {
     /// First month it is in force.
     #[schema(value_type = String)]
     pub from: Month,
-    /// Price of a kWh.
-    #[schema(value_type = i64)]
-    pub price_1e4: Money,
-    /// Price of a kWh beyond what the sheet covers.
-    #[schema(value_type = i64)]
-    pub excess_price_1e4: Money,
+    /// `flat`, `progressive`, `time_of_use` or `average` (of the utility's bill).
+    pub table: String,
+    /// The prices of a kWh: one, or by bracket, or by band; none for `average`.
+    pub prices: Vec<PriceView>,
+    /// What a month costs at least.
+    #[schema(value_type = Option<i64>)]
+    pub minimum_1e4: Option<Money>,
+    /// Charged for every month, whatever is used.
+    #[schema(value_type = Option<i64>)]
+    pub fixed_1e4: Option<Money>,
+    /// On top, for what a month uses above a limit.
+    pub surcharge: Option<SurchargeView>,
+    /// Price of a kWh beyond what the sheet covers; absent: as within it.
+    #[schema(value_type = Option<i64>)]
+    pub excess_price_1e4: Option<Money>,
     /// Totals are rounded half up to a multiple of this.
     #[schema(value_type = i64)]
     pub round_to_1e4: Money,
+    /// First and last month of summer, 1 to 12.
+    pub summer: Option<(u32, u32)>,
+    /// `each_month`, or `together`: limits count once for each month of a bill.
+    pub grouping: String,
     /// The statement; absent where the tariff is shown as that statement's own act.
     #[schema(value_type = Option<String>)]
     pub statement: Option<StatementId>,
+}
+
+/// A price of a kWh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PriceView {
+    /// The band's name.
+    pub band: Option<String>,
+    /// Upper limit of the bracket.
+    #[schema(value_type = Option<u64>)]
+    pub up_to_mwh: Option<Energy>,
+    /// Outside summer.
+    #[schema(value_type = Option<i64>)]
+    pub other_1e4: Option<Money>,
+    /// In summer; absent: as outside.
+    #[schema(value_type = Option<i64>)]
+    pub summer_1e4: Option<Money>,
+}
+
+/// A price on top, above a limit a month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SurchargeView {
+    /// Above this much.
+    #[schema(value_type = u64)]
+    pub above_mwh: Energy,
+    /// Price of a kWh.
+    #[schema(value_type = i64)]
+    pub price_1e4: Money,
+}
+
+/// A bill of the utility, which bounds what tenants are charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UtilityView {
+    /// Start of its period.
+    #[schema(value_type = u64)]
+    pub from_ms: Timestamp,
+    /// End of its period, exclusive.
+    #[schema(value_type = u64)]
+    pub until_ms: Timestamp,
+    /// Average price of a kWh, rounded down to 1e-4.
+    #[schema(value_type = i64)]
+    pub average_1e4: Money,
+    /// Energy on it.
+    #[schema(value_type = u64)]
+    pub energy_mwh: Energy,
+    /// Its total.
+    #[schema(value_type = i64)]
+    pub amount_1e4: Money,
+    /// Whether common facilities are apportioned on it.
+    pub common_facilities: bool,
 }
 
 /// A bill, digit by digit as the ledger computes it.
@@ -255,6 +314,10 @@ pub struct BillView {
     pub until_ms: Timestamp,
     /// Month by month.
     pub months: Vec<BillMonthView>,
+    /// The amounts.
+    pub lines: Vec<BillLineView>,
+    /// On a tenancy ledger: the utility's bills that cover the span.
+    pub utilities: Vec<UtilityView>,
     /// Sum of all lines, rounded as the last month's tariff says.
     #[schema(value_type = i64)]
     pub total_1e4: Money,
@@ -273,8 +336,11 @@ pub struct BillMonthView {
     /// The statement of the tariff.
     #[schema(value_type = String)]
     pub tariff: StatementId,
-    /// The amounts.
-    pub lines: Vec<BillLineView>,
+    /// Use by band, in the order of the tariff's prices; empty for tables without bands.
+    #[schema(value_type = Vec<u64>)]
+    pub bands_mwh: Vec<Energy>,
+    /// Whether a change of band fell within an interval, whose energy was then split by time.
+    pub bands_estimated: bool,
 }
 
 /// What a meter's display said at the span's ends.
@@ -301,18 +367,22 @@ pub struct BillMeterView {
 /// A line of a bill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BillLineView {
-    /// `energy`, `excess` or `correction`.
+    /// `energy`, `excess`, `correction`, `bracket`, `band`, `fixed`, `surcharge`, `minimum`, `bought` or `sold`.
     pub kind: String,
-    /// The month that the energy was used in.
+    /// The month that the energy was used in; the first one of several.
     #[schema(value_type = String)]
     pub month: Month,
+    /// Over how many months.
+    pub months: u32,
+    /// The band's name.
+    pub band: Option<String>,
     /// How much.
-    #[schema(value_type = u64)]
-    pub energy_mwh: Energy,
+    #[schema(value_type = Option<u64>)]
+    pub energy_mwh: Option<Energy>,
     /// Price of a kWh.
-    #[schema(value_type = i64)]
-    pub unit_price_1e4: Money,
-    /// Energy x price, rounded half up to 1e-4.
+    #[schema(value_type = Option<i64>)]
+    pub unit_price_1e4: Option<Money>,
+    /// What it comes to; energy x price, rounded half up to 1e-4, where it has both.
     #[schema(value_type = i64)]
     pub amount_1e4: Money,
 }

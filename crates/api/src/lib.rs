@@ -17,7 +17,8 @@ mod statement;
 
 pub use account::{
     AccountSummary, AccountView, BillLineView, BillMeterView, BillMonthView, BillSummary, BillView, CorrectionView,
-    EntryKind, EntryView, MeterMonthView, RoleView, SheetView, TariffView, TermsView,
+    EntryKind, EntryView, MeterMonthView, PriceView, RoleView, SheetView, SurchargeView, TariffView, TermsView,
+    UtilityView,
 };
 pub use block::{BlockDetail, BlockSummary};
 pub use client::{Client, ClientError, Method, Request, Response, Transport, TransportError};

@@ -1,6 +1,6 @@
 //! Statements and their acts, as JSON shows them. The signed bytes are CBOR; this is a view.
 
-use crate::{BillView, TariffView};
+use crate::{BillView, TariffView, UtilityView};
 use serde::{Deserialize, Serialize};
 use units::{
     AccountId, BindingId, Current, Digest, Energy, Height, LedgerId, MeterId, Month, Power, StatementId, Timestamp,
@@ -80,6 +80,8 @@ pub enum ActView {
     Tariff(TariffView),
     /// An account's bill.
     Bill(BillView),
+    /// The utility's bill.
+    Utility(UtilityView),
     /// An act without a view of its own.
     Other(OtherView),
 }

@@ -15,7 +15,7 @@ use crate::key_file::{self, KeyFile, KeyFileError, KeyKind, Passphrase, Passphra
 use crate::web::directory::{Directory, Person};
 use jiff::civil;
 use jiff::tz::TimeZone;
-use ledger::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, SecretKey, Surplus, VoltageLimits};
+use ledger::{Genesis, GenesisError, GenesisMiner, Offset, OrderRules, RewardRules, SecretKey, Surplus, VoltageLimits};
 use meter::strict_toml::{self, TomlError};
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -386,6 +386,7 @@ fn new_keys() -> Result<[SecretKey; 5], KeyFileError> {
 fn genesis(founding: &Founding, keys: &[SecretKey; 5]) -> Result<Genesis, CommunityError> {
     let [operator, log, receipt, miner, _] = keys.each_ref().map(SecretKey::public);
     let (first_month, month_starts) = month_starts(&founding.time_zone, founding.created)?;
+    let offsets = offsets(&founding.time_zone, &month_starts)?;
     let founding = founding.clone();
     let genesis = Genesis {
         version: Genesis::VERSION,
@@ -406,6 +407,8 @@ fn genesis(founding: &Founding, keys: &[SecretKey; 5]) -> Result<Genesis, Commun
         public_readings: founding.public_readings,
         classroom: founding.classroom,
         voltage_limits: founding.voltage_limits,
+        offsets,
+        tenancy: false,
     };
     genesis.check()?;
     Ok(genesis)
@@ -438,6 +441,29 @@ fn month_starts(zone: &str, created: Timestamp) -> Result<(Month, Vec<Timestamp>
     let first = Month::new(year, month).ok_or(GenesisError::Created)?;
     let starts: Option<Vec<_>> = (0..=YEARS * 12).map(|count| start_in(&zone, first.plus(count))).collect();
     Ok((first, starts.ok_or(GenesisError::Created)?))
+}
+
+/// How far a time zone is ahead of UTC when its months begin, and every change of that until they end.
+fn offsets(zone: &str, month_starts: &[Timestamp]) -> Result<Vec<Offset>, CommunityError> {
+    let zone = time_zone(zone)?;
+    let (Some(first), Some(last)) = (month_starts.first(), month_starts.last()) else { return Ok(Vec::new()) };
+    let instant = |time: Timestamp| {
+        let ms = i64::try_from(time.ms()).map_err(|_| GenesisError::Created)?;
+        jiff::Timestamp::from_millisecond(ms).map_err(|_| GenesisError::Created)
+    };
+    let mut offsets = vec![Offset { from: *first, seconds: zone.to_offset(instant(*first)?).seconds() }];
+    for change in zone.following(instant(*first)?) {
+        let from = u64::try_from(change.timestamp().as_millisecond()).map_err(|_| GenesisError::Created)?;
+        if from >= last.ms() {
+            break;
+        }
+        let seconds = change.offset().seconds();
+        // A zone may change its name or its law without its clocks.
+        if offsets.last().is_none_or(|offset| offset.seconds != seconds) {
+            offsets.push(Offset { from: Timestamp::from_ms(from), seconds });
+        }
+    }
+    Ok(offsets)
 }
 
 fn write_all(

@@ -192,6 +192,7 @@ impl BillBundle {
         let Some((act, Act::Bill(meant))) = found else {
             return Err(BundleError::Missing(format!("the bill in statement {}", bill.statement)));
         };
+        gathering.utilities(meant.from, meant.until)?;
         let mut entries = Vec::new();
         let mut frames = Vec::new();
         for month in meant.months.iter().map(|month| month.month) {
@@ -251,15 +252,46 @@ impl Gathering<'_> {
     fn month(&mut self, month: Month, account: AccountId, entries: &[Entry]) -> Result<(), BundleError> {
         self.record(RecordKey::Sheet(month, account));
         if let Some(Record::Month(community)) = self.record(RecordKey::Month(month))
-            && let MonthStatus::Closed(Some(tariff)) = community.status
+            && let MonthStatus::Closed(Some(from)) = community.status
         {
-            self.statement(tariff.statement)?;
+            self.tariff(from)?;
         }
+        self.corrections(month, account)?;
         for id in statement_ids(entries) {
             for act in self.statement(id)?.payload().acts.clone() {
                 if let Act::Readings(readings) = act {
                     self.record(RecordKey::Binding(readings.binding));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A tariff and the statement that made it.
+    fn tariff(&mut self, from: Month) -> Result<(), BundleError> {
+        if let Some(Record::Tariff(tariff)) = self.record(RecordKey::Tariff(from)) {
+            self.statement(tariff.statement)?;
+        }
+        Ok(())
+    }
+
+    /// The tariffs of the months that the sheet corrects, and on a tenancy ledger the utility's bills that cover them.
+    fn corrections(&mut self, month: Month, account: AccountId) -> Result<(), BundleError> {
+        let corrections = self.state.sheet(month, &account).map(|sheet| sheet.corrections.clone()).unwrap_or_default();
+        for correction in corrections {
+            self.tariff(correction.tariff)?;
+            if let Some((from, until)) = self.state.genesis().month_span(correction.of) {
+                self.utilities(from, until)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn utilities(&mut self, from: Timestamp, until: Timestamp) -> Result<(), BundleError> {
+        let touching: Vec<Timestamp> = self.state.utilities(from, until).map(|record| record.utility.from).collect();
+        for from in touching {
+            if let Some(Record::Utility(utility)) = self.record(RecordKey::Utility(from)) {
+                self.statement(utility.statement)?;
             }
         }
         Ok(())

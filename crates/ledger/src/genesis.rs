@@ -118,6 +118,17 @@ impl VoltageLimits {
     }
 }
 
+/// How far the wall clock is ahead of UTC, from a point in time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Offset {
+    /// From when.
+    #[n(0)]
+    pub from: Timestamp,
+    /// Seconds ahead of UTC; below zero west of Greenwich.
+    #[n(1)]
+    pub seconds: i32,
+}
+
 /// The genesis document.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -176,6 +187,13 @@ pub struct Genesis {
     /// Voltage outside these is an event, and may be claimed.
     #[n(18)]
     pub voltage_limits: VoltageLimits,
+    /// The time zone's offsets over the months, for prices by time of day; the first one begins no later than they.
+    #[n(20)]
+    pub offsets: Vec<Offset>,
+    /// Whether tenants are billed, whom the utility's bill protects (a lease's price of a kWh may not exceed the
+    /// average of the utility's bill, nor the sum its total).
+    #[n(21)]
+    pub tenancy: bool,
 }
 
 /// Why a genesis document is refused.
@@ -196,6 +214,9 @@ pub enum GenesisError {
     /// Month starts that do not rise, or are fewer than two or more than a hundred years.
     #[error("month starts must rise, and be 2 to {max}", max = Genesis::MONTH_STARTS_MAX)]
     MonthStarts,
+    /// Offsets that do not rise, begin too late, or are no time zone's.
+    #[error("the time zone's offsets are 1 to {max}, rise, begin no later than the first month, and keep within a day", max = Genesis::OFFSETS_MAX)]
+    Offsets,
     /// Created outside its months.
     #[error("the genesis time lies outside the listed months")]
     Created,
@@ -232,6 +253,8 @@ impl Genesis {
     pub const VERSION: u32 = 1;
     /// A hundred years of months.
     pub const MONTH_STARTS_MAX: usize = 1_201;
+    /// Two changes of the clock a year for a hundred years, and twice that for zones with more.
+    pub const OFFSETS_MAX: usize = 401;
     /// A hundred years of months take 11 kB; the rest is for keys. Every bundle carries the document.
     pub const BYTES_MAX: usize = 65_535;
 
@@ -268,6 +291,7 @@ impl Genesis {
         if !rising || !(2..=Self::MONTH_STARTS_MAX).contains(&starts.len()) {
             return Err(GenesisError::MonthStarts);
         }
+        self.check_offsets()?;
         if self.month_at(self.created).is_none() {
             return Err(GenesisError::Created);
         }
@@ -280,6 +304,30 @@ impl Genesis {
             return Err(GenesisError::Amount);
         }
         Ok(())
+    }
+
+    fn check_offsets(&self) -> Result<(), GenesisError> {
+        const DAY_SECONDS: u32 = 86_400;
+        let offsets = &self.offsets;
+        let begins = offsets.first().zip(self.month_starts.first()).is_some_and(|(first, month)| first.from <= *month);
+        let rises = offsets.windows(2).all(|pair| pair[0].from < pair[1].from);
+        let within = offsets.iter().all(|offset| offset.seconds.unsigned_abs() < DAY_SECONDS);
+        let fits = begins && rises && within && offsets.len() <= Self::OFFSETS_MAX;
+        if fits { Ok(()) } else { Err(GenesisError::Offsets) }
+    }
+
+    /// Seconds that the wall clock is ahead of UTC at a time.
+    #[must_use]
+    pub fn offset_at(&self, time: Timestamp) -> i32 {
+        let begun = self.offsets.partition_point(|offset| offset.from <= time);
+        self.offsets.get(begun.saturating_sub(1)).map_or(0, |offset| offset.seconds)
+    }
+
+    /// When the wall clock is next put on or back.
+    #[must_use]
+    pub fn next_offset_change(&self, time: Timestamp) -> Option<Timestamp> {
+        let begun = self.offsets.partition_point(|offset| offset.from <= time);
+        self.offsets.get(begun).map(|offset| offset.from)
     }
 
     fn check_keys(&self) -> Result<(), GenesisError> {

@@ -19,6 +19,7 @@ mod genesis;
 pub mod jobs;
 mod key;
 pub mod log;
+pub mod price;
 mod receipt;
 mod rule;
 pub mod smt;
@@ -33,7 +34,7 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use difficulty::{
     BLOCK_TIME_MAX, BlockTime, DIFFICULTY_MAX, HALF_LIFE_MAX, difficulty_of_level, level_of_difficulty, target,
 };
-pub use genesis::{Genesis, GenesisError, GenesisMiner, OrderRules, RewardRules, Surplus, VoltageLimits};
+pub use genesis::{Genesis, GenesisError, GenesisMiner, Offset, OrderRules, RewardRules, Surplus, VoltageLimits};
 pub use jobs::{Jobs, OneByOne};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use receipt::{

@@ -1,6 +1,7 @@
 //! Why a statement is refused. One variant per rule in `docs/protocol.md`: this enum is the rule book.
 
 use crate::act::Role;
+use crate::price::TableError;
 use units::{AccountId, BindingId, Energy, EnergyBalance, MeterId, Month, StatementId, Timestamp};
 
 /// Why a statement is refused, worded so that a person can act on it.
@@ -295,6 +296,29 @@ pub enum RuleViolation {
     #[error("month {0} has begun under another tariff; a new one begins with a later month")]
     TariffTooLate(Month),
 
+    /// A price table that is incomplete or contradicts itself.
+    #[error("the price table: {0}")]
+    TariffTable(TableError),
+    /// A price beyond the sheet where the table leaves no place for one.
+    #[error("a table by time of day or of the utility's average has no other price beyond the sheet")]
+    TariffExcess,
+    /// Bands stated after readings were booked without them.
+    #[error("readings of {0} are booked already; prices by time of day are stated before their first month begins")]
+    TariffAfterReadings(Month),
+
+    // Utility.
+    /// Not a tenancy ledger.
+    #[error("the genesis document says that nobody here is a tenant; the utility's bill has no place")]
+    NoTenancy,
+    /// No energy, or an amount below zero.
+    #[error("the utility's bill has energy, and an amount that is not negative")]
+    UtilityAmounts,
+    /// An empty period, one that overlaps another, or one outside the calendar.
+    #[error(
+        "the period of the utility's bill is empty or overlaps another one that is stated or charged against already"
+    )]
+    UtilityPeriod,
+
     // Bill.
     /// Neither the operator nor the account itself.
     #[error("only the operator or the account itself makes a bill")]
@@ -324,6 +348,33 @@ pub enum RuleViolation {
     BillDiffers {
         /// The right total.
         computed: units::Money,
+    },
+    /// No bill of the utility covers part of the span.
+    #[error("no bill of the utility covers all of {0}; state it first")]
+    UtilityBillMissing(Month),
+    /// A price above the average of the utility's bill.
+    #[error("{month} is charged above the utility's average of {average} a kWh, or by something else than kWh")]
+    TenancyPrice {
+        /// The month.
+        month: Month,
+        /// The highest price allowed.
+        average: units::Money,
+    },
+    /// Tenants pay more than the utility's total.
+    #[error("tenants would pay {sum} together, and the utility's bill is {utility}")]
+    TenancySum {
+        /// With this bill.
+        sum: units::Money,
+        /// The utility's total.
+        utility: units::Money,
+    },
+    /// Tenants are billed more energy than the utility's bill has.
+    #[error("tenants would be billed {sum} together, and the utility's bill has {utility}")]
+    TenancyEnergy {
+        /// With this bill.
+        sum: Energy,
+        /// On the utility's bill.
+        utility: Energy,
     },
 }
 
@@ -405,6 +456,16 @@ impl RuleViolation {
             Self::NoTariff(_) => "no_tariff",
             Self::BillOverlaps => "bill_overlaps",
             Self::BillDiffers { .. } => "bill_differs",
+            Self::TariffTable(_) => "tariff_table",
+            Self::TariffExcess => "tariff_excess",
+            Self::TariffAfterReadings(_) => "tariff_after_readings",
+            Self::NoTenancy => "no_tenancy",
+            Self::UtilityAmounts => "utility_amounts",
+            Self::UtilityPeriod => "utility_period",
+            Self::UtilityBillMissing(_) => "utility_bill_missing",
+            Self::TenancyPrice { .. } => "tenancy_price",
+            Self::TenancySum { .. } => "tenancy_sum",
+            Self::TenancyEnergy { .. } => "tenancy_energy",
         }
     }
 }

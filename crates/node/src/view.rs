@@ -4,10 +4,11 @@ use crate::core::Committed;
 use api::{
     AccountSummary, AccountView, ActView, BillLineView, BillMeterView, BillMonthView, BillSummary, BillView,
     BlockSummary, ChainHeadView, ContractView, CorrectionView, Event, MeterMonthView, MeterView, NoteView, OtherView,
-    Place, ReadingsView, RegisterKeyView, RegisterMeterView, RoleView, StatementState, StatementView, TariffView,
-    TermsView, TransferView, VoltageEventView,
+    Place, PriceView, ReadingsView, RegisterKeyView, RegisterMeterView, RoleView, StatementState, StatementView,
+    SurchargeView, TariffView, TermsView, TransferView, UtilityView, VoltageEventView,
 };
-use ledger::act::{Act, Bill, Break, EventKind, LineKind, Note, Readings, Register, Role};
+use ledger::act::{Act, Bill, Break, EventKind, Note, Readings, Register, Role, Utility, UtilityFigures};
+use ledger::price::{Grouping, Seasonal, Table};
 use ledger::state::{AccountRecord, BindingRecord, Correction, MeterMonth, Record, RecordKey, RoleSpan, Terms};
 use ledger::{Header, PublicKey, SignedStatement, State, cbor};
 use units::{AccountId, BindingId, EnergyBalance, MeterId, Month, StatementId};
@@ -132,6 +133,7 @@ fn act(act: &Act, state: &State) -> ActView {
             ActView::Transfer(TransferView { to: transfer.to, energy_mwh: transfer.energy, month: transfer.month })
         }
         Act::Tariff(shown) => ActView::Tariff(tariff(shown, None)),
+        Act::Utility(shown) => ActView::Utility(utility(shown)),
         Act::Bill(shown) => ActView::Bill(bill(shown)),
         other => ActView::Other(OtherView { name: other.name().to_owned() }),
     }
@@ -188,12 +190,55 @@ fn note(note: &Note) -> NoteView {
 /// A tariff.
 #[must_use]
 pub fn tariff(tariff: &ledger::act::Tariff, statement: Option<StatementId>) -> TariffView {
+    let price = |band, up_to, price: Seasonal| PriceView {
+        band,
+        up_to_mwh: up_to,
+        other_1e4: price.other,
+        summer_1e4: price.summer,
+    };
+    let none = (None, None, None);
+    let (table, prices, (minimum, fixed, surcharge)) = match &tariff.table {
+        Table::Flat(flat) => ("flat", vec![price(None, None, *flat)], none),
+        Table::Progressive(table) => {
+            let brackets = table.brackets.iter().map(|bracket| price(None, bracket.up_to, bracket.price));
+            ("progressive", brackets.collect(), (Some(table.minimum), None, None))
+        }
+        Table::TimeOfUse(table) => {
+            let bands = table.bands.iter().map(|band| price(Some(band.name.clone()), None, band.price));
+            let surcharge = table.surcharge.map(|one| SurchargeView { above_mwh: one.above, price_1e4: one.price });
+            ("time_of_use", bands.collect(), (None, Some(table.fixed), surcharge))
+        }
+        Table::Average => ("average", Vec::new(), none),
+    };
+    let grouping = match tariff.grouping {
+        Grouping::EachMonth => "each_month",
+        Grouping::Together => "together",
+    };
     TariffView {
         from: tariff.from,
-        price_1e4: tariff.price,
+        table: table.to_owned(),
+        prices,
+        minimum_1e4: minimum,
+        fixed_1e4: fixed,
+        surcharge,
         excess_price_1e4: tariff.excess_price,
         round_to_1e4: tariff.round_to,
+        summer: tariff.summer.map(|summer| (summer.first, summer.last)),
+        grouping: grouping.to_owned(),
         statement,
+    }
+}
+
+/// The utility's bill.
+#[must_use]
+pub fn utility(utility: &Utility) -> UtilityView {
+    UtilityView {
+        from_ms: utility.from,
+        until_ms: utility.until,
+        average_1e4: utility.average().unwrap_or_default(),
+        energy_mwh: utility.energy,
+        amount_1e4: utility.amount,
+        common_facilities: utility.common_facilities,
     }
 }
 
@@ -226,13 +271,16 @@ pub fn bill(bill: &Bill) -> BillView {
         terms: terms(&month.terms),
         meters: month.meters.iter().map(bill_meter).collect(),
         tariff: month.tariff,
-        lines: month.lines.iter().map(bill_line).collect(),
+        bands_mwh: month.bands.clone(),
+        bands_estimated: month.bands_estimated,
     });
     BillView {
         account: bill.account,
         from_ms: bill.from,
         until_ms: bill.until,
         months: months.collect(),
+        lines: bill.lines.iter().map(bill_line).collect(),
+        utilities: bill.utilities.iter().map(utility_figures).collect(),
         total_1e4: bill.total,
     }
 }
@@ -248,15 +296,23 @@ fn bill_meter(meter: &ledger::act::BillMeter) -> BillMeterView {
     }
 }
 
+fn utility_figures(figures: &UtilityFigures) -> UtilityView {
+    UtilityView {
+        from_ms: figures.from,
+        until_ms: figures.until,
+        average_1e4: figures.average,
+        energy_mwh: figures.energy,
+        amount_1e4: figures.amount,
+        common_facilities: figures.common_facilities,
+    }
+}
+
 fn bill_line(line: &ledger::act::BillLine) -> BillLineView {
-    let kind = match line.kind {
-        LineKind::Energy => "energy",
-        LineKind::Excess => "excess",
-        LineKind::Correction => "correction",
-    };
     BillLineView {
-        kind: kind.to_owned(),
+        kind: line.kind.name().to_owned(),
         month: line.month,
+        months: line.months,
+        band: line.band.clone(),
         energy_mwh: line.energy,
         unit_price_1e4: line.unit_price,
         amount_1e4: line.amount,
@@ -368,5 +424,5 @@ pub fn meter_month(meter: &MeterMonth) -> MeterMonthView {
 /// A correction in a sheet.
 #[must_use]
 pub const fn correction(correction: &Correction) -> CorrectionView {
-    CorrectionView { of: correction.of, consumed_mwh: correction.consumed, unit_price_1e4: correction.unit_price }
+    CorrectionView { of: correction.of, consumed_mwh: correction.late.energy }
 }

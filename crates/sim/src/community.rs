@@ -152,7 +152,7 @@ impl Community {
         let month = self.genesis.first_month;
         acts.extend(self.contracts(month));
         let (price, excess_price) = (Money::from_1e4(35_000), Money::from_1e4(70_000));
-        acts.push(Act::Tariff(Tariff { from: month, price, excess_price, round_to: Money::from_1e4(10_000) }));
+        acts.push(Act::Tariff(Tariff::flat(month, price, Some(excess_price), Money::from_1e4(10_000))));
         acts
     }
 
@@ -214,5 +214,7 @@ fn genesis(
             max: Voltage::from_mv(121_000),
             source: "110 V +-10 %".into(),
         },
+        offsets: vec![ledger::Offset { from: Timestamp::from_ms(0), seconds: 8 * 3_600 }],
+        tenancy: false,
     })
 }

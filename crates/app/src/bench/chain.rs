@@ -82,6 +82,8 @@ fn genesis() -> Result<Genesis, BenchError> {
             max: Voltage::from_mv(121_000),
             source: "110 V +-10 %".into(),
         },
+        offsets: vec![ledger::Offset { from: Timestamp::from_ms(0), seconds: 8 * 3_600 }],
+        tenancy: false,
     })
 }
 

@@ -1,20 +1,39 @@
 //! From the contract's view of a bill back to the act that is signed.
 
-use api::{BillLineView, BillMeterView, BillMonthView, BillView, TermsView};
-use ledger::act::{Bill, BillLine, BillMeter, BillMonth, LineKind};
+use api::{BillLineView, BillMeterView, BillMonthView, BillView, TermsView, UtilityView};
+use ledger::act::{Bill, BillLine, BillMeter, BillMonth, LineKind, UtilityFigures};
 use ledger::state::Terms;
 
 /// The act of a bill; `None` for a kind of line that this version does not know.
 pub(super) fn act(view: BillView) -> Option<Bill> {
-    let BillView { account, from_ms, until_ms, months, total_1e4 } = view;
-    let months = months.into_iter().map(month).collect::<Option<_>>()?;
-    Some(Bill { account, from: from_ms, until: until_ms, months, total: total_1e4 })
+    let BillView { account, from_ms, until_ms, months, lines, utilities, total_1e4 } = view;
+    Some(Bill {
+        account,
+        from: from_ms,
+        until: until_ms,
+        months: months.into_iter().map(month).collect(),
+        lines: lines.into_iter().map(line).collect::<Option<_>>()?,
+        total: total_1e4,
+        utilities: utilities.into_iter().map(utility).collect(),
+    })
 }
 
-fn month(view: BillMonthView) -> Option<BillMonth> {
-    let BillMonthView { month, terms: terms_view, meters, tariff, lines } = view;
-    let lines = lines.into_iter().map(line).collect::<Option<_>>()?;
-    Some(BillMonth { month, terms: terms(&terms_view), meters: meters.into_iter().map(meter).collect(), tariff, lines })
+fn month(view: BillMonthView) -> BillMonth {
+    let BillMonthView { month, terms: terms_view, meters, tariff, bands_mwh, bands_estimated } = view;
+    let meters = meters.into_iter().map(meter).collect();
+    BillMonth { month, terms: terms(&terms_view), meters, tariff, bands: bands_mwh, bands_estimated }
+}
+
+fn utility(view: UtilityView) -> UtilityFigures {
+    let UtilityView { from_ms, until_ms, average_1e4, energy_mwh, amount_1e4, common_facilities } = view;
+    UtilityFigures {
+        from: from_ms,
+        until: until_ms,
+        average: average_1e4,
+        energy: energy_mwh,
+        amount: amount_1e4,
+        common_facilities,
+    }
 }
 
 const fn terms(view: &TermsView) -> Terms {
@@ -36,12 +55,7 @@ fn meter(view: BillMeterView) -> BillMeter {
 }
 
 fn line(view: BillLineView) -> Option<BillLine> {
-    let BillLineView { kind, month, energy_mwh, unit_price_1e4, amount_1e4 } = view;
-    let kind = match kind.as_str() {
-        "energy" => LineKind::Energy,
-        "excess" => LineKind::Excess,
-        "correction" => LineKind::Correction,
-        _ => return None,
-    };
-    Some(BillLine { kind, month, energy: energy_mwh, unit_price: unit_price_1e4, amount: amount_1e4 })
+    let BillLineView { kind, month, months, band, energy_mwh, unit_price_1e4, amount_1e4 } = view;
+    let kind = LineKind::ALL.into_iter().find(|known| known.name() == kind)?;
+    Some(BillLine { kind, month, months, band, energy: energy_mwh, unit_price: unit_price_1e4, amount: amount_1e4 })
 }

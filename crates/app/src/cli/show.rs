@@ -145,10 +145,15 @@ fn show_bill(view: &BillView, currency: &str, asked: &Asked, texts: Texts) {
             let mark = if meter.estimated { texts.get("estimated") } else { String::new() };
             line(texts.get("used"), format_args!("{} {mark}", meter.energy_mwh));
         }
-        for item in &month.lines {
-            let kind = texts.arg(&format!("line-kind-{}", item.kind), "month", item.month.to_string());
-            let (energy, price, amount) = (item.energy_mwh, item.unit_price_1e4, item.amount_1e4);
-            line(kind, format_args!("{energy} x {price} = {amount} {currency}"));
+    }
+    for item in &view.lines {
+        let (month, band) = (item.month.to_string(), item.band.clone().unwrap_or_default());
+        let kind = texts.with(&format!("line-kind-{}", item.kind), &[("month", &month), ("band", &band)]);
+        let amount = item.amount_1e4;
+        match (item.energy_mwh, item.unit_price_1e4) {
+            (Some(energy), Some(price)) => line(kind, format_args!("{energy} x {price} = {amount} {currency}")),
+            (Some(energy), None) => line(kind, format_args!("{energy}: {amount} {currency}")),
+            (None, _) => line(kind, format_args!("{amount} {currency}")),
         }
     }
     line(texts.get("cli-bill-total"), format_args!("{} {currency}", view.total_1e4));
@@ -207,7 +212,8 @@ fn act_summary(act: &ActView, asked: &Asked) -> String {
         ActView::Transfer(transfer) => {
             format!("transfer {} to {} in {}", transfer.energy_mwh, name(&transfer.to), transfer.month)
         }
-        ActView::Tariff(tariff) => format!("tariff from {}: {} a kWh", tariff.from, tariff.price_1e4),
+        ActView::Tariff(tariff) => format!("tariff from {}: {}", tariff.from, tariff.table),
+        ActView::Utility(bill) => format!("utility's bill: {} for {}", bill.amount_1e4, bill.energy_mwh),
         ActView::Bill(bill) => format!("bill of {}: {}", name(&bill.account), bill.total_1e4),
         ActView::Other(other) => other.name.clone(),
     }

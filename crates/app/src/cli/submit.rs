@@ -177,13 +177,8 @@ impl Signing<'_> {
     }
 }
 
-fn tariff(args: &TariffArgs) -> Tariff {
-    Tariff {
-        from: args.from,
-        price: args.price,
-        excess_price: args.excess_price.unwrap_or(args.price),
-        round_to: args.round_to,
-    }
+const fn tariff(args: &TariffArgs) -> Tariff {
+    Tariff::flat(args.from, args.price, args.excess_price, args.round_to)
 }
 
 impl RoleName {

@@ -160,12 +160,8 @@ pub(super) fn register(node: &NodeHandle, community: &Community, households: &[H
         Act::Register(Register::Key(RegisterKey { key: key.public(), role, from: START, beneficiary: None }))
     };
     let mut acts = vec![register(&gateway, Role::Gateway)];
-    acts.push(Act::Tariff(Tariff {
-        from: MONTH,
-        price: Money::from_1e4(35_000),
-        excess_price: Money::from_1e4(60_000),
-        round_to: Money::from_1e4(1_000),
-    }));
+    let (price, excess, round_to) = (Money::from_1e4(35_000), Money::from_1e4(60_000), Money::from_1e4(1_000));
+    acts.push(Act::Tariff(Tariff::flat(MONTH, price, Some(excess), round_to)));
     for (number, household) in households.iter().enumerate() {
         acts.push(register(&household.key, Role::Member));
         acts.push(Act::Register(Register::Meter(RegisterMeter {

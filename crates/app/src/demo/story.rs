@@ -191,7 +191,7 @@ fn the_month_closes(demo: &Running) -> Result<(), DemoError> {
 
 fn tell_bill(demo: &Running, household: &Household, bill: &Bill) {
     let Some(meter) = bill.months.first().and_then(|month| month.meters.first()) else { return };
-    let price = bill.months[0].lines.first().map(|line| line.unit_price).unwrap_or_default();
+    let price = bill.lines.first().and_then(|line| line.unit_price).unwrap_or_default();
     demo.go_on(
         "demo-bill",
         &[

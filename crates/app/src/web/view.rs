@@ -3,7 +3,7 @@
 use super::directory::Directory;
 use super::format::{Clockface, Moment, decimal, group_number, kwh, money};
 use super::i18n::Texts;
-use api::{ActView, NoteView, Place, ReadingsView, StatementState, StatementView};
+use api::{ActView, NoteView, Place, ReadingsView, StatementState, StatementView, TariffView};
 use units::{AccountId, Timestamp};
 
 /// A hash with its leading zeros apart, so that the searched-for part can be marked.
@@ -143,6 +143,7 @@ impl Words<'_> {
             "note" => t.get("act-note"),
             "transfer" => t.get("act-transfer"),
             "tariff" => t.get("act-tariff"),
+            "utility" => t.get("act-utility"),
             "bill" => t.get("act-bill"),
             other => other.to_owned(),
         }
@@ -164,7 +165,24 @@ impl Words<'_> {
             ActView::Bill(bill) => Some(self.party(&bill.account)),
             ActView::RegisterKey(key) => Some(self.party(&key.account)),
             ActView::RegisterMeter(meter) => Some(self.party(&meter.member)),
-            ActView::Readings(_) | ActView::Note(_) | ActView::Tariff(_) | ActView::Other(_) => None,
+            ActView::Readings(_) | ActView::Note(_) | ActView::Tariff(_) | ActView::Utility(_) | ActView::Other(_) => {
+                None
+            }
+        }
+    }
+
+    fn table_text(&self, tariff: &TariffView) -> String {
+        let t = self.t;
+        let all = tariff.prices.iter().flat_map(|price| [price.other_1e4, price.summer_1e4]).flatten();
+        let lowest = money(all.clone().min().unwrap_or_default());
+        let highest = money(all.max().unwrap_or_default());
+        let range = [("price", lowest.as_str()), ("highest", highest.as_str())];
+        match (tariff.table.as_str(), tariff.excess_price_1e4) {
+            ("average", _) => t.get("table-average"),
+            ("progressive", _) => t.with("table-progressive", &range),
+            ("time_of_use", _) => t.with("table-time-of-use", &range),
+            (_, Some(excess)) => t.with("table-flat-excess", &[("price", &lowest), ("excess", &money(excess))]),
+            (_, None) => t.arg("table-flat", "price", lowest),
         }
     }
 
@@ -202,8 +220,16 @@ impl Words<'_> {
                 "line-tariff",
                 &[
                     ("month", &tariff.from.to_string()),
-                    ("price", &money(tariff.price_1e4)),
-                    ("excess", &money(tariff.excess_price_1e4)),
+                    ("table", &self.table_text(tariff)),
+                    ("currency", &self.currency),
+                ],
+            ),
+            ActView::Utility(bill) => t.with(
+                "line-utility",
+                &[
+                    ("total", &money(bill.amount_1e4)),
+                    ("energy", &kwh(bill.energy_mwh)),
+                    ("average", &money(bill.average_1e4)),
                     ("currency", &self.currency),
                 ],
             ),
@@ -301,6 +327,7 @@ fn act_name(act: &ActView) -> &str {
         ActView::Note(_) => "note",
         ActView::Transfer(_) => "transfer",
         ActView::Tariff(_) => "tariff",
+        ActView::Utility(_) => "utility",
         ActView::Bill(_) => "bill",
         ActView::Other(other) => &other.name,
     }

@@ -19,7 +19,7 @@ fn a_crate_depends_only_on_what_its_floor_allows() {
     for (krate, own, foreign) in [
         ("units", "", "bech32 minicbor serde thiserror"),
         ("meter", "units", "serde thiserror toml"),
-        ("ledger", "units", "base64 ed25519-dalek minicbor p256 pco rsa sha2 thiserror"),
+        ("ledger", "units", "base64 ed25519-dalek minicbor p256 pco rsa serde sha2 thiserror toml"),
         ("consensus", "units ledger", "sha2 thiserror"),
         ("api", "units", "serde serde_json thiserror utoipa"),
         (

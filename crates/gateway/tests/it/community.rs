@@ -66,6 +66,8 @@ pub(crate) fn genesis() -> Genesis {
             max: Voltage::from_mv(260_000),
             source: "test".into(),
         },
+        offsets: vec![ledger::Offset { from: Timestamp::from_ms(0), seconds: 8 * 3_600 }],
+        tenancy: false,
     }
 }
 

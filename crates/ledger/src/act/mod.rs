@@ -10,7 +10,7 @@ mod register;
 mod retire;
 mod trade;
 
-pub use bill::{Bill, BillLine, BillMeter, BillMonth, LineKind, Tariff};
+pub use bill::{Bill, BillLine, BillMeter, BillMonth, LineKind, Tariff, Utility, UtilityFigures};
 pub use claim::{ActId, Answer, BillClaim, Claim, Decision, VoltageClaim};
 pub use control::{Cause, Control, LoadState};
 pub use offer::{Accept, Offer, OfferId, Withdraw};
@@ -81,6 +81,9 @@ pub enum Act {
     /// An offer taken back. By its seller.
     #[n(19)]
     Withdraw(#[n(0)] Withdraw),
+    /// The utility's bill, on a tenancy ledger. By the operator.
+    #[n(18)]
+    Utility(#[n(0)] Utility),
 }
 
 impl Act {
@@ -95,6 +98,7 @@ impl Act {
             Self::Transfer(_) => "transfer",
             Self::Tariff(_) => "tariff",
             Self::Bill(_) => "bill",
+            Self::Utility(_) => "utility",
             Self::Retire(_) => "retire",
             Self::Revoke(_) => "revoke",
             Self::Rotate(_) => "rotate",
@@ -129,7 +133,7 @@ impl Act {
             // Nothing in them that could grow.
             Self::Register(_) | Self::Retire(_) | Self::Revoke(_) | Self::Rotate(_) | Self::Contract(_) => true,
             Self::Transfer(_) | Self::Offer(_) | Self::Accept(_) | Self::Withdraw(_) | Self::Tariff(_) => true,
-            Self::Parameter(Parameter::Level(_)) | Self::Upgrade(_) => true,
+            Self::Parameter(Parameter::Level(_)) | Self::Upgrade(_) | Self::Utility(_) => true,
         }
     }
 }

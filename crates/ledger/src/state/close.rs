@@ -23,7 +23,7 @@ impl Draft<'_> {
             return;
         }
         let mut record = self.month_record(month);
-        record.status = MonthStatus::Closed(self.state.tariff(month).copied());
+        record.status = MonthStatus::Closed(self.state.tariff(month).map(|record| record.tariff.from));
         self.put(RecordKey::Month(month), Record::Month(record));
         if self.state.genesis.surplus == Surplus::CarriesOver {
             self.carry_over(month);

@@ -6,6 +6,7 @@
 mod account;
 mod claims;
 mod close;
+mod divide;
 mod draft;
 mod parameters;
 mod readings;
@@ -18,8 +19,8 @@ pub use claims::{AnswerRecord, ClaimRecord, LoadRecord, OutsideRecord};
 pub use draft::{Draft, Drafted, Undo};
 pub use parameters::ParametersRecord;
 pub use record::{
-    BillRecord, BindingRecord, ChainHead, Correction, Entry, MeterMonth, MonthRecord, MonthStatus, OfferRecord, Priced,
-    Record, RecordKey, SheetRecord, TariffRecord,
+    BillRecord, BindingRecord, ChainHead, Correction, DividedEnergy, Entry, MeterMonth, MonthRecord, MonthStatus,
+    OfferRecord, Priced, Record, RecordKey, SheetRecord, TariffRecord, UtilityRecord,
 };
 
 use crate::act::{CounterPair, OfferId, Role};
@@ -212,6 +213,13 @@ impl State {
     pub fn records(&self) -> impl Iterator<Item = (&RecordKey, &Record)> {
         self.records.iter()
     }
+    /// Records whose keys lie in a range.
+    pub(crate) fn range(
+        &self,
+        keys: std::ops::Range<RecordKey>,
+    ) -> impl DoubleEndedIterator<Item = (&RecordKey, &Record)> {
+        self.records.range(keys)
+    }
     /// A record.
     #[must_use]
     pub fn record(&self, key: &RecordKey) -> Option<&Record> {
@@ -290,6 +298,29 @@ impl State {
             _ => None,
         }
     }
+    /// A utility's bill by the start of its period.
+    #[must_use]
+    pub fn utility(&self, from: Timestamp) -> Option<&UtilityRecord> {
+        match self.records.get(&RecordKey::Utility(from)) {
+            Some(Record::Utility(utility)) => Some(utility),
+            _ => None,
+        }
+    }
+    /// The utility's bills whose periods touch a span, by rising start; they do not overlap each other.
+    pub fn utilities(&self, from: Timestamp, until: Timestamp) -> impl Iterator<Item = &UtilityRecord> {
+        let first = RecordKey::Utility(Timestamp::from_ms(0));
+        let touching = self.records.range(first..RecordKey::Utility(until)).map(|(_, record)| record);
+        // From the newest back: all before the first that ends too early do so too.
+        let mut touching: Vec<&UtilityRecord> = touching
+            .rev()
+            .map_while(|record| match record {
+                Record::Utility(utility) => Some(utility).filter(|utility| utility.utility.until > from),
+                _ => None,
+            })
+            .collect();
+        touching.reverse();
+        touching.into_iter()
+    }
     /// The tariff in force in a month: the one that began last.
     #[must_use]
     pub fn tariff(&self, month: Month) -> Option<&TariffRecord> {
@@ -363,7 +394,9 @@ impl SheetRecord {
         };
         let import: i128 = self.meters.iter().map(|meter| moved(meter.import, meter.factor)).sum();
         let export = self.meters.iter().filter_map(|meter| meter.export.map(|export| moved(export, meter.factor)));
+        let late = self.corrections.iter().map(|correction| i128::from(correction.late.energy.mwh()));
         import == i128::from(self.terms.consumed.mwh())
+            && import == i128::from(self.regular.energy.mwh()) + late.sum::<i128>()
             && export.sum::<i128>() == i128::from(self.terms.generated.mwh())
     }
 }

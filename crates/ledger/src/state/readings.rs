@@ -1,9 +1,8 @@
 //! The interval of a meter: it must continue its chain or say why not, and only counter differences are booked.
 
+use super::divide::Part;
 use super::draft::{Draft, Posting, bounded_sum};
-use super::{
-    BindingRecord, ChainHead, Correction, Entry, MeterMonth, Record, RecordKey, RoleSpan, SEGMENTS_MAX, Terms,
-};
+use super::{BindingRecord, ChainHead, Entry, MeterMonth, Record, RecordKey, RoleSpan, SEGMENTS_MAX, Terms};
 use crate::RuleViolation;
 use crate::act::{ActId, Break, CounterPair, Readings, Role};
 use crate::state::CLOCK_AHEAD_MAX;
@@ -130,14 +129,15 @@ impl Draft<'_> {
         if !generated.is_zero() {
             self.post(sheet_month, member, Posting::Generated, generated)?;
         }
-        let late_price = (sheet_month != month).then(|| self.state.tariff(month)).flatten();
-        let late_price = late_price.map(|record| record.tariff.price);
         let mut sheet = self.sheet(sheet_month, member);
         extend_meters(&mut sheet.meters, binding, id, part)?;
-        // Where the closed month had no price, the open month's applies, as to all else in its sheet.
-        if let Some(unit_price) = late_price {
-            correct(&mut sheet.corrections, Correction { of: month, consumed, unit_price });
-        }
+        let Stretch { start, end, import, .. } = part;
+        self.divide(
+            &mut sheet,
+            sheet_month,
+            member,
+            &Part { month, start, end, import, factor: binding.factor, consumed },
+        );
         self.put_sheet(sheet_month, member, sheet);
         self.enter(sheet_month, member, entry.clone());
         Ok(())
@@ -277,14 +277,4 @@ fn extend_meters(
         estimated: part.estimated,
     });
     Ok(())
-}
-
-/// Adds to the correction of its month.
-fn correct(corrections: &mut Vec<Correction>, correction: Correction) {
-    match corrections.iter_mut().find(|known| known.of == correction.of) {
-        Some(known) => {
-            known.consumed = known.consumed.checked_add(correction.consumed).unwrap_or(Terms::TERM_MAX);
-        }
-        None => corrections.push(correction),
-    }
 }

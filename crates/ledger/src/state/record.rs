@@ -3,7 +3,7 @@
 use super::account::AccountRecord;
 use super::claims::{ClaimRecord, LoadRecord, OutsideRecord};
 use super::parameters::ParametersRecord;
-use crate::act::{ActId, CounterPair, Offer, OfferId, Tariff};
+use crate::act::{ActId, CounterPair, Offer, OfferId, Tariff, Utility};
 use crate::cbor;
 use crate::terms::Terms;
 use minicbor::{Decode, Encode};
@@ -55,6 +55,9 @@ pub enum RecordKey {
     /// A later key of an account, by its thumbprint.
     #[n(13)]
     Key(#[n(0)] AccountId),
+    /// A utility's bill by start of its period.
+    #[n(20)]
+    Utility(#[n(0)] Timestamp),
 }
 
 impl RecordKey {
@@ -108,6 +111,9 @@ pub enum Record {
     /// Under [`RecordKey::Key`]: the account.
     #[n(13)]
     Key(#[n(0)] AccountId),
+    /// Under [`RecordKey::Utility`].
+    #[n(20)]
+    Utility(#[n(0)] UtilityRecord),
 }
 
 impl Record {
@@ -169,18 +175,50 @@ pub struct MeterMonth {
     pub estimated: bool,
 }
 
-/// Energy of a closed month whose readings came late; part of `consumed` here, at that month's price.
+/// Energy of a closed month whose readings came late; part of `consumed` here, at that month's tariff.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Correction {
     /// The closed month.
     #[n(0)]
     pub of: Month,
-    /// How much.
+    /// First month of the tariff in force in it.
     #[n(1)]
-    pub consumed: Energy,
-    /// That month's price of a kWh.
+    pub tariff: Month,
+    /// How much came late.
     #[n(2)]
-    pub unit_price: Money,
+    pub late: DividedEnergy,
+    /// What was known of the month before: a table with brackets prices the difference that the late energy makes.
+    #[n(3)]
+    pub before: DividedEnergy,
+}
+
+/// Energy, and the same by band of a tariff by time of day.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct DividedEnergy {
+    /// All of it.
+    #[n(0)]
+    pub energy: Energy,
+    /// By band, in the table's order; empty for tables without bands.
+    #[n(1)]
+    pub bands: Vec<Energy>,
+    /// Whether a change of band fell within an interval.
+    #[n(2)]
+    pub estimated: bool,
+}
+
+impl DividedEnergy {
+    /// Adds to all and to each band. Sums stay at the bound of a term, which what they are part of has passed before.
+    pub(crate) fn add(&mut self, more: &Self) {
+        let sum = |a: Energy, b: Energy| a.checked_add(b).unwrap_or(Terms::TERM_MAX);
+        self.energy = sum(self.energy, more.energy);
+        if self.bands.len() < more.bands.len() {
+            self.bands.resize(more.bands.len(), Energy::ZERO);
+        }
+        for (band, more) in self.bands.iter_mut().zip(&more.bands) {
+            *band = sum(*band, *more);
+        }
+        self.estimated |= more.estimated;
+    }
 }
 
 /// A member's sheet of a month.
@@ -207,6 +245,9 @@ pub struct SheetRecord {
     /// Energy sold at a price; part of `traded`.
     #[n(6)]
     pub sold: Priced,
+    /// What was used in the month itself, divided as its tariff says; late energy of other months is not in it.
+    #[n(7)]
+    pub regular: DividedEnergy,
 }
 
 /// Energy with the money for it.
@@ -230,6 +271,7 @@ impl Default for SheetRecord {
             entries_digest: Entry::NONE,
             bought: Priced::default(),
             sold: Priced::default(),
+            regular: DividedEnergy::default(),
         }
     }
 }
@@ -295,7 +337,7 @@ impl BindingRecord {
 }
 
 /// A tariff and the statement that made it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct TariffRecord {
     /// The prices.
     #[n(0)]
@@ -311,9 +353,9 @@ pub enum MonthStatus {
     /// Readings, contracts and transfers book.
     #[n(0)]
     Open,
-    /// Frozen, under this tariff (none if none was in force).
+    /// Frozen, under the tariff that began with this month (none if none was in force).
     #[n(1)]
-    Closed(#[n(0)] Option<TariffRecord>),
+    Closed(#[n(0)] Option<Month>),
 }
 
 /// The community's side of a month's double entry: supply + physical + budget + all sheets' remaining = 0.
@@ -385,4 +427,21 @@ pub struct OfferRecord {
     /// The offer.
     #[n(1)]
     pub offer: Offer,
+}
+
+/// A utility's bill, and what tenants have been charged against it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct UtilityRecord {
+    /// As stated.
+    #[n(0)]
+    pub utility: Utility,
+    /// The statement.
+    #[n(1)]
+    pub statement: StatementId,
+    /// Charged so far.
+    #[n(2)]
+    pub charged: Money,
+    /// For this energy.
+    #[n(3)]
+    pub charged_energy: Energy,
 }

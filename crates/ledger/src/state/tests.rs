@@ -41,6 +41,8 @@ fn state() -> State {
             max: Voltage::ZERO,
             source: String::new(),
         },
+        offsets: vec![crate::Offset { from: Timestamp::from_ms(0), seconds: 8 * 3_600 }],
+        tenancy: false,
     })
     .unwrap()
 }

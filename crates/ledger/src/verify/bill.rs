@@ -2,14 +2,18 @@
 
 use super::chain::{self, Interval};
 use super::{Kind, Layer, Outcome, Report};
-use crate::act::{Act, Bill, LineKind, Readings};
+use crate::act::{Act, Bill, Readings};
 use crate::attachment::frame_leaf;
-use crate::bill;
+use crate::bill::{self, Books};
 use crate::bundle::{BillBundle, FrameEvidence, FrameReader};
-use crate::state::{BindingRecord, Entry, MeterMonth, MonthRecord, MonthStatus, Record, RecordKey, SheetRecord, Terms};
-use crate::{Checkpoint, Genesis, Header, PublicKey, RuleViolation, SignedStatement, VerifiedStatement, cbor, log};
+use crate::price::Table;
+use crate::state::{
+    BindingRecord, Entry, MeterMonth, MonthRecord, MonthStatus, Record, RecordKey, SheetRecord, TariffRecord, Terms,
+    UtilityRecord,
+};
+use crate::{Checkpoint, Genesis, Header, PublicKey, SignedStatement, VerifiedStatement, cbor, log};
 use std::collections::BTreeMap;
-use units::{AccountId, BindingId, Energy, Month, StatementId};
+use units::{AccountId, BindingId, Energy, Month, StatementId, Timestamp};
 
 /// Verifies a bundle. Each layer stands on the ones before it; the first failure ends the check.
 pub(super) fn verify(bytes: &[u8], trust: Option<&Genesis>, frames: FrameReader<'_>) -> Report {
@@ -342,12 +346,8 @@ impl Evidence<'_> {
     }
 
     fn amounts(&self, stated: &Bill) -> Result<String, String> {
-        let records = |month: Month| {
-            let nothing = RuleViolation::NothingToBill { account: stated.account, month };
-            self.sheet(month, stated.account).ok().zip(self.community(month).ok()).ok_or(nothing)
-        };
-        let computed = bill::of_records(self.genesis, stated.account, stated.from, stated.until, records)
-            .map_err(|error| error.to_string())?;
+        let computed =
+            bill::of_books(self, stated.account, stated.from, stated.until).map_err(|error| error.to_string())?;
         if cbor::encode(&computed) != cbor::encode(stated) {
             return Err(format!("computed again the total is {}, the bill says {}", computed.total, stated.total));
         }
@@ -355,22 +355,75 @@ impl Evidence<'_> {
     }
 
     fn tariffs(&self, bill: &Bill) -> Result<Vec<String>, String> {
-        let check = |month: &crate::act::BillMonth| {
-            let MonthStatus::Closed(Some(record)) = self.community(month.month)?.status else {
-                return Err(format!("{} is not closed under a tariff", month.month));
-            };
+        let tables = self.records.values().filter_map(|record| match record {
+            Record::Tariff(tariff) => Some(tariff),
+            _ => None,
+        });
+        for record in tables {
             let acts = &self.statement(&record.statement)?.payload().acts;
             if !acts.iter().any(|act| matches!(act, Act::Tariff(tariff) if *tariff == record.tariff)) {
-                return Err(format!("{}: the tariff is not that of its statement", month.month));
+                return Err(format!("the tariff from {} is not that of its statement", record.tariff.from));
             }
-            let price = month.lines.iter().find(|line| line.kind == LineKind::Energy).map(|line| line.unit_price);
-            let price = price.unwrap_or_default();
-            Ok(format!(
-                "{}: {price} {} a kWh, in force from {}",
-                month.month, self.genesis.currency, record.tariff.from
-            ))
+        }
+        for record in self.utilities(Timestamp::from_ms(0), Timestamp::from_ms(u64::MAX)) {
+            let acts = &self.statement(&record.statement)?.payload().acts;
+            if !acts.iter().any(|act| matches!(act, Act::Utility(utility) if *utility == record.utility)) {
+                return Err("a bill of the utility is not that of its statement".to_owned());
+            }
+        }
+        bill.months.iter().map(|month| self.tariff_of(month.month)).collect()
+    }
+
+    /// What was in force in a month, in words.
+    fn tariff_of(&self, month: Month) -> Result<String, String> {
+        let MonthStatus::Closed(Some(from)) = self.community(month)?.status else {
+            return Err(format!("{month} is not closed under a tariff"));
         };
-        bill.months.iter().map(check).collect()
+        let tariff = &self.tariff_from(from).ok_or(format!("the tariff of {month} is missing"))?.tariff;
+        let currency = &self.genesis.currency;
+        let table = match &tariff.table {
+            Table::Flat(price) => {
+                format!("{} {currency} a kWh", price.at(tariff.season(month)).unwrap_or_default())
+            }
+            Table::Progressive(table) => format!("{} brackets", table.brackets.len()),
+            Table::TimeOfUse(table) => format!("{} bands by time of day", table.bands.len()),
+            Table::Average => "the average of the utility's bill".to_owned(),
+        };
+        Ok(format!("{month}: {table}, in force from {from}"))
+    }
+}
+
+/// The records that the bundle proves.
+impl Books for Evidence<'_> {
+    fn genesis(&self) -> &Genesis {
+        self.genesis
+    }
+    fn is_closed(&self, month: Month) -> bool {
+        let time = self.bundle.header().map(|header| header.time);
+        time.zip(self.genesis.close_time(month)).is_some_and(|(time, closes)| closes <= time)
+    }
+    fn sheet(&self, month: Month, account: &AccountId) -> Option<&SheetRecord> {
+        Self::sheet(self, month, *account).ok()
+    }
+    fn month(&self, month: Month) -> Option<&MonthRecord> {
+        self.community(month).ok()
+    }
+    fn tariff_from(&self, month: Month) -> Option<&TariffRecord> {
+        match self.records.get(&RecordKey::Tariff(month)) {
+            Some(Record::Tariff(tariff)) => Some(tariff),
+            _ => None,
+        }
+    }
+    fn binding(&self, id: &BindingId) -> Option<&BindingRecord> {
+        Self::binding(self, *id).ok()
+    }
+    fn utilities(&self, from: Timestamp, until: Timestamp) -> Vec<&UtilityRecord> {
+        let touching = self.records.range(RecordKey::Utility(Timestamp::from_ms(0))..RecordKey::Utility(until));
+        let records = touching.filter_map(|(_, record)| match record {
+            Record::Utility(utility) => Some(utility),
+            _ => None,
+        });
+        records.filter(|record| record.utility.until > from).collect()
     }
 }
 

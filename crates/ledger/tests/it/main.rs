@@ -8,6 +8,7 @@ mod difficulty;
 mod foreign;
 mod fuzz;
 mod golden;
+mod prices;
 mod proofs;
 mod properties;
 mod rules;

@@ -119,7 +119,9 @@ fn act_of(attempt: &Attempt, state: &State) -> (usize, Act) {
                 from,
                 until,
                 months: vec![],
+                lines: vec![],
                 total: units::Money::ZERO,
+                utilities: vec![],
             };
             let mut bill = bill::of_state(state, account(NAMES[*of]), from, until).unwrap_or(nothing);
             bill.total = units::Money::from_1e4(bill.total.as_1e4() + off_by);

@@ -8,12 +8,15 @@ mod bytes;
 
 use crate::foreign::{self, Shelf, Store};
 use crate::support::{
-    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, genesis, judge, key, kwh, month,
-    next_readings, payload, propose, register, sign, tariff,
+    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, community_of, community_without,
+    genesis, judge, key, kwh, month, next_readings, payload, propose, register, sign, tariff,
 };
 use ledger::act::{
     Act, Bill, Break, Contract, CounterPair, Note, Readings, Register, RegisterKey, RegisterMeter, Role, Transfer,
+    Utility,
 };
+use ledger::price::file::TariffFile;
+use ledger::price::{Bracket, Progressive, Seasonal, Summer, Table};
 use ledger::{Genesis, Payload, PublicKey, SecretKey, SignedStatement, State, VerifiedStatement, bill};
 use std::collections::BTreeSet;
 use units::{AccountId, BindingId, Energy, LedgerId, Millis, Money, StatementId, Timestamp};
@@ -44,6 +47,12 @@ impl Case {
 
     fn not_for_teaching(name: &'static str) -> Self {
         Self::of(name, Genesis { classroom: false, ..genesis() })
+    }
+
+    /// The same ledger before anybody stated a price.
+    fn without_tariff(mut self) -> Self {
+        self.state = community_without(|act| matches!(act, Act::Tariff(_)));
+        self
     }
 
     fn at(mut self, time: Timestamp) -> Self {
@@ -125,7 +134,12 @@ fn bill_of_july(state: &State) -> Bill {
 }
 
 fn empty_bill(name: &str, from: Timestamp, until: Timestamp) -> Act {
-    Act::Bill(Box::new(Bill { account: account(name), from, until, months: Vec::new(), total: Money::ZERO }))
+    Act::Bill(Box::new(nothing_billed(name, from, until)))
+}
+
+fn nothing_billed(name: &str, from: Timestamp, until: Timestamp) -> Bill {
+    let (months, lines, utilities) = (Vec::new(), Vec::new(), Vec::new());
+    Bill { account: account(name), from, until, months, lines, total: Money::ZERO, utilities }
 }
 
 const EMPTY_NOTE: Note =
@@ -265,11 +279,60 @@ fn trade_rules() -> Vec<&'static str> {
         case("empty_transfer").refuses("chen", |_| transfer("lee", "0")),
         case("empty_transfer").refuses("chen", |_| transfer("chen", "1")),
         case("energy_used_up").refuses("chen", |_| transfer("lee", "200.000001")),
-        case("tariff_amounts").refuses(OPERATOR, |_| tariff_with(|tariff| tariff.price = Money::from_1e4(-1))),
-        case("tariff_amounts").refuses(OPERATOR, |_| tariff_with(|tariff| tariff.excess_price = Money::from_1e4(-1))),
+        case("tariff_amounts").refuses(OPERATOR, |_| {
+            tariff_with(|tariff| tariff.table = Table::Flat(Seasonal::all_year(Money::from_1e4(-1))))
+        }),
+        case("tariff_amounts")
+            .refuses(OPERATOR, |_| tariff_with(|tariff| tariff.excess_price = Some(Money::from_1e4(-1)))),
         case("tariff_amounts").refuses(OPERATOR, |_| tariff_with(|tariff| tariff.round_to = Money::ZERO)),
+        case("tariff_table")
+            .refuses(OPERATOR, |_| tariff_with(|tariff| tariff.table = brackets(&[Some(200), Some(100), None]))),
+        case("tariff_table")
+            .refuses(OPERATOR, |_| tariff_with(|tariff| tariff.table = brackets(&[Some(200), Some(300)]))),
+        case("tariff_table")
+            .refuses(OPERATOR, |_| tariff_with(|tariff| tariff.summer = Some(Summer { first: 6, last: 13 }))),
+        case("tariff_excess").refuses(OPERATOR, |_| tariff_with(|tariff| tariff.table = Table::Average)),
+        case("no_tenancy")
+            .refuses(OPERATOR, |_| tariff_with(|tariff| (tariff.table, tariff.excess_price) = (Table::Average, None))),
+        case("no_tenancy").refuses(OPERATOR, |_| utility((7, 9), "3000", "1000")),
+        case("tariff_after_readings")
+            .without_tariff()
+            .after(GATEWAY, readings(|_| ()))
+            .refuses(OPERATOR, |_| Act::Tariff(shipped("taipower-simple-tou-2", 7))),
+        tenancy("utility_amounts").refuses(OPERATOR, |_| utility((7, 9), "3000", "0")),
+        tenancy("utility_amounts").refuses(OPERATOR, |_| utility_with((7, 9), Money::from_1e4(-1), "1000")),
+        tenancy("utility_period").refuses(OPERATOR, |_| utility((9, 9), "3000", "1000")),
+        tenancy("utility_period")
+            .after(OPERATOR, |_| utility((7, 9), "3000", "1000"))
+            .refuses(OPERATOR, |_| utility((8, 10), "3000", "1000")),
         case("tariff_too_late").refuses(OPERATOR, |_| tariff_with(|_| ())),
     ]
+}
+
+/// A ledger whose members are tenants.
+fn tenancy(name: &'static str) -> Case {
+    let genesis = ledger::Genesis { tenancy: true, ..genesis() };
+    Case { state: community_of(genesis), ..Case::new(name) }
+}
+
+/// The utility's bill from the start of a month to that of another.
+fn utility((from, until): (u32, u32), amount: &str, energy: &str) -> Act {
+    utility_with((from, until), Money::parse(amount).unwrap(), energy)
+}
+
+fn utility_with((from, until): (u32, u32), amount: Money, energy: &str) -> Act {
+    let (from, until) = (at(from, 1, 0, 0), at(until, 1, 0, 0));
+    Act::Utility(Utility { from, until, amount, energy: kwh(energy), common_facilities: false })
+}
+
+fn shipped(name: &str, from: u32) -> ledger::act::Tariff {
+    TariffFile::shipped(name).unwrap().tariff(month(from))
+}
+
+fn brackets(limits: &[Option<u64>]) -> Table {
+    let price = Seasonal::all_year(Money::from_1e4(10_000));
+    let bracket = |limit: &Option<u64>| Bracket { price, up_to: limit.map(Energy::from_kwh) };
+    Table::Progressive(Progressive { brackets: limits.iter().map(bracket).collect(), minimum: Money::ZERO })
 }
 
 fn tariff_with(change: impl FnOnce(&mut ledger::act::Tariff)) -> Act {
@@ -308,7 +371,25 @@ fn bill_rules() -> Vec<&'static str> {
             bill.months[0].meters[0].present = Energy::from_mwh(90_000_001);
             Act::Bill(Box::new(bill))
         }),
+        tenants_july("utility_bill_missing", None),
+        // On average 3.4999 a kWh.
+        tenants_july("tenancy_price", Some(("349.99", "100"))),
+        tenants_july("tenancy_energy", Some(("315", "89.99"))),
+        tenants_july("tenancy_sum", Some(("314.99", "89.99"))),
     ]
+}
+
+/// Chen's July on a tenancy ledger: 90 kWh at 3.5, under a bill of the utility.
+fn tenants_july(name: &'static str, utility_bill: Option<(&str, &str)>) -> &'static str {
+    let mut case = tenancy(name).after(GATEWAY, readings(|_| ())).at(at(8, 1, 6, 0)).after("chen", |_| remark());
+    if let Some((amount, energy)) = utility_bill {
+        case = case.after(OPERATOR, |_| utility((7, 8), amount, energy));
+    }
+    let (from, until) = (at(7, 1, 0, 0), at(8, 1, 0, 0));
+    case.refuses(OPERATOR, |state| {
+        let computed = bill::of_state(state, account("chen"), from, until);
+        Act::Bill(Box::new(computed.unwrap_or_else(|_| nothing_billed("chen", from, until))))
+    })
 }
 
 #[test]

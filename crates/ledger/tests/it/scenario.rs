@@ -9,10 +9,12 @@
 
 use crate::foreign::{Shelf, Store};
 use crate::support::{
-    DAY_MS, GATEWAY, MINER, OPERATOR, account, apply, at, bind, check, genesis, judge, key, kwh, meter_id, month,
-    month_starts, next_readings, payload, propose, register, sign,
+    DAY_MS, GATEWAY, MINER, OPERATOR, account, apply, at, bind, check, genesis, in_berlin, judge, key, kwh, local,
+    meter_id, month, month_starts, next_readings, payload, propose, register, sign,
 };
-use ledger::act::{Act, Bill, Break, Contract, CounterPair, LineKind, Note, Register, Role, Tariff, Transfer};
+use ledger::act::{Act, Bill, BillLine, Break, Contract, CounterPair, Note, Register, Role, Tariff, Transfer, Utility};
+use ledger::price::Table;
+use ledger::price::file::TariffFile;
 use ledger::state::{ApplyError, SheetRecord, Undo};
 use ledger::{Block, Genesis, State, Surplus, VerifiedStatement, bill};
 use std::path::Path;
@@ -73,7 +75,8 @@ fn run(name: &str, text: &str, blocks: Blocks) -> Runner {
 }
 
 /// `set surplus carries_over`, `set close_after 6 h`, `set budget 20 kWh`, `set fee 1 kWh`, and
-/// `set blocks_matter` where the miner is paid by the block.
+/// `set blocks_matter` where the miner is paid by the block; `set tenancy`; `set zone Europe/Berlin from 2027-12` for another
+/// calendar of twelve months.
 fn set(genesis: &mut Genesis, words: &[&str]) {
     match words {
         ["surplus", "carries_over"] => genesis.surplus = Surplus::CarriesOver,
@@ -81,6 +84,8 @@ fn set(genesis: &mut Genesis, words: &[&str]) {
         ["budget", energy, "kWh"] => genesis.rewards.monthly_budget = kwh(energy),
         ["fee", energy, "kWh"] => genesis.rewards.transfer_fee = kwh(energy),
         ["blocks_matter"] => {}
+        ["tenancy"] => genesis.tenancy = true,
+        ["zone", "Europe/Berlin", "from", month] => *genesis = in_berlin(genesis.clone(), month.parse().unwrap()),
         _ => panic!("set {words:?} is not understood"),
     }
 }
@@ -129,14 +134,20 @@ impl Runner {
     /// meter    NUMBER for NAME from 2026-07-02 00:00 [factor 10]
     /// contract NAME 200 kWh [in 2026-08]
     /// tariff   3.5 excess 7 round 1 [in 2026-08]
+    /// tariff   shipped taipower-residential [in 2026-08]
+    /// tariff   average round 1 [in 2026-08]
+    /// utility  2026-07-01 2026-09-01 3000 for 1000 kWh [common]
     /// reading  METER 0.0 -> 90.0 kWh [from 2026-07-31 18:00 until 2026-08-01 06:00] [export 0 -> 5] [gap]
     ///                                         without times: the day after the last reading
     /// sell     NAME -> NAME 20 kWh [in 2026-08]
     /// note     NAME 130 V
     /// block                                   what was stated so far goes into a block
     /// close    2026-07                        the clock moves to the month's close
-    /// bill     NAME 2026-07 [2026-08 ...] total 315 [off_by 0.0001] [by NAME]
-    /// line     NAME 2026-07 correction 2026-06 10 kWh x 3.5 = 35
+    /// bill     NAME 2026-07 [2026-08 ...] [from 2026-07-14 10:00] [until 2026-08-14 10:00] total 315 [off_by 0.0001] [by NAME]
+    /// line     NAME 2026-07 [2026-08 ...] correction 2026-06 10 kWh [x 3.5] = 35
+    /// line     NAME 2026-07 minimum 2026-07 = 46.6
+    /// bands    NAME 2026-07 10 20 0 [estimated]   by the tariff's bands, kWh
+    /// due      2026-07 2 chen lee                 bills that are due, of groups of two months
     /// sheet    NAME [in 2026-07] remaining 0.0 consumed 90.0 ...
     /// month_of 2026-07 supply -300.0 physical 90.0 budget 0.0
     /// counter  NAME 2026-07 100.0 -> 190.0 [estimated]
@@ -155,7 +166,7 @@ impl Runner {
                     self.state.genesis().month_span(self.month).unwrap().0 + Millis::from_ms(DAY_MS * 29 / 2),
                 );
             }
-            ["at", day, time] => self.move_clock(moment(day, time)),
+            ["at", day, time] => self.move_clock(self.moment(day, time)),
             ["members", names @ ..] => names.iter().for_each(|name| self.member(name)),
             ["register", name, "as", role] => self.submit(OPERATOR, register(name, role_named(role)), verdict),
             ["meter", rest @ ..] => self.meter(rest, verdict),
@@ -165,8 +176,22 @@ impl Runner {
             }
             ["tariff", price, "excess", excess, "round", round, rest @ ..] => {
                 let (price, excess_price, round_to) = (money(price), money(excess), money(round));
-                let act = Tariff { from: self.month_in(rest), price, excess_price, round_to };
+                let act = Tariff::flat(self.month_in(rest), price, Some(excess_price), round_to);
                 self.submit(OPERATOR, Act::Tariff(act), verdict);
+            }
+            ["tariff", "shipped", name, rest @ ..] => {
+                let act = TariffFile::shipped(name).unwrap().tariff(self.month_in(rest));
+                self.submit(OPERATOR, Act::Tariff(act), verdict);
+            }
+            ["tariff", "average", "round", round, rest @ ..] => {
+                let flat = Tariff::flat(self.month_in(rest), Money::ZERO, None, money(round));
+                self.submit(OPERATOR, Act::Tariff(Tariff { table: Table::Average, ..flat }), verdict);
+            }
+            ["utility", from, until, amount, "for", energy, "kWh", rest @ ..] => {
+                let (from, until) = (self.moment(from, "00:00"), self.moment(until, "00:00"));
+                let common_facilities = *rest == ["common"];
+                let act = Utility { from, until, amount: money(amount), energy: kwh(energy), common_facilities };
+                self.submit(OPERATOR, Act::Utility(act), verdict);
             }
             ["reading", meter, start, "->", end, "kWh", rest @ ..] => self.reading(meter, (start, end), rest, verdict),
             ["sell", from, "->", to, energy, "kWh", rest @ ..] => {
@@ -190,9 +215,9 @@ impl Runner {
         match words {
             ["sheet", name, "in", month, terms @ ..] => self.expect_sheet(name, month.parse().unwrap(), terms),
             ["sheet", name, terms @ ..] => self.expect_sheet(name, self.month, terms),
-            ["line", name, month, kind, of, energy, "kWh", "x", price, "=", amount] => {
-                self.expect_line(name, month, (kind, of), [energy, price, amount]);
-            }
+            ["line", name, rest @ ..] => self.expect_line(name, rest),
+            ["bands", name, month, energies @ ..] => self.expect_bands(name, month.parse().unwrap(), energies),
+            ["due", months, names @ ..] => self.expect_due(months.parse().unwrap(), names),
             ["month_of", month, sides @ ..] => self.expect_month(month.parse().unwrap(), sides),
             ["counter", name, month, start, "->", end, rest @ ..] => {
                 let sheet = self.sheet(name, month.parse().unwrap());
@@ -202,6 +227,13 @@ impl Runner {
             }
             _ => panic!("{}: not understood", self.place),
         }
+    }
+
+    /// `2026-07-31 23:30` on the ledger's wall clock.
+    fn moment(&self, day: &str, time: &str) -> Timestamp {
+        let numbers: Vec<u32> = day.split('-').chain(time.split(':')).map(|part| part.parse().unwrap()).collect();
+        let [year, month, day, hour, minute] = numbers.as_slice() else { panic!("{day} {time}") };
+        local(self.state.genesis(), (*year, *month, *day), u64::from(hour * 60 + minute))
     }
 
     fn month_in(&self, rest: &[&str]) -> Month {
@@ -230,7 +262,7 @@ impl Runner {
             ["factor", factor] => factor.parse().unwrap(),
             _ => 1,
         };
-        let act = ledger::act::RegisterMeter { factor, ..bind(number, name, moment(day, time)) };
+        let act = ledger::act::RegisterMeter { factor, ..bind(number, name, self.moment(day, time)) };
         self.submit(OPERATOR, Act::Register(Register::Meter(act)), verdict);
     }
 
@@ -243,7 +275,7 @@ impl Runner {
             rest = match rest {
                 [] => break,
                 ["from", day, time, "until", last_day, last_time, rest @ ..] => {
-                    (readings.start, readings.end) = (moment(day, time), moment(last_day, last_time));
+                    (readings.start, readings.end) = (self.moment(day, time), self.moment(last_day, last_time));
                     rest
                 }
                 ["export", start, "->", end, rest @ ..] => {
@@ -276,12 +308,17 @@ impl Runner {
     fn bill(&mut self, name: &str, rest: &[&str], verdict: &str) {
         self.flush();
         let months: Vec<Month> = rest.iter().map_while(|word| word.parse().ok()).collect();
-        let span = |month: Month| self.state.genesis().month_span(month).unwrap();
-        let (from, until) = (span(months[0]).0, span(months[months.len() - 1]).1);
-        let nothing = Bill { account: account(name), from, until, months: Vec::new(), total: Money::ZERO };
+        let (mut from, mut until) = self.span_of(&months);
+        let mut rest = &rest[months.len()..];
+        while let [end @ ("from" | "until"), day, time, more @ ..] = rest {
+            *(if *end == "from" { &mut from } else { &mut until }) = self.moment(day, time);
+            rest = more;
+        }
+        let (none, lines, utilities) = (Vec::new(), Vec::new(), Vec::new());
+        let nothing = Bill { account: account(name), from, until, months: none, lines, total: Money::ZERO, utilities };
         let mut bill = bill::of_state(&self.state, account(name), from, until).unwrap_or(nothing);
         let mut signer = OPERATOR;
-        for pair in rest[months.len()..].chunks(2) {
+        for pair in rest.chunks(2) {
             match pair {
                 ["total", amount] => assert_eq!(bill.total, money(amount), "{}", self.place),
                 ["off_by", amount] => bill.total = bill.total.checked_add(money(amount)).unwrap(),
@@ -393,19 +430,33 @@ impl Runner {
         }
     }
 
-    fn expect_line(&self, name: &str, month: &str, (kind, of): (&str, &str), [energy, price, amount]: [&str; 3]) {
-        let kind = match kind {
-            "energy" => LineKind::Energy,
-            "excess" => LineKind::Excess,
-            "correction" => LineKind::Correction,
-            _ => panic!("{}: no line `{kind}`", self.place),
-        };
-        let (from, until) = self.state.genesis().month_span(month.parse().unwrap()).unwrap();
+    fn expect_line(&self, name: &str, rest: &[&str]) {
+        let months: Vec<Month> = rest.iter().map_while(|word| word.parse().ok()).collect();
+        let (from, until) = self.span_of(&months);
         let bill = bill::of_state(&self.state, account(name), from, until).unwrap();
-        let (unit_price, amount) = (money(price), money(amount));
-        let wanted =
-            ledger::act::BillLine { kind, month: of.parse().unwrap(), energy: kwh(energy), unit_price, amount };
-        assert!(bill.months[0].lines.contains(&wanted), "{}: {:?}", self.place, bill.months[0].lines);
+        let shown: Vec<String> = bill.lines.iter().map(shown).collect();
+        let wanted = rest[months.len()..].join(" ");
+        assert!(shown.contains(&wanted), "{}: {shown:?}", self.place);
+    }
+
+    fn span_of(&self, months: &[Month]) -> (Timestamp, Timestamp) {
+        let span = |month: Month| self.state.genesis().month_span(month).unwrap();
+        (span(months[0]).0, span(months[months.len() - 1]).1)
+    }
+
+    fn expect_bands(&self, name: &str, month: Month, energies: &[&str]) {
+        let estimated = energies.last() == Some(&"estimated");
+        let energies: Vec<Energy> =
+            energies[..energies.len() - usize::from(estimated)].iter().map(|kwh_| kwh(kwh_)).collect();
+        let regular = self.sheet(name, month).regular;
+        assert_eq!((regular.bands, regular.estimated), (energies, estimated), "{}", self.place);
+    }
+
+    fn expect_due(&self, months: u32, names: &[&str]) {
+        let due: Vec<_> = bill::due(&self.state, bill::Due { months }).iter().map(|bill| bill.account).collect();
+        let mut wanted: Vec<_> = names.iter().map(|name| account(name)).collect();
+        wanted.sort();
+        assert_eq!(due, wanted, "{}", self.place);
     }
 
     fn expect_month(&self, month: Month, sides: &[&str]) {
@@ -422,6 +473,20 @@ impl Runner {
             assert_eq!(found, balance(pair[1]), "{}: {} is {found}", self.place, pair[0]);
         }
     }
+}
+
+/// A line as the texts write it: `band:weekday_peak 2026-07 10 kWh x 5.16 = 51.6`.
+fn shown(line: &BillLine) -> String {
+    let band = line.band.as_ref().map(|band| format!(":{band}")).unwrap_or_default();
+    let energy = line.energy.map(|energy| format!(" {} kWh", plain(&energy.to_string()))).unwrap_or_default();
+    let price = line.unit_price.map(|price| format!(" x {}", plain(&price.to_string()))).unwrap_or_default();
+    format!("{}{band} {}{energy}{price} = {}", line.kind.name(), line.month, plain(&line.amount.to_string()))
+}
+
+/// Digits without unit and without idle zeros.
+fn plain(text: &str) -> String {
+    let number = text.split_whitespace().next().unwrap();
+    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.').to_owned() } else { number.to_owned() }
 }
 
 fn role_named(name: &str) -> Role {
@@ -442,13 +507,6 @@ fn money(text: &str) -> Money {
 fn balance(text: &str) -> EnergyBalance {
     let size = kwh(text.trim_start_matches('-')).to_balance().unwrap();
     if text.starts_with('-') { EnergyBalance::from_mwh(-size.mwh()) } else { size }
-}
-
-/// `2026-07-31 23:30` in Taipei.
-fn moment(day: &str, time: &str) -> Timestamp {
-    let numbers: Vec<u64> = day.split('-').chain(time.split(':')).map(|part| part.parse().unwrap()).collect();
-    let [2026, number, day, hour, minute] = numbers.as_slice() else { panic!("{day} {time}") };
-    at(u32::try_from(*number).unwrap(), *day, *hour, *minute)
 }
 
 #[test]

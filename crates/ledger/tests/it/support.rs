@@ -3,10 +3,12 @@
 
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
+use ledger::Offset;
 use ledger::act::{
     Act, ActId, BillClaim, Claim, CounterPair, NewLevel, NewLimits, Offer, OfferId, Parameter, Readings, Register,
     RegisterKey, RegisterMeter, Retire, RetireMeter, RetireRole, Revoke, Role, Rotate, VoltageClaim,
 };
+use ledger::price::civil_day;
 use ledger::state::{ApplyError, Drafted, RecordKey};
 use ledger::{
     Block, BlockError, CheckedBlock, Engine, Genesis, GenesisMiner, Header, OrderRules, Payload, RewardRules,
@@ -107,6 +109,8 @@ pub(crate) fn genesis() -> Genesis {
             max: Voltage::from_mv(121_000),
             source: "110 V +-10 %".into(),
         },
+        offsets: vec![ledger::Offset { from: Timestamp::from_ms(0), seconds: 8 * 3_600 }],
+        tenancy: false,
     }
 }
 
@@ -240,8 +244,24 @@ pub(crate) fn apply(state: &mut State, block: &Block) -> Result<Drafted, ApplyEr
 /// A state whose operator has registered the gateway, Chen and Lee, each member with a meter from July on and a
 /// contract of July (Chen 200 kWh, Lee 100 kWh), and a tariff of 3.5 a kWh, 7 beyond the sheet. It is July 1st, 00:20.
 pub(crate) fn community() -> State {
-    let mut state = State::new(genesis()).unwrap();
+    community_of(genesis())
+}
+
+/// The same on another ledger.
+pub(crate) fn community_of(genesis: Genesis) -> State {
+    let mut state = State::new(genesis).unwrap();
     let statement = community_statement(&state);
+    let block = propose(&mut state, at(7, 1, 0, 20), &[statement]);
+    apply(&mut state, &block).unwrap();
+    state
+}
+
+/// The same, but for some acts of its first statement.
+pub(crate) fn community_without(left_out: impl Fn(&Act) -> bool) -> State {
+    let mut state = State::new(genesis()).unwrap();
+    let mut founding = community_statement(&state).payload().clone();
+    founding.acts.retain(|act| !left_out(act));
+    let statement = sign(&founding, &key(OPERATOR));
     let block = propose(&mut state, at(7, 1, 0, 20), &[statement]);
     apply(&mut state, &block).unwrap();
     state
@@ -268,12 +288,7 @@ pub(crate) fn community_statement(state: &State) -> VerifiedStatement {
 
 pub(crate) fn tariff(from: u32, price: &str, excess: &str, round_to: &str) -> Act {
     let money = |text: &str| units::Money::parse(text).unwrap();
-    Act::Tariff(ledger::act::Tariff {
-        from: month(from),
-        price: money(price),
-        excess_price: money(excess),
-        round_to: money(round_to),
-    })
+    Act::Tariff(ledger::act::Tariff::flat(month(from), money(price), Some(money(excess)), money(round_to)))
 }
 
 /// The binding of a meter.
@@ -332,4 +347,32 @@ pub(crate) fn level(level: u8, height: u64) -> Act {
 
 pub(crate) fn limits(limits: VoltageLimits, from: Timestamp) -> Act {
     Act::Parameter(Parameter::Limits(NewLimits { limits, from }))
+}
+
+/// A ledger of twelve months of Europe/Berlin: an hour ahead of UTC, from the last Sunday of March 01:00 UTC to that of
+/// October two.
+pub(crate) fn in_berlin(genesis: Genesis, first: Month) -> Genesis {
+    let day = |year, month, day| u64::from(civil_day(year, month, day).unwrap());
+    let last_sunday =
+        |year, month| (25..=31).map(|date| day(year, month, date)).find(|day| (day + 3) % 7 == 6).unwrap();
+    let mut offsets = vec![Offset { from: Timestamp::from_ms(0), seconds: 3_600 }];
+    for year in first.year()..=first.year() + 1 {
+        for (month, seconds) in [(3, 7_200), (10, 3_600)] {
+            let from = Timestamp::from_ms(last_sunday(year, month) * DAY_MS + 3_600_000);
+            offsets.push(Offset { from, seconds });
+        }
+    }
+    let mut genesis = Genesis { offsets, first_month: first, time_zone: "Europe/Berlin".into(), ..genesis };
+    let months = (0..=12).map(|count| first.plus(count));
+    genesis.month_starts = months.map(|month| local(&genesis, (month.year(), month.month(), 1), 0)).collect();
+    genesis.created = genesis.month_starts[0];
+    genesis
+}
+
+/// A minute of a civil day on a ledger's wall clock; the first of two.
+pub(crate) fn local(genesis: &Genesis, (year, month, day): (u32, u32, u32), minute: u64) -> Timestamp {
+    let wall = u64::from(civil_day(year, month, day).unwrap()) * DAY_MS + minute * 60_000;
+    let before = |seconds: i32| Timestamp::from_ms(wall.checked_sub(u64::try_from(seconds).unwrap() * 1_000).unwrap());
+    let candidates = genesis.offsets.iter().map(|offset| (offset.seconds, before(offset.seconds)));
+    candidates.filter(|(seconds, time)| genesis.offset_at(*time) == *seconds).map(|(_, time)| time).min().unwrap()
 }

@@ -13,7 +13,7 @@ use api::{
 use ledger::act::{Act, Bill};
 use ledger::attachment::Attachment;
 use ledger::bundle::{BillBundle, Source};
-use ledger::state::{Entry, MonthStatus};
+use ledger::state::Entry;
 use ledger::verify::LedgerExport;
 use ledger::{Block, Header, RuleViolation, SecretKey, SignedStatement, TransparentStatement, bill, issue_receipt};
 use std::cell::RefCell;
@@ -240,10 +240,8 @@ impl Shell {
         let genesis = state.genesis();
         let (from_ms, until_ms) = genesis.month_span(month).ok_or_else(missing)?;
         let closes_ms = genesis.close_time(month).ok_or_else(missing)?;
-        let tariff = match state.month(month).map(|record| record.status) {
-            Some(MonthStatus::Closed(tariff)) => tariff,
-            _ => state.tariff(month).copied(),
-        };
+        // A tariff in force does not change when the month has begun, so this is the one it closed under.
+        let tariff = state.tariff(month).cloned();
         let closed = month < state.first_open();
         let rows = self.sheet_entries(month, account)?;
         let entries = rows.iter().map(|row| self.entry_view(row)).collect::<Result<_, _>>()?;

@@ -80,6 +80,8 @@ impl Community {
                 max: Voltage::from_mv(121_000),
                 source: "110 V +-10 %".into(),
             },
+            offsets: vec![ledger::Offset { from: Timestamp::from_ms(0), seconds: 8 * 3_600 }],
+            tenancy: false,
         }
     }
 
@@ -102,7 +104,7 @@ impl Community {
             Act::Contract(Contract { account, month: JULY, energy })
         };
         let price = Money::from_1e4;
-        let tariff = Tariff { from: JULY, price: price(30_000), excess_price: price(60_000), round_to: price(10_000) };
+        let tariff = Tariff::flat(JULY, price(30_000), Some(price(60_000)), price(10_000));
         let terms = vec![Act::Tariff(tariff), contract(&self.chen, 200), contract(&self.lee, 100)];
         vec![
             self.sign(&self.operator, keys, START, 1),

@@ -9,7 +9,9 @@ use crate::web::format::{MINUS, Moment, group_number, kwh, kwh_balance, money, m
 use crate::web::frame::{Frame, Reader, Section};
 use crate::web::i18n::Texts;
 use crate::web::view::Words;
-use api::{ActView, BillView, EntryKind, EntryView, MeterMonthView, SheetView, StatementView, Status, TermsView};
+use api::{
+    ActView, BillLineView, BillView, EntryKind, EntryView, MeterMonthView, SheetView, StatementView, Status, TermsView,
+};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -267,7 +269,6 @@ fn bill_text(words: &Words<'_>, status: &Status, gathered: &Gathered, bill: &Bil
     let t = words.t;
     let sheet = &gathered.sheet;
     let meters = bill.months.iter().flat_map(|month| &month.meters);
-    let lines = bill.months.iter().flat_map(|month| &month.lines);
     let round_to = sheet.tariff.as_ref().map_or(Money::from_1e4(1), |tariff| tariff.round_to_1e4);
     let span = [("from", words.when(bill.from_ms)), ("until", words.when(bill.until_ms))];
     BillText {
@@ -284,11 +285,13 @@ fn bill_text(words: &Words<'_>, status: &Status, gathered: &Gathered, bill: &Bil
                 estimated: meter.estimated,
             })
             .collect(),
-        lines: lines
+        lines: bill
+            .lines
+            .iter()
             .map(|line| BillLineText {
-                label: line_label(t, &line.kind, line.month),
-                energy: kwh(line.energy_mwh),
-                price: money(line.unit_price_1e4),
+                label: line_label(t, line),
+                energy: line.energy_mwh.map(kwh).unwrap_or_default(),
+                price: line.unit_price_1e4.map(money).unwrap_or_default(),
                 amount: money(line.amount_1e4),
             })
             .collect(),
@@ -309,11 +312,29 @@ fn currency_sign(code: &str) -> String {
     }
 }
 
-fn line_label(t: Texts, kind: &str, month: Month) -> String {
-    match kind {
+fn line_label(t: Texts, line: &BillLineView) -> String {
+    match line.kind.as_str() {
         "excess" => t.get("line-kind-excess"),
-        "correction" => t.arg("line-kind-correction", "month", month.to_string()),
+        "correction" => t.arg("line-kind-correction", "month", line.month.to_string()),
+        "bracket" => t.get("line-kind-bracket"),
+        "band" => t.arg("line-kind-band", "band", band_name(t, line.band.as_deref().unwrap_or_default())),
+        "fixed" => t.get("line-kind-fixed"),
+        "surcharge" => t.get("line-kind-surcharge"),
+        "minimum" => t.get("line-kind-minimum"),
+        "bought" => t.get("line-kind-bought"),
+        "sold" => t.get("line-kind-sold"),
         _ => t.get("line-kind-energy"),
+    }
+}
+
+/// The bands of the tables that come with the program have names in words; others are shown as the tariff writes them.
+fn band_name(t: Texts, band: &str) -> String {
+    match band {
+        "weekday_peak" => t.get("band-weekday-peak"),
+        "weekday_halfpeak" => t.get("band-weekday-halfpeak"),
+        "weekday_offpeak" => t.get("band-weekday-offpeak"),
+        "weekend_and_offpeak_day" => t.get("band-weekend"),
+        other => other.replace('_', " "),
     }
 }
 

@@ -163,7 +163,7 @@ impl Fixture {
             Act::Contract(Contract { account: member.account(), month: JULY, energy: Energy::from_kwh(kwh) })
         };
         let price = Money::from_1e4;
-        let tariff = Tariff { from: JULY, price: price(35_000), excess_price: price(52_500), round_to: price(10_000) };
+        let tariff = Tariff::flat(JULY, price(35_000), Some(price(52_500)), price(10_000));
         let Keys { operator, gateway, chen, lee, .. } = &self.keys;
         let keys = vec![key(gateway, Role::Gateway), key(chen, Role::Member), key(lee, Role::Member)];
         vec![
@@ -270,5 +270,7 @@ fn genesis(keys: &Keys, public_readings: bool) -> Genesis {
             max: OVER,
             source: "test".into(),
         },
+        offsets: vec![ledger::Offset { from: Timestamp::from_ms(0), seconds: 8 * 3_600 }],
+        tenancy: false,
     }
 }

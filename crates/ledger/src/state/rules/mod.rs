@@ -50,6 +50,7 @@ impl Draft<'_> {
             Act::Parameter(Parameter::Limits(new)) => self.limits(new),
             Act::Upgrade(upgrade) => self.upgrade(upgrade),
             Act::Tariff(tariff) => self.tariff(tariff, statement.id()),
+            Act::Utility(utility) => self.utility(utility, statement.id()),
             Act::Bill(bill) => self.bill(bill, signer, statement.id()),
             Act::Note(note) => {
                 self.need(signer, Role::Member, act)?;
@@ -107,7 +108,7 @@ impl Draft<'_> {
 const fn is_the_operators(act: &Act) -> bool {
     match act {
         Act::Register(_) | Act::Retire(_) | Act::Revoke(_) | Act::Contract(_) | Act::Tariff(_) => true,
-        Act::Answer(_) | Act::Parameter(_) | Act::Upgrade(_) => true,
+        Act::Answer(_) | Act::Parameter(_) | Act::Upgrade(_) | Act::Utility(_) => true,
         Act::Rotate(_) | Act::Readings(_) | Act::Note(_) | Act::Transfer(_) | Act::Offer(_) | Act::Accept(_) => false,
         Act::Bill(_) | Act::Claim(_) | Act::Control(_) | Act::Withdraw(_) => false,
     }

@@ -1,6 +1,6 @@
 //! One case for every reason to refuse bytes: of a statement, a block, a genesis document.
 
-use super::{EMPTY_NOTE, noon, readings, remark, transfer};
+use super::{EMPTY_NOTE, noon, nothing_billed, readings, remark, transfer};
 use crate::foreign::Shelf;
 use crate::support::{
     DAY_MS, MINER, OPERATOR, account, apply, at, check, community, genesis, key, month, payload, propose, register,
@@ -14,7 +14,7 @@ use ledger::{
     State, StatementError, VerifiedStatement,
 };
 use minicbor::Encoder;
-use units::{AccountId, BlockHash, Digest, Energy, Height, LedgerId, Millis, Money, StatementId, Timestamp, Voltage};
+use units::{AccountId, BlockHash, Digest, Energy, Height, LedgerId, Millis, StatementId, Timestamp, Voltage};
 
 /// A COSE_Sign1 put together by hand, right unless it is changed.
 struct ByHand {
@@ -198,10 +198,10 @@ fn payloads_beyond_their_bounds_are_refused() {
         terms: ledger::state::Terms::default(),
         meters: Vec::new(),
         tariff: StatementId::from_bytes([0; 32]),
-        lines: Vec::new(),
+        bands: Vec::new(),
+        bands_estimated: false,
     };
-    let bill =
-        Bill { account: account("chen"), from: noon(), until: noon(), months: vec![month; 13], total: Money::ZERO };
+    let bill = Bill { months: vec![month; 13], ..nothing_billed("chen", noon(), noon()) };
     let bill = Act::Bill(Box::new(bill));
     assert_eq!(refused(&|payload| payload.acts = vec![bill.clone()]), StatementError::ListTooLong("bill"));
     let event = Event { kind: EventKind::OverVoltage, from: noon(), until: noon(), extreme: Voltage::from_mv(130_000) };

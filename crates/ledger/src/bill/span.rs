@@ -1,0 +1,82 @@
+//! The time that a bill is for: whole sheets, from a month's start or a member's moving in to a month's end or the moving
+//! out.
+
+use super::Books;
+use crate::act::Bill;
+use crate::state::{BindingRecord, MonthStatus, Record, RecordKey, State, TariffRecord};
+use crate::{Genesis, RuleViolation};
+use units::{AccountId, Month, Timestamp};
+
+/// Whose bill, and for when; half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) account: AccountId,
+    pub(crate) from: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+impl Span {
+    /// The months whose sheets the bill is for.
+    pub(super) fn months(self, books: &dyn Books) -> Result<Vec<Month>, RuleViolation> {
+        let genesis = books.genesis();
+        let months = months_touched(genesis, self.from, self.until).ok_or(RuleViolation::BillSpan)?;
+        let (Some(first), Some(last)) = (months.first(), months.last()) else { return Err(RuleViolation::BillSpan) };
+        let (start, _) = genesis.month_span(*first).ok_or(RuleViolation::BillSpan)?;
+        let (_, end) = genesis.month_span(*last).ok_or(RuleViolation::BillSpan)?;
+        let begins = self.from == start || self.moved_in(books, *first) == Some(self.from);
+        let ends = self.until == end || self.moved_out(books, *last) == Some(self.until);
+        if begins && ends { Ok(months) } else { Err(RuleViolation::BillSpan) }
+    }
+
+    /// When the first binding of a month's sheet began.
+    fn moved_in(self, books: &dyn Books, month: Month) -> Option<Timestamp> {
+        self.bindings(books, month)?.iter().map(|binding| binding.from).min()
+    }
+
+    /// When the last binding of a month's sheet ended; `None` if one goes on.
+    fn moved_out(self, books: &dyn Books, month: Month) -> Option<Timestamp> {
+        let ends: Option<Vec<Timestamp>> = self.bindings(books, month)?.iter().map(|binding| binding.until).collect();
+        ends?.into_iter().max()
+    }
+
+    fn bindings(self, books: &dyn Books, month: Month) -> Option<Vec<&BindingRecord>> {
+        let sheet = books.sheet(month, &self.account)?;
+        sheet.meters.iter().map(|meter| books.binding(&meter.binding)).collect()
+    }
+
+    /// The tariff that a closed month is frozen under.
+    pub(super) fn tariff(self, books: &dyn Books, month: Month) -> Result<&TariffRecord, RuleViolation> {
+        let nothing = RuleViolation::NothingToBill { account: self.account, month };
+        match books.month(month).ok_or(nothing)?.status {
+            MonthStatus::Open => Err(RuleViolation::MonthOpen(month)),
+            MonthStatus::Closed(from) => {
+                from.and_then(|from| books.tariff_from(from)).ok_or(RuleViolation::NoTariff(month))
+            }
+        }
+    }
+}
+
+/// The months that a span touches; `None` if it is empty, too long or outside the calendar.
+fn months_touched(genesis: &Genesis, from: Timestamp, until: Timestamp) -> Option<Vec<Month>> {
+    let mut month = genesis.month_at(from)?;
+    let mut months = Vec::new();
+    let mut at = from;
+    while at < until && months.len() < Bill::MONTHS_MAX {
+        months.push(month);
+        at = genesis.month_span(month)?.1;
+        month = month.plus(1);
+    }
+    (!months.is_empty() && at >= until).then_some(months)
+}
+
+/// Whether an earlier bill of the account is for a sheet that a span touches. Of the bills that begin before the end of
+/// the span's last month, the last one decides, because bills are for whole sheets and do not overlap each other.
+pub(crate) fn is_billed(state: &State, account: AccountId, months: &[Month]) -> bool {
+    let genesis = state.genesis();
+    let start = months.first().and_then(|month| genesis.month_span(*month)).map(|(start, _)| start);
+    let end = months.last().and_then(|month| genesis.month_span(*month)).map(|(_, end)| end);
+    let (Some(start), Some(end)) = (start, end) else { return false };
+    let keys = RecordKey::Bill(account, Timestamp::from_ms(0))..RecordKey::Bill(account, end);
+    let last = state.range(keys).next_back();
+    matches!(last, Some((_, Record::Bill(earlier))) if earlier.until > start)
+}
