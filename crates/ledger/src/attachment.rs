@@ -16,6 +16,7 @@ use crate::act::{CounterPair, EventKind, Readings, VoltageRange};
 use crate::cbor::{self, CborError};
 use crate::log::{self, Log};
 use crate::statement::SignedStatement;
+use columns::Table;
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Display;
@@ -232,26 +233,26 @@ impl Attachment {
         if found != act.frames {
             return Err(AttachmentError::FramesRoot { found, signed: act.frames });
         }
-        let rows = self.rows()?;
-        self.check_frames(&rows)?;
-        if let Some(row) = rows.iter().find(|row| row.time < act.start || row.time >= act.end) {
-            return Err(AttachmentError::OutsideInterval(row.time));
+        let table = columns::read_table(&self.columns)?;
+        self.check_frames(&table.times)?;
+        if let Some(time) = table.times.iter().find(|time| **time < act.start || **time >= act.end) {
+            return Err(AttachmentError::OutsideInterval(*time));
         }
-        check_rising("import", &rows, Quantity::EnergyImport)?;
-        check_rising("export", &rows, Quantity::EnergyExport)?;
-        Summary::of(&rows).check(act)?;
-        check_events(&rows, act)
+        check_rising("import", &table, Quantity::EnergyImport)?;
+        check_rising("export", &table, Quantity::EnergyExport)?;
+        Summary::of_table(&table).check(act)?;
+        check_events(&table, act)
     }
 
     /// The frames that are carried belong to the rows at the ends.
-    fn check_frames(&self, rows: &[Row]) -> Result<(), AttachmentError> {
-        let fits = match (&self.ends, rows) {
+    fn check_frames(&self, times: &[Timestamp]) -> Result<(), AttachmentError> {
+        let fits = match (&self.ends, times) {
             (None, _) => true,
-            (Some(ends), [first, .., last]) => ends.first.frame.time == first.time && ends.last.frame.time == last.time,
-            (Some(ends), [only]) => ends.first == ends.last && ends.first.frame.time == only.time,
+            (Some(ends), [first, .., last]) => ends.first.frame.time == *first && ends.last.frame.time == *last,
+            (Some(ends), [only]) => ends.first == ends.last && ends.first.frame.time == *only,
             (Some(_), []) => false,
         };
-        let counted = self.ends.is_none() || usize::try_from(self.frame_count) == Ok(rows.len());
+        let counted = self.ends.is_none() || usize::try_from(self.frame_count) == Ok(times.len());
         if fits && counted { Ok(()) } else { Err(AttachmentError::FramesOfRows) }
     }
 }
@@ -259,19 +260,21 @@ impl Attachment {
 /// Leaf hash of a frame under the `frames` root: of the salt and the frame's CBOR.
 #[must_use]
 pub fn frame_leaf(salt: &[u8; 32], frame: &Frame) -> Digest {
-    log::leaf_hash(&[salt.as_slice(), &cbor::encode(frame)].concat())
+    let leaf = Sha256::new_with_prefix([0x00]).chain_update(salt).chain_update(cbor::encode(frame));
+    // As `log::leaf_hash`, without putting salt and frame in one place first.
+    Digest::from_bytes(leaf.finalize().into())
 }
 
-fn check_rising(name: &'static str, rows: &[Row], counter: Quantity) -> Result<(), AttachmentError> {
-    let values = rows.iter().filter_map(|row| row.reading.get(counter));
-    if values.is_sorted() { Ok(()) } else { Err(AttachmentError::CounterFalls(name)) }
+fn check_rising(name: &'static str, table: &Table, counter: Quantity) -> Result<(), AttachmentError> {
+    if table.column(counter).is_sorted() { Ok(()) } else { Err(AttachmentError::CounterFalls(name)) }
 }
 
 /// Every event's extreme is that of the readings in its time.
-fn check_events(rows: &[Row], act: &Readings) -> Result<(), AttachmentError> {
+fn check_events(table: &Table, act: &Readings) -> Result<(), AttachmentError> {
     for (index, event) in act.events.iter().enumerate() {
-        let within = rows.iter().filter(|row| row.time >= event.from && row.time <= event.until);
-        let voltages = within.flat_map(voltages);
+        let voltages = table.timed(|key| key.quantity == Quantity::Voltage);
+        let within = voltages.filter(|(time, _)| *time >= event.from && *time <= event.until);
+        let voltages = within.filter_map(|(_, value)| u64::try_from(value).ok()).map(Voltage::from_mv);
         let extreme = match event.kind {
             EventKind::OverVoltage => voltages.max(),
             EventKind::UnderVoltage => voltages.min(),
@@ -283,15 +286,9 @@ fn check_events(rows: &[Row], act: &Readings) -> Result<(), AttachmentError> {
     Ok(())
 }
 
-/// All voltages of a row: that of the whole meter and of each phase.
-fn voltages(row: &Row) -> impl Iterator<Item = Voltage> + '_ {
-    values(row, Quantity::Voltage).map(Voltage::from_mv)
-}
-
-/// A quantity's values of all channels.
-fn values(row: &Row, quantity: Quantity) -> impl Iterator<Item = u64> + '_ {
-    let of_quantity = row.reading.iter().filter(move |(key, _)| key.quantity == quantity);
-    of_quantity.filter_map(|(_, value)| u64::try_from(value).ok())
+/// A quantity's values, of the whole meter and of each phase or channel.
+fn all_channels(table: &Table, quantity: Quantity) -> impl Iterator<Item = u64> {
+    table.values(move |key| key.quantity == quantity).filter_map(|value| u64::try_from(value).ok())
 }
 
 /// The plain fields of a `readings` act that follow from its rows. The gateway fills them in and the check compares
@@ -320,17 +317,21 @@ impl Summary {
     /// Of an interval's rows in their order; a count beyond `u32` saturates (an interval has at most [`ROWS_MAX`]).
     #[must_use]
     pub fn of(rows: &[Row]) -> Self {
-        let import = |row: &Row| row.reading.energy_import();
-        let export = |row: &Row| row.reading.energy_export();
+        Self::of_table(&Table::of(rows))
+    }
+
+    fn of_table(table: &Table) -> Self {
+        let energy = |value: Option<&i64>| value.and_then(|value| u64::try_from(*value).ok()).map(Energy::from_mwh);
+        let (import, export) = (table.column(Quantity::EnergyImport), table.column(Quantity::EnergyExport));
         Self {
-            count: u32::try_from(rows.len()).unwrap_or(u32::MAX),
-            voltage: voltage_range(rows),
-            peak_current: rows.iter().flat_map(|row| values(row, Quantity::Current)).max().map(Current::from_ua),
-            peak_power: rows.iter().filter_map(|row| row.reading.active_power()).max(),
-            first_import: rows.iter().find_map(import),
-            last_import: rows.iter().rev().find_map(import),
-            first_export: rows.iter().find_map(export),
-            last_export: rows.iter().rev().find_map(export),
+            count: u32::try_from(table.times.len()).unwrap_or(u32::MAX),
+            voltage: voltage_range(table),
+            peak_current: all_channels(table, Quantity::Current).max().map(Current::from_ua),
+            peak_power: table.column(Quantity::ActivePower).iter().max().map(|power| Power::from_mw(*power)),
+            first_import: energy(import.first()),
+            last_import: energy(import.last()),
+            first_export: energy(export.first()),
+            last_export: energy(export.last()),
         }
     }
 
@@ -379,12 +380,17 @@ fn differs<T: Display>(field: &'static str, stated: Option<T>, computed: Option<
     AttachmentError::Field { field, stated: show(stated), computed: show(computed) }
 }
 
-fn voltage_range(rows: &[Row]) -> Option<VoltageRange> {
-    let all = || rows.iter().flat_map(voltages);
-    let sum: u128 = all().map(|voltage| u128::from(voltage.mv())).sum();
+fn voltage_range(table: &Table) -> Option<VoltageRange> {
+    let all = || all_channels(table, Quantity::Voltage);
+    // At most 64 columns of 4,096 values below 2^63.
+    let sum: u128 = all().map(u128::from).sum();
     let count = u128::try_from(all().count()).ok()?;
     let mean = u64::try_from(sum.checked_div(count)?).ok()?;
-    Some(VoltageRange { min: all().min()?, max: all().max()?, mean: Voltage::from_mv(mean) })
+    Some(VoltageRange {
+        min: Voltage::from_mv(all().min()?),
+        max: Voltage::from_mv(all().max()?),
+        mean: Voltage::from_mv(mean),
+    })
 }
 
 #[cfg(test)]

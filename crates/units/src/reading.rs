@@ -116,8 +116,14 @@ impl FromStr for Key {
     type Err = String;
     /// The error names what was written.
     fn from_str(text: &str) -> Result<Self, String> {
-        let keys = Quantity::ALL.into_iter().flat_map(|q| Channel::ALL.map(|channel| Self { quantity: q, channel }));
-        keys.into_iter().find(|key| key.to_string() == text).ok_or_else(|| text.to_owned())
+        // No quantity's name begins another's.
+        let named =
+            Quantity::ALL.into_iter().find_map(|quantity| Some((quantity, text.strip_prefix(quantity.name())?)));
+        let key = named.and_then(|(quantity, suffix)| {
+            let channel = Channel::ALL.into_iter().find(|channel| channel.suffix() == suffix)?;
+            Some(Self { quantity, channel })
+        });
+        key.ok_or_else(|| text.to_owned())
     }
 }
 

@@ -1,20 +1,24 @@
-//! A ledger under measurement: the node's machine on real files, on a clock of its own, with the mining and the syncing
-//! that its shell does.
+//! A ledger under measurement: a node as the program runs it, on real files, with a clock of its own. Statements are
+//! handed to it as its HTTP routes hand them on; HTTP itself is not measured here.
 
-use super::BenchError;
-use consensus::pow::Search;
+use super::{BenchError, cores};
 use ledger::act::{Act, Contract, Register, RegisterKey, RegisterMeter, Role};
-use ledger::{Genesis, GenesisMiner, OrderRules, Payload, RewardRules, SecretKey, SignedStatement, State, Surplus};
-use node::core::{Config, Input, Node, Output, ReplyId};
-use node::record::{LogName, Record};
-use node::store::{Folder, Store, StoreError};
+use ledger::{Genesis, GenesisMiner, OrderRules, Payload, RewardRules, SecretKey, SignedStatement, Surplus};
+use node::{Clock, NodeHandle, Options};
 use std::path::Path;
-use units::{Energy, MeterId, Millis, Month, Timestamp, Voltage};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use units::{Energy, LedgerId, MeterId, Millis, Month, Timestamp, Voltage};
 
 /// Members who trade, or whose meters are read.
 pub(super) const MEMBERS: u8 = 24;
-/// Submissions that share one sync, as many as wait when the node is busy.
-const GROUP: usize = 64;
+/// Clients for each core: while some wait for the disk, others have theirs verified.
+const CLIENTS_A_CORE: u64 = 4;
+/// Between two looks at whether everything is committed.
+const LOOK: Duration = Duration::from_millis(1);
+/// Without another block for so long, something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// 2026-07-31 16:00 UTC.
 const START: Timestamp = Timestamp::from_ms(1_785_513_600_000);
 const DAY: Millis = Millis::from_minutes(24 * 60);
@@ -50,7 +54,7 @@ pub(super) fn month() -> Result<Month, BenchError> {
     Month::new(2026, 8).ok_or_else(|| BenchError::Ledger("no such month".to_owned()))
 }
 
-fn genesis() -> Result<Genesis, BenchError> {
+pub(super) fn genesis() -> Result<Genesis, BenchError> {
     let receipt_key = SecretKey::p256([1; 32]).map_err(BenchError::ledger)?;
     Ok(Genesis {
         version: Genesis::VERSION,
@@ -87,43 +91,55 @@ fn genesis() -> Result<Genesis, BenchError> {
     })
 }
 
-fn config() -> Result<Config, BenchError> {
-    Ok(Config { genesis: genesis()?, miner: Some(miner()), log_key: Some(log_key()), automatic: true })
+fn options(folder: &Path) -> Options {
+    Options {
+        data_dir: folder.to_owned(),
+        miner: Some(miner()),
+        log_key: Some(log_key()),
+        receipt_key: None,
+        automatic: true,
+        search_threads: 1,
+    }
 }
 
-/// A node, its files and its clock.
+/// A clock that goes on by itself, and by leaps when told.
+struct BenchClock {
+    base_ms: AtomicU64,
+    started: Instant,
+}
+
+impl Clock for BenchClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Timestamp::from_ms(self.base_ms.load(Ordering::SeqCst).saturating_add(elapsed))
+    }
+}
+
+/// A running node and its clock.
 pub(super) struct Chain {
-    node: Node,
-    store: Store,
-    now: Timestamp,
+    node: NodeHandle,
+    clock: Arc<BenchClock>,
+    ledger: LedgerId,
+    committed: u64,
 }
 
 impl Chain {
     /// Founds a ledger in a folder, with its members, their meters and contracts.
     pub(super) fn found(folder: &Path) -> Result<Self, BenchError> {
-        let disk = Folder::open(folder).map_err(BenchError::ledger)?;
-        let store = Store::create(Box::new(disk), &genesis()?.to_bytes()).map_err(BenchError::ledger)?;
-        let node = Node::recover(config()?, [], &|_| false).map_err(BenchError::ledger)?;
-        let mut chain = Self { node, store, now: START + Millis::from_seconds(1) };
+        let genesis = genesis()?;
+        node::create(folder, &genesis).map_err(BenchError::ledger)?;
+        let mut chain = Self::start(folder, Timestamp::from_ms(START.ms() + 1_000))?;
         let founding = chain.founding()?;
-        chain.commit(&founding)?;
+        chain.commit(vec![founding])?;
         Ok(chain)
     }
 
-    /// Reads a folder as a starting node does; gives the number of statements.
-    pub(super) fn start(folder: &Path) -> Result<u64, BenchError> {
-        let disk = Folder::open(folder).map_err(BenchError::ledger)?;
-        let mut store = Store::open(Box::new(disk)).map_err(BenchError::ledger)?;
-        let mut records = Vec::new();
-        for log in [LogName::Blocks, LogName::Pool, LogName::Evidence, LogName::Anchors] {
-            let read = store.replay(log, |record: Record| {
-                records.push(record);
-                Ok::<(), StoreError>(())
-            });
-            read.map_err(BenchError::ledger)?;
-        }
-        let node = Node::recover(config()?, records, &|id| store.has_attachment(id)).map_err(BenchError::ledger)?;
-        Ok(node.state().log().size())
+    /// Starts a node on a folder, as the program does.
+    pub(super) fn start(folder: &Path, time: Timestamp) -> Result<Self, BenchError> {
+        let clock = Arc::new(BenchClock { base_ms: AtomicU64::new(time.ms()), started: Instant::now() });
+        let node = node::start(options(folder), Arc::clone(&clock) as Arc<dyn Clock>).map_err(BenchError::ledger)?;
+        let committed = node.status().map_err(BenchError::ledger)?.log_size;
+        Ok(Self { node, clock, ledger: genesis()?.ledger(), committed })
     }
 
     fn founding(&self) -> Result<Vec<Vec<u8>>, BenchError> {
@@ -156,65 +172,65 @@ impl Chain {
     pub(super) fn sign(&self, acts: Vec<Act>, nonce: u64, key: &SecretKey) -> Result<SignedStatement, BenchError> {
         let mut bytes = [0; 16];
         bytes[8..].copy_from_slice(&nonce.to_be_bytes());
-        let expires = Some(self.now + Millis::from_minutes(60));
-        let ledger = self.state().ledger();
-        SignedStatement::sign(&Payload { ledger, nonce: bytes, issued: self.now, expires, acts }, key)
+        let issued = self.clock.now();
+        let expires = Some(issued + Millis::from_minutes(60));
+        SignedStatement::sign(&Payload { ledger: self.ledger, nonce: bytes, issued, expires, acts }, key)
             .map_err(BenchError::ledger)
     }
 
-    pub(super) const fn state(&self) -> &State {
-        self.node.state()
+    pub(super) const fn node(&self) -> &NodeHandle {
+        &self.node
+    }
+
+    /// Statements in its log.
+    pub(super) const fn committed(&self) -> u64 {
+        self.committed
     }
 
     /// The clock goes on to a later time.
-    pub(super) fn forward_to(&mut self, time: Timestamp) {
-        self.now = self.now.max(time);
+    pub(super) fn forward_to(&self, time: Timestamp) {
+        let behind = time.ms().saturating_sub(self.clock.now().ms());
+        self.clock.base_ms.fetch_add(behind, Ordering::SeqCst);
     }
 
-    /// Submits, orders into one block and syncs; nothing may be refused.
-    pub(super) fn commit(&mut self, submissions: &[Vec<u8>]) -> Result<(), BenchError> {
-        for group in submissions.chunks(GROUP) {
-            for bytes in group {
-                self.step(Input::Submit { bytes: bytes.clone(), reply: ReplyId(0) })?;
-            }
-            self.store.sync().map_err(BenchError::ledger)?;
-        }
-        self.now = self.now + Millis::from_ms(1_000);
-        self.step(Input::Tick)?;
-        self.store.sync().map_err(BenchError::ledger)?;
-        match self.node.pool_size() {
-            (0, _) => Ok(()),
-            (left, _) => Err(BenchError::Ledger(format!("{left} statements were left out of the block"))),
-        }
-    }
-
-    /// One step and what follows from it, as the node's shell does it.
-    fn step(&mut self, input: Input) -> Result<(), BenchError> {
-        let mut found = None;
-        for output in self.node.step(self.now, input) {
-            match output {
-                Output::Store(record) => self.write(&record)?,
-                Output::Reply { answer: Err(refusal), .. } => return Err(BenchError::ledger(refusal)),
-                Output::Halt(reason) => return Err(BenchError::Ledger(reason)),
-                Output::Search { template, header } => {
-                    let nonce = Search::new(&header).run(0, u64::MAX).unwrap_or_default();
-                    found = Some(Input::Mined { template, extra_nonce: 0, nonce, attempts: nonce + 1 });
+    /// Hands groups of statements over, several clients at once, each group by one of them, and waits until all are in
+    /// synced blocks; nothing may be refused.
+    pub(super) fn commit(&mut self, groups: Vec<Vec<Vec<u8>>>) -> Result<(), BenchError> {
+        let count: usize = groups.iter().map(Vec::len).sum();
+        let waiting = std::sync::Mutex::new(groups.into_iter());
+        let client = || -> Result<(), BenchError> {
+            loop {
+                let next = waiting.lock().map_err(BenchError::ledger)?.next();
+                let Some(together) = next else { return Ok(()) };
+                for answer in self.node.submit_all(together) {
+                    answer.map_err(BenchError::ledger)?;
                 }
-                Output::Reply { .. } | Output::Index(_) | Output::Publish(_) => {}
             }
-        }
-        found.map_or(Ok(()), |found| self.step(found))
+        };
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..cores() * CLIENTS_A_CORE).map(|_| scope.spawn(client)).collect();
+            let ended = clients.into_iter().map(|client| client.join());
+            let failed = |_| BenchError::Ledger("a client broke".to_owned());
+            ended.map(|ended| ended.map_err(failed)?).collect::<Result<(), BenchError>>()
+        })?;
+        self.committed += u64::try_from(count).map_err(BenchError::ledger)?;
+        self.wait()
     }
 
-    fn write(&mut self, record: &Record) -> Result<(), BenchError> {
-        if matches!(record, Record::Anchor(_)) {
-            self.store.sync().map_err(BenchError::ledger)?;
+    fn wait(&self) -> Result<(), BenchError> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if self.node.status().map_err(BenchError::ledger)?.log_size >= self.committed {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK);
         }
-        self.store.append(record).map_err(BenchError::ledger)
+        Err(BenchError::Ledger("statements wait for a block that does not come".to_owned()))
     }
+}
 
-    /// Bytes of the log's files.
-    pub(super) fn log_bytes(&self, log: LogName) -> u64 {
-        self.store.log_bytes(log)
+impl Drop for Chain {
+    fn drop(&mut self) {
+        self.node.shutdown();
     }
 }

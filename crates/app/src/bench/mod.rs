@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Seconds for each figure; longer is steadier.
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Commit a million statements, so that a start has as many to read; takes minutes.
+    #[arg(long)]
+    long: bool,
     /// Show JSON.
     #[arg(long)]
     json: bool,
@@ -45,7 +48,7 @@ impl BenchError {
 
 /// Measures everything and prints a table. Exit code 0, or 2 when something could not be measured at all.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match figures(Duration::from_secs(args.seconds)) {
+    match figures(Duration::from_secs(args.seconds), args.long) {
         Ok(figures) if args.json => println!("{}", table::json(&figures)),
         Ok(figures) => println!("{}", table::text(&figures)),
         Err(error) => {
@@ -56,10 +59,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn figures(time: Duration) -> Result<Vec<Figure>, BenchError> {
+fn figures(time: Duration, long: bool) -> Result<Vec<Figure>, BenchError> {
     let folder = Folder::new()?;
     let mut figures = vec![limit::attempts(time)];
-    figures.extend(statements::figures(time, &folder.0.join("statements"))?);
+    figures.extend(statements::figures(time, long, &folder.0.join("statements"))?);
     figures.extend(readings::figures(time, &folder.0.join("readings"))?);
     figures.push(bus::polls()?);
     figures.push(Figure::not_measured("page: first byte", "ms", "< 50 ms on loopback, < 100 kB"));

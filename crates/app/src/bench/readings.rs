@@ -1,12 +1,11 @@
 //! Readings in batches: how fast they are committed, how much room they take, how fast a whole ledger of them is audited.
 
-use super::chain::{Chain, MEMBERS, gateway, meter};
+use super::chain::{Chain, MEMBERS, gateway, meter as meter_id};
 use super::table::Figure;
-use super::{BenchError, Work, timed};
+use super::{BenchError, Work, cores, timed};
 use ::meter::{Exchange, Options, Profile, Replay, SimulatedMeter};
 use gateway::core::{ReadingRow, Settings, Span, close};
 use ledger::attachment::Frame;
-use node::record::LogName;
 use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress};
 use sha2::{Digest as _, Sha256};
@@ -14,33 +13,35 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use units::{Energy, Frequency, Key, Millis, Timestamp, Voltage};
+use units::{Energy, Frequency, Key, MeterId, Millis, Timestamp, Voltage};
 
 /// Readings of a batch, as section 12 of the design has it.
 const BATCH: u64 = 1_024;
 /// Between two readings: the recording's own step, so that no value is there twice.
 const STEP: Millis = Millis::from_minutes(1);
+/// Batches of a meter in a round: a round then has enough readings that its last block's sync weighs little.
+const BATCHES: u64 = 8;
 /// The longest run; the calendar would hold more.
-const ROUNDS_MAX: u64 = 60;
+const ROUNDS_MAX: u64 = 12;
 
 pub(super) fn figures(time: Duration, folder: &Path) -> Result<Vec<Figure>, BenchError> {
     let mut chain = Chain::found(folder)?;
     let mut meters = Meters::new(&chain)?;
-    let before = size(&chain);
+    let before = size(folder)?;
     let (mut total, mut packed) = (Work::default(), Vec::new());
     for round in 0..ROUNDS_MAX {
         if total.time >= time {
             break;
         }
         let batches = meters.batches(round)?;
-        for rows in &batches {
+        for rows in batches.iter().flatten() {
             packed.extend(pack(rows)?);
         }
-        chain.forward_to(meters.span(round).1);
+        chain.forward_to(meters.span(round * BATCHES + BATCHES - 1).1);
         total.add(timed(|| meters.commit(&mut chain, round, &batches))?);
     }
-    let bytes = size(&chain) - before;
     drop(chain);
+    let bytes = size(folder)? - before;
     let alone: usize = packed.iter().map(Vec::len).sum();
     let readings = total.count.max(1) as f64;
     Ok(vec![
@@ -56,8 +57,17 @@ pub(super) fn figures(time: Duration, folder: &Path) -> Result<Vec<Figure>, Benc
     ])
 }
 
-fn size(chain: &Chain) -> u64 {
-    [LogName::Blocks, LogName::Attachments, LogName::Anchors].into_iter().map(|log| chain.log_bytes(log)).sum()
+/// Bytes of everything that is kept for good: blocks, attachments and checkpoints.
+fn size(folder: &Path) -> Result<u64, BenchError> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if ["blocks-", "attachments-", "anchors-"].iter().any(|log| name.to_string_lossy().starts_with(log)) {
+            bytes += entry.metadata()?.len();
+        }
+    }
+    Ok(bytes)
 }
 
 /// The columns alone, each packed by itself: times, then every quantity.
@@ -102,6 +112,8 @@ fn audit(folder: &Path, packed: &[Vec<u8>], readings: u64) -> Result<Figure, Ben
 struct Meters {
     profile: Arc<Profile>,
     meters: Vec<SimulatedMeter>,
+    /// Where each meter's chain stands.
+    chains: Vec<gateway::core::Chain>,
     settings: Settings,
     start: Timestamp,
 }
@@ -110,7 +122,7 @@ impl Meters {
     fn new(chain: &Chain) -> Result<Self, BenchError> {
         let profile = Profile::shipped("im1281b").ok_or_else(|| BenchError::Ledger("no such profile".to_owned()))?;
         let (profile, replay) = (Arc::new(profile), Arc::new(Replay::excerpt().map_err(BenchError::ledger)?));
-        let genesis = chain.state().genesis();
+        let genesis = &super::chain::genesis()?;
         let meter = |number: u8| {
             let options = Options {
                 start: genesis.created,
@@ -123,22 +135,27 @@ impl Meters {
         };
         let settings = Settings::from_genesis(genesis, Millis::from_ms(BATCH * STEP.ms()));
         let meters = (0..MEMBERS).map(meter).collect();
-        Ok(Self { profile, meters, settings, start: genesis.created })
+        let chains = (0..MEMBERS).map(|number| chain_of(chain, meter_id(number)?)).collect::<Result<_, _>>()?;
+        Ok(Self { profile, meters, chains, settings, start: genesis.created })
     }
 
-    fn span(&self, round: u64) -> (Timestamp, Timestamp) {
+    fn span(&self, batch: u64) -> (Timestamp, Timestamp) {
         let length = BATCH * STEP.ms();
-        let start = self.start + Millis::from_ms(round * length);
+        let start = self.start + Millis::from_ms(batch * length);
         (start, start + Millis::from_ms(length))
     }
 
-    /// Every meter's next batch.
-    fn batches(&self, round: u64) -> Result<Vec<Vec<ReadingRow>>, BenchError> {
-        (0..MEMBERS).zip(&self.meters).map(|(number, meter)| self.rows(number, meter, round)).collect()
+    /// Every meter's next batches.
+    fn batches(&self, round: u64) -> Result<Vec<Vec<Vec<ReadingRow>>>, BenchError> {
+        let of_meter = |(number, meter)| {
+            let batches = round * BATCHES..(round + 1) * BATCHES;
+            batches.map(|batch| self.rows(number, meter, batch)).collect::<Result<_, _>>()
+        };
+        (0..MEMBERS).zip(&self.meters).map(of_meter).collect()
     }
 
-    fn rows(&self, number: u8, simulated: &SimulatedMeter, round: u64) -> Result<Vec<ReadingRow>, BenchError> {
-        let (start, _) = self.span(round);
+    fn rows(&self, number: u8, simulated: &SimulatedMeter, batch: u64) -> Result<Vec<ReadingRow>, BenchError> {
+        let (start, _) = self.span(batch);
         let row = |index: u64| {
             let time = start + Millis::from_ms(index * STEP.ms());
             let exchange = |request: &::meter::modbus::Request| {
@@ -153,7 +170,7 @@ impl Meters {
                 response: exchange.response,
             });
             Ok(ReadingRow {
-                meter: meter(number)?,
+                meter: meter_id(number)?,
                 member: super::chain::key(number).account(),
                 operator: self.settings.operator,
                 profile: "im1281b".to_owned(),
@@ -165,21 +182,40 @@ impl Meters {
         (0..BATCH).map(row).collect()
     }
 
-    /// What gateway and node do with the batches: state, attach, sign, verify, book, sync. Gives the number of readings.
-    fn commit(&mut self, chain: &mut Chain, round: u64, batches: &[Vec<ReadingRow>]) -> Result<u64, BenchError> {
-        let (start, end) = self.span(round);
-        let mut submissions = Vec::new();
-        for rows in batches {
-            let Some(first) = rows.first() else { continue };
-            let binding = chain.state().meter(&first.meter).map(|(binding, record)| (binding, record.head.clone()));
-            let (binding, head) = binding.ok_or_else(|| BenchError::Ledger("an unknown meter".to_owned()))?;
-            let head = gateway::core::Chain { binding, head };
-            let span = Span { start, end, rows: rows.len() };
-            let closed = close(&self.settings, &gateway(), &first.meter, &head, span, rows);
-            let closed = closed.map_err(BenchError::ledger)?;
-            submissions.push(closed.statement.to_submission(Some(&closed.attachment)));
-        }
-        chain.commit(&submissions)?;
-        Ok(u64::from(MEMBERS) * BATCH)
+    /// What gateways and node do with the batches: state, attach, sign, verify, book, sync. Gives the number of readings.
+    fn commit(&mut self, chain: &mut Chain, round: u64, batches: &[Vec<Vec<ReadingRow>>]) -> Result<u64, BenchError> {
+        let spans: Vec<_> = (round * BATCHES..(round + 1) * BATCHES).map(|batch| self.span(batch)).collect();
+        let settings = &self.settings;
+        let state = |(chain, batches): (&mut gateway::core::Chain, &Vec<Vec<ReadingRow>>)| {
+            let stated = batches.iter().zip(&spans).map(|(rows, (start, end))| {
+                let first = rows.first().ok_or_else(|| BenchError::Ledger("an empty batch".to_owned()))?;
+                let span = Span { start: *start, end: *end, rows: rows.len() };
+                let closed =
+                    close(settings, &gateway(), &first.meter, chain, span, rows).map_err(BenchError::ledger)?;
+                *chain = closed.chain;
+                Ok(closed.statement.to_submission(Some(&closed.attachment)))
+            });
+            stated.collect::<Result<Vec<_>, BenchError>>()
+        };
+        let share = self.chains.len().div_ceil(usize::try_from(cores()).map_err(BenchError::ledger)?);
+        let pairs = self.chains.chunks_mut(share).zip(batches.chunks(share));
+        let stated: Vec<Result<Vec<Vec<Vec<u8>>>, BenchError>> = std::thread::scope(|scope| {
+            let gateway =
+                |(chains, batches): (&'_ mut [_], &'_ [_])| chains.iter_mut().zip(batches).map(state).collect();
+            let gateways: Vec<_> = pairs.map(|pair| scope.spawn(move || gateway(pair))).collect();
+            let broke = |_| Err(BenchError::Ledger("a gateway broke".to_owned()));
+            gateways.into_iter().map(|gateway| gateway.join().unwrap_or_else(broke)).collect()
+        });
+        let stated = stated.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+        chain.commit(stated)?;
+        Ok(u64::from(MEMBERS) * BATCH * BATCHES)
     }
+}
+
+/// A meter's binding and the head of its chain.
+fn chain_of(chain: &Chain, meter: MeterId) -> Result<gateway::core::Chain, BenchError> {
+    let found = chain.node().with_state(move |state| state.meter(&meter).map(|(id, record)| (id, record.head.clone())));
+    let (binding, head) =
+        found.map_err(BenchError::ledger)?.ok_or_else(|| BenchError::Ledger("an unknown meter".to_owned()))?;
+    Ok(gateway::core::Chain { binding, head })
 }

@@ -165,22 +165,83 @@ struct WireColumn {
     values: Series,
 }
 
+/// The readings of an interval column by column: what is checked and summed up, without making rows of them.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) times: Vec<Timestamp>,
+    /// In the order of their keys; none is empty.
+    columns: Vec<Column>,
+}
+
+#[derive(Debug)]
+struct Column {
+    key: Key,
+    /// Which rows have a value; `None` for all.
+    presence: Option<Vec<bool>>,
+    values: Vec<i64>,
+}
+
+impl Table {
+    /// Of rows in their order.
+    pub(super) fn of(rows: &[Row]) -> Self {
+        let keys: BTreeSet<Key> = rows.iter().flat_map(|row| row.reading.iter().map(|(key, _)| key)).collect();
+        let column = |key| {
+            let values: Vec<i64> = rows.iter().filter_map(|row| row.reading.get(key)).collect();
+            let all = values.len() == rows.len();
+            let presence = (!all).then(|| rows.iter().map(|row| row.reading.get(key).is_some()).collect());
+            Column { key, presence, values }
+        };
+        Self { times: rows.iter().map(|row| row.time).collect(), columns: keys.into_iter().map(column).collect() }
+    }
+
+    /// All values of the keys that are wanted, key by key, each in the order of its rows.
+    pub(super) fn values(&self, wanted: impl Fn(Key) -> bool) -> impl Iterator<Item = i64> {
+        self.columns.iter().filter(move |column| wanted(column.key)).flat_map(|column| column.values.iter().copied())
+    }
+
+    /// The values of one key in the order of their rows.
+    pub(super) fn column(&self, key: impl Into<Key>) -> &[i64] {
+        let place = self.columns.binary_search_by_key(&key.into(), |column| column.key);
+        place.ok().and_then(|place| self.columns.get(place)).map_or(&[], |column| &column.values)
+    }
+
+    /// As [`Table::values`], each with the time of its row.
+    pub(super) fn timed(&self, wanted: impl Fn(Key) -> bool) -> impl Iterator<Item = (Timestamp, i64)> {
+        let columns = self.columns.iter().filter(move |column| wanted(column.key));
+        columns.flat_map(|column| {
+            let has = |row: usize| column.presence.as_ref().is_none_or(|presence| presence[row]);
+            let times = self.times.iter().enumerate().filter(move |(row, _)| has(*row));
+            times.map(|(_, time)| *time).zip(column.values.iter().copied())
+        })
+    }
+
+    fn rows(self) -> Vec<Row> {
+        let row = |time| Row { time, reading: Reading::new() };
+        let mut rows: Vec<Row> = self.times.into_iter().map(row).collect();
+        for Column { key, presence, values } in self.columns {
+            let has = |place: usize| presence.as_ref().is_none_or(|presence| presence[place]);
+            let here = rows.iter_mut().enumerate().filter(|(place, _)| has(*place)).map(|(_, row)| row);
+            here.zip(values).for_each(|(row, value)| row.reading.insert(key, value));
+        }
+        rows
+    }
+}
+
 /// Writes rows as columns.
 ///
 /// # Errors
 /// When there are none or too many, times do not rise, or a quantity that cannot be negative is.
 pub(super) fn write(rows: &[Row]) -> Result<Vec<u8>, ColumnsError> {
     let form = form_of(rows.len())?;
-    let times = rows.iter().map(|row| i64::try_from(row.time.ms()).map_err(|_| ColumnsError::TimeRange(i64::MAX)));
-    let keys: BTreeSet<Key> = rows.iter().flat_map(|row| row.reading.iter().map(|(key, _)| key)).collect();
-    let columns = keys.into_iter().map(|key| encode_column(key, rows, form));
+    let Table { times, columns } = Table::of(rows);
+    let ms = times.iter().map(|time| i64::try_from(time.ms()).map_err(|_| ColumnsError::TimeRange(i64::MAX)));
     let wire = WireColumns {
         form,
         rows: u32::try_from(rows.len()).map_err(|_| ColumnsError::RowCount(rows.len()))?,
-        times: Series::pack(times.collect::<Result<_, _>>()?, form)?,
-        columns: columns.collect::<Result<_, _>>()?,
+        times: Series::pack(ms.collect::<Result<_, _>>()?, form)?,
+        columns: columns.into_iter().map(|column| encode_column(column, form)).collect::<Result<_, _>>()?,
     };
-    check_times(rows)?;
+    check_times(&times)?;
     Ok(cbor::encode(&wire))
 }
 
@@ -193,9 +254,9 @@ fn form_of(rows: usize) -> Result<u8, ColumnsError> {
     }
 }
 
-fn check_times(rows: &[Row]) -> Result<(), ColumnsError> {
-    match rows.windows(2).find(|pair| pair[1].time <= pair[0].time) {
-        Some(pair) => Err(ColumnsError::Time(pair[1].time)),
+fn check_times(times: &[Timestamp]) -> Result<(), ColumnsError> {
+    match times.windows(2).find(|pair| pair[1] <= pair[0]) {
+        Some(pair) => Err(ColumnsError::Time(pair[1])),
         None => Ok(()),
     }
 }
@@ -207,65 +268,67 @@ fn check_sign(key: Key, values: &[i64]) -> Result<(), ColumnsError> {
     Ok(())
 }
 
-fn encode_column(key: Key, rows: &[Row], form: u8) -> Result<WireColumn, ColumnsError> {
-    let values: Vec<i64> = rows.iter().filter_map(|row| row.reading.get(key)).collect();
+fn encode_column(column: Column, form: u8) -> Result<WireColumn, ColumnsError> {
+    let Column { key, presence, values } = column;
     check_sign(key, &values)?;
-    let mut presence = vec![0u8; rows.len().div_ceil(8)];
-    for (index, _) in rows.iter().enumerate().filter(|(_, row)| row.reading.get(key).is_some()) {
-        presence[index / 8] |= 1 << (index % 8);
-    }
-    Ok(WireColumn {
-        name: key.to_string(),
-        presence: (values.len() < rows.len()).then(|| presence.into()),
-        values: Series::pack(values, form)?,
-    })
+    let bits = |presence: Vec<bool>| {
+        let mut bits = vec![0u8; presence.len().div_ceil(8)];
+        for (row, _) in presence.iter().enumerate().filter(|(_, here)| **here) {
+            bits[row / 8] |= 1 << (row % 8);
+        }
+        bits.into()
+    };
+    Ok(WireColumn { name: key.to_string(), presence: presence.map(bits), values: Series::pack(values, form)? })
 }
 
 /// Reads columns back as rows.
 ///
 /// # Errors
-/// When the bytes are not of the one form that [`write`] writes (but for the packing, which is the packer's choice).
+/// As [`read_table`].
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Row>, ColumnsError> {
-    let WireColumns { form, rows: count, times, columns } = cbor::decode(bytes)?;
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    if form_of(count)? != form {
-        return Err(ColumnsError::Packing { form, rows: count });
-    }
-    let times = times.unpack(form, count)?;
-    if times.len() != count {
-        return Err(ColumnsError::TimeCount);
-    }
-    let row = |ms: i64| {
-        let time = u64::try_from(ms).map_err(|_| ColumnsError::TimeRange(ms))?;
-        Ok(Row { time: Timestamp::from_ms(time), reading: Reading::new() })
-    };
-    let mut rows: Vec<Row> = times.into_iter().map(row).collect::<Result<_, ColumnsError>>()?;
-    check_times(&rows)?;
-    let mut before = None;
-    for column in columns {
-        let key: Key = column.name.parse().map_err(ColumnsError::Key)?;
-        if before.replace(key).is_some_and(|before| before >= key) {
-            return Err(ColumnsError::Key(column.name));
-        }
-        fill_column(&mut rows, key, column, form)?;
-    }
-    Ok(rows)
+    Ok(read_table(bytes)?.rows())
 }
 
-fn fill_column(rows: &mut [Row], key: Key, column: WireColumn, form: u8) -> Result<(), ColumnsError> {
-    let present = match column.presence {
-        None => vec![true; rows.len()],
-        Some(bits) => read_presence(&bits, rows.len()).ok_or(ColumnsError::Presence(key))?,
+/// Reads columns.
+///
+/// # Errors
+/// When the bytes are not of the one form that [`write`] writes (but for the packing, which is the packer's choice).
+pub(super) fn read_table(bytes: &[u8]) -> Result<Table, ColumnsError> {
+    let WireColumns { form, rows, times, columns } = cbor::decode(bytes)?;
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    if form_of(rows)? != form {
+        return Err(ColumnsError::Packing { form, rows });
+    }
+    let times = times.unpack(form, rows)?;
+    if times.len() != rows {
+        return Err(ColumnsError::TimeCount);
+    }
+    let time = |ms: i64| u64::try_from(ms).map(Timestamp::from_ms).map_err(|_| ColumnsError::TimeRange(ms));
+    let times: Vec<Timestamp> = times.into_iter().map(time).collect::<Result<_, _>>()?;
+    check_times(&times)?;
+    let mut read: Vec<Column> = Vec::with_capacity(columns.len());
+    for column in columns {
+        let key: Key = column.name.parse().map_err(ColumnsError::Key)?;
+        if read.last().is_some_and(|before| before.key >= key) {
+            return Err(ColumnsError::Key(column.name));
+        }
+        read.push(decode_column(key, column, rows, form)?);
+    }
+    Ok(Table { times, columns: read })
+}
+
+fn decode_column(key: Key, column: WireColumn, rows: usize, form: u8) -> Result<Column, ColumnsError> {
+    let presence = match column.presence {
+        None => None,
+        Some(bits) => Some(read_presence(&bits, rows).ok_or(ColumnsError::Presence(key))?),
     };
-    let count = present.iter().filter(|here| **here).count();
+    let count = presence.as_ref().map_or(rows, |presence| presence.iter().filter(|here| **here).count());
     let values = column.values.unpack(form, count)?;
     if values.len() != count {
         return Err(ColumnsError::ValueCount(key));
     }
     check_sign(key, &values)?;
-    let here = rows.iter_mut().zip(present).filter_map(|(row, here)| here.then_some(row));
-    here.zip(values).for_each(|(row, value)| row.reading.insert(key, value));
-    Ok(())
+    Ok(Column { key, presence, values })
 }
 
 /// Presence bits of exactly `rows` rows, some set and some not, the spare ones zero.

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use units::Height;
 
+use super::rows::Rows;
 use super::search::Searchers;
 
 /// The file of the derived tables.
@@ -79,7 +80,7 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
         keys: Arc::clone(&keys),
         node,
         store,
-        tables,
+        rows: Rows::start(tables).map_err(NodeError::Thread)?,
         clock,
         config,
         receipt_key,

@@ -89,7 +89,7 @@ impl Shell {
         if height == Height::GENESIS {
             return Ok((self.node.genesis_header().clone(), 0));
         }
-        let derived = self.tables.header(height).ok().flatten();
+        let derived = self.rows.tables().header(height).ok().flatten();
         match derived.filter(|(header, _)| Some(header.hash()) == self.node.hash(height)) {
             Some(found) => Ok(found),
             None => {
@@ -133,7 +133,7 @@ impl Shell {
 
     fn block_detail(&self, header: &Header, block: Option<&Block>) -> BlockDetail {
         let statements = block.map(|block| block.statements.as_slice()).unwrap_or_default();
-        let reward = self.tables.reward(header.height).ok().flatten();
+        let reward = self.rows.tables().reward(header.height).ok().flatten();
         BlockDetail {
             version: header.version,
             ledger: header.ledger,
@@ -223,7 +223,7 @@ impl Shell {
 
     /// A sheet's entries, which must hash to the digest that the state root commits to.
     fn sheet_entries(&self, month: Month, account: &AccountId) -> Result<Vec<EntryRow>, NodeError> {
-        let rows = self.tables.entries(month, account)?;
+        let rows = self.rows.tables().entries(month, account)?;
         let digest = rows.iter().fold(Entry::NONE, |digest, row| row.entry.extend(&digest));
         let sheet = self.node.state().sheet(month, account);
         if sheet.map_or(Entry::NONE, |sheet| sheet.entries_digest) == digest {
@@ -341,7 +341,8 @@ impl Shell {
         let limit = limit.clamp(1, READINGS_MAX);
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut items: Vec<ReadingRow> = Vec::new();
-        for id in self.tables.intervals(meter, from, until, limit)? {
+        let intervals = self.rows.tables().intervals(meter, from, until, limit)?;
+        for id in intervals {
             let Some(bytes) = self.store.attachment(&id)? else { continue };
             let act = self.signed(&id)?;
             let fits = act.payload().acts.iter().find_map(|act| match act {

@@ -3,10 +3,15 @@
 use crate::community::{Community, minutes};
 use crate::machine::{Machine, config, recover};
 use api::Event;
-use ledger::{Block, Checkpoint, State};
+use consensus::pow::Search;
+use ledger::{Block, Checkpoint, SignedStatement, State};
 use node::core::{Input, RecoverError};
 use node::record::Record;
-use units::Height;
+use node::store::{Folder, Store};
+use node::{Clock, NodeError, NodeHandle, Options};
+use std::path::Path;
+use std::sync::Arc;
+use units::{Height, Timestamp};
 
 #[test]
 fn a_mined_block_checks_on_another_state() {
@@ -174,4 +179,94 @@ fn a_stored_block_of_which_one_bit_was_changed_is_refused() {
         let error = recover(config(&community), &stored).unwrap_err();
         assert!(matches!(error, RecoverError::Block { height, .. } if height.number() == 1), "byte {at}: {error}");
     }
+}
+
+/// The stored chain with its last block's first statement signed by nobody, everything above it made to fit again as
+/// the miner's key allows.
+fn with_a_forged_signature(community: &Community, stored: &[Record], rewrite_header: bool) -> Vec<Record> {
+    let mut records = stored.to_vec();
+    let last = records.iter_mut().rev().find_map(|record| match record {
+        Record::Block(bytes) => Some(bytes),
+        _ => None,
+    });
+    let last = last.unwrap();
+    let mut block = Block::from_bytes(last).unwrap();
+    let mut leaf = block.statements[0].leaf().to_vec();
+    *leaf.last_mut().unwrap() ^= 1;
+    block.statements[0] = SignedStatement::from_leaf(&leaf).unwrap();
+    if rewrite_header {
+        let before = stored.iter().filter_map(|record| match record {
+            Record::Block(bytes) => Some(Block::from_bytes(bytes).unwrap()),
+            _ => None,
+        });
+        let mut log = ledger::log::Log::new();
+        let leaves = before.filter(|other| other.header.height < block.header.height);
+        leaves.flat_map(|other| other.statements).for_each(|statement| log.append(statement.leaf_hash()));
+        block.statements.iter().for_each(|statement| log.append(statement.leaf_hash()));
+        block.header.log_root = log.root();
+        block.header.engine.nonce = Search::new(&block.header).run(0, u64::MAX).unwrap();
+        block.seal = community.miner.sign_short(&Block::sealed_bytes(&block.header.hash())).unwrap();
+    }
+    *last = block.to_bytes();
+    records
+}
+
+/// A start lets the newest checkpoint vouch for signatures, so a checkpoint must not be taken for more than it signs.
+#[test]
+fn reject_a_stored_signature_that_was_changed_whether_or_not_a_checkpoint_vouches() {
+    let community = Community::new();
+    let machine = Machine::founded(&community);
+    for (rewrite_header, without_checkpoint, with_checkpoint) in [
+        (false, "log size or root does not fit", "log size or root does not fit"),
+        (true, "the signature does not fit", "the log key signed block"),
+    ] {
+        let records = with_a_forged_signature(&community, &machine.stored, rewrite_header);
+        let error = recover(config(&community), &records).unwrap_err();
+        assert!(error.to_string().contains(without_checkpoint), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        store_all(folder.path(), &community, &records);
+        let error = start(folder.path(), &community).unwrap_err();
+        assert!(error.to_string().contains(with_checkpoint), "{error}");
+        assert!(!node::audit::audit(folder.path()).unwrap().is_clean());
+        // A checkpoint that was changed vouches for nothing.
+        let changed = records.iter().cloned().map(|record| match record {
+            Record::Anchor(note) => Record::Anchor(note.replacen("height 1", "height 9", 1)),
+            other => other,
+        });
+        let folder = tempfile::tempdir().unwrap();
+        store_all(folder.path(), &community, &changed.collect::<Vec<_>>());
+        let error = start(folder.path(), &community).unwrap_err();
+        assert!(error.to_string().contains("checkpoint"), "{error}");
+    }
+    // As it was stored it starts.
+    let folder = tempfile::tempdir().unwrap();
+    store_all(folder.path(), &community, &machine.stored);
+    start(folder.path(), &community).unwrap().shutdown();
+}
+
+fn store_all(folder: &Path, community: &Community, records: &[Record]) {
+    let disk = Box::new(Folder::open(folder).unwrap());
+    let mut store = Store::create(disk, &community.genesis().to_bytes()).unwrap();
+    records.iter().for_each(|record| store.append(record).unwrap());
+    store.sync().unwrap();
+}
+
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        minutes(0)
+    }
+}
+
+fn start(folder: &Path, community: &Community) -> Result<NodeHandle, NodeError> {
+    let options = Options {
+        data_dir: folder.to_owned(),
+        miner: Some(community.miner.clone()),
+        log_key: Some(community.log_key.clone()),
+        receipt_key: None,
+        automatic: false,
+        search_threads: 1,
+    };
+    node::start(options, Arc::new(Stopped))
 }
