@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bundle;
+mod conformance;
 mod difficulty;
 mod foreign;
 mod fuzz;
