@@ -8,11 +8,14 @@ Prints `N passed, 0 failed`; exit 1 when anything failed.
 
 import sys
 import tomllib
+import types
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from stranger import block, cbor, frames, keys, log, tree
+
+from stranger import block, cbor, frames, hours, keys, log, meters, prices, tree
+from stranger.acts import Counters
 from stranger.refusal import Refused
 
 MESSAGE = b"a message"
@@ -94,14 +97,14 @@ def p256_signatures():
     key = keys.Key({1: 2, -1: 1, -2: x, -3: y})
     r, s = decode_dss_signature(secret.sign(MESSAGE, ec.ECDSA(hashes.SHA256())))
     low = min(s, keys.P256_ORDER - s)
-    for name, (r, s), wanted in [
+    for name, (r_sent, s_sent), wanted in [
         ("a signature", (r, low), True),
         ("s in the upper half", (r, keys.P256_ORDER - low), False),
         ("r zero", (0, low), False),
         ("s zero", (r, 0), False),
         ("r raised by the order", (r + keys.P256_ORDER if r + keys.P256_ORDER < 2**256 else 2**256 - 1, low), False),
     ]:
-        signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        signature = r_sent.to_bytes(32, "big") + s_sent.to_bytes(32, "big")
         yield f"P-256: {name}", accepts(key.verify, MESSAGE, signature) == wanted
     yield "P-256: a key off the curve", not keys.Key({1: 2, -1: 1, -2: x, -3: bytes(32)}).is_valid()
 
@@ -120,7 +123,11 @@ def rsa_signatures():
         ("a byte too few", good[1:], False),
         ("a zero in front", b"\x00" + good, False),
         ("by another hash", secret.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA512()), False),
-        ("another padding", secret.sign(MESSAGE, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256()), False),
+        (
+            "another padding",
+            secret.sign(MESSAGE, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256()),
+            False,
+        ),
         ("a digest info without its parameter", signed_block(bare + keys.sha256(MESSAGE), private, modulus), False),
         ("a short padding with garbage behind", signed_block(loose.ljust(256, b"\x00"), private, modulus), False),
         ("raised by the modulus", ((number + modulus) % 2**2048).to_bytes(256, "big"), False),
@@ -237,13 +244,55 @@ def difficulties():
     """One half-life ahead of the schedule doubles, one behind halves; the bounds hold."""
     first, begin = Mined(1, 50_000), 16**3
     for height, late, wanted in [
-        (1, 0, begin), (61, 0, begin), (61, -600_000, 2 * begin), (61, 600_000, begin // 2), (61, 1_200_000, begin // 4),
-        (121, -1_200_000, 4 * begin), (61, 10**12, 1), (10**6, -(10**7) * 600, 2**56), (61, -300_000, begin * 92_682 >> 16),
-    ]:  # fmt: skip
+        (1, 0, begin),
+        (61, 0, begin),
+        (61, -600_000, 2 * begin),
+        (61, 600_000, begin // 2),
+        (61, 1_200_000, begin // 4),
+        (121, -1_200_000, 4 * begin),
+        (61, 10**12, 1),
+        (10**6, -(10**7) * 600, 2**56),
+        (61, -300_000, begin * 92_682 >> 16),
+    ]:
         parent = Mined(height, 50_000 + 10_000 * (height - 1) + late)
-        yield f"difficulty after {height} blocks, {late} ms late", block.difficulty(Schedule, 3, parent, first) == wanted
+        yield (
+            f"difficulty after {height} blocks, {late} ms late",
+            block.difficulty(Schedule, 3, parent, first) == wanted,
+        )
     for difficulty, level in [(1, 1), (16, 1), (255, 1), (256, 2), (4095, 2), (4096, 3), (16**5, 5), (2**56, 5)]:
         yield f"the level of {difficulty}", block.level_of(difficulty) == level
+
+
+class Zone:
+    """Of genesis what the time of day needs: Berlin's clock is put on an hour on 2026-03-29 at 01:00 UTC."""
+
+    change = 1_774_746_000_000
+
+    @classmethod
+    def offset_at(cls, time):
+        return (3_600, cls.change) if time < cls.change else (7_200, None)
+
+
+def hours_of_the_day():
+    """Off-peak 0, peak 1 from 02:30 to 20:00 on weekdays, 2 on Saturdays from noon; one Tuesday is listed."""
+    week = [[(0, 0), (150, 1), (1_200, 0)], [(0, 0), (720, 2)], [(0, 0)]]
+    day = 20_541  # 2026-03-29, a Sunday
+    table = prices.TimeOfUse(0, None, [("a", None), ("b", None), ("c", None)], week, None, [day + 2])
+    sunday = day * hours.DAY
+    hour = 3_600_000
+    for name, after, band, until in [
+        ("Saturday before noon", -14 * hour, 0, -13 * hour),
+        ("Saturday afternoon", -13 * hour, 2, -hour),
+        ("Sunday night", 0, 0, 22 * hour + hour // 2 + 2 * hour),
+        ("Monday's switch in summer time", 24 * hour + hour // 2, 1, 42 * hour),
+        ("a listed day", 48 * hour, 0, 72 * hour + hour // 2),
+    ]:
+        found = hours.band_until(Zone, table, False, sunday + after, sunday + 100 * hour)
+        yield f"{name}: band {band}", found == (band, sunday + until)
+    part = meters.Stretch(sunday + 24 * hour, sunday + 25 * hour, Counters(1_000, 2_001), None, False)
+    tariff = types.SimpleNamespace(table=table, is_summer=lambda month: False)
+    wanted = hours.Divided(10_010, (5_000, 5_010, 0), True)
+    yield "a stretch across a switch", hours.divided(Zone, tariff, 0, part, 10) == wanted
 
 
 def meters_frames():
@@ -257,7 +306,10 @@ def meters_frames():
             request, response = exchanges[0]
             changed = bytes([*response[:-1], response[-1] ^ 1])
             if found is not None:
-                yield f"frame {number} of {path.stem} changed", not accepts(frames.counter, path.stem, [0, [[request, changed]]])
+                yield (
+                    f"frame {number} of {path.stem} changed",
+                    not accepts(frames.counter, path.stem, [0, [[request, changed]]]),
+                )
     read = [path.stem for path in frames.PROFILES.glob("*.toml") if any(frames_read(path))]
     yield "frames of two models are read", len(read) >= 2
 
@@ -276,7 +328,8 @@ def numbers_in_notes():
 def main():
     groups = [
         encodings, ed25519_keys, ed25519_signatures, p256_signatures, rsa_signatures, cose_keys, logs,
-        state_trees, difficulties, meters_frames, numbers_in_notes,
+        state_trees, difficulties, hours_of_the_day,
+        meters_frames, numbers_in_notes,
     ]  # fmt: skip
     outcomes = [outcome for group in groups for outcome in group()]
     failed = [name for name, good in outcomes if not good]

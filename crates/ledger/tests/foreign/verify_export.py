@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks whole-ledger exports, bill bundles and transparent statements with a verifier that was written from docs/protocol.md alone.
+"""Checks whole ledgers, bill bundles and transparent statements with a verifier written from docs/protocol.md alone.
 
     verify_export.py [--tamper] FILE [FILE ...]
 

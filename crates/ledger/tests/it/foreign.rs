@@ -3,7 +3,8 @@
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
 
-use crate::support::{apply, at, community_statement, genesis, key, propose};
+use crate::support::{OPERATOR, apply, at, community_statement, genesis, key, propose, sign};
+use ledger::act::Act;
 use ledger::attachment::Attachment;
 use ledger::bundle::{BillBundle, Source};
 use ledger::state::{Entry, Record, RecordKey};
@@ -11,12 +12,19 @@ use ledger::verify::LedgerExport;
 use ledger::{Block, Checkpoint, Genesis, Header, SignedStatement, State, VerifiedStatement};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use units::{AccountId, Month, StatementId, Timestamp};
+use units::{AccountId, Height, Month, StatementId, Timestamp};
 
-/// [`crate::support::community`] with its block.
+/// [`crate::support::community_of`] with its block.
 pub(crate) fn community(genesis: Genesis) -> (State, Store) {
+    community_without(genesis, |_| false)
+}
+
+/// The same, but for some acts of its first statement.
+pub(crate) fn community_without(genesis: Genesis, left_out: impl Fn(&Act) -> bool) -> (State, Store) {
     let (mut state, mut store) = (State::new(genesis).unwrap(), Store::default());
-    let founding = community_statement(&state);
+    let mut founding = community_statement(&state).payload().clone();
+    founding.acts.retain(|act| !left_out(act));
+    let founding = sign(&founding, &key(OPERATOR));
     store.commit(&mut state, at(7, 1, 0, 20), &[founding]);
     (state, store)
 }
@@ -47,13 +55,22 @@ impl Store {
         self.statements.extend_from_slice(&block.statements);
     }
 
+    /// A state that stands on other blocks would make an export that is refused for the wrong reason.
+    fn check(&self, state: &State) {
+        let last = self.blocks.last().map(|bytes| Block::from_bytes(bytes).unwrap().header.hash());
+        let head = (state.head().height != Height::GENESIS).then(|| state.head().hash());
+        assert_eq!(last, head, "the state is not that of the kept blocks");
+    }
+
     /// All blocks with a checkpoint over the last.
     pub(crate) fn export(&self, state: &State) -> Vec<u8> {
+        self.check(state);
         export(state, &self.blocks, state.head())
     }
 
     /// The same with a block behind them that is to be refused, checkpoint and all.
     pub(crate) fn export_with(&self, state: &State, refused: &Block) -> Vec<u8> {
+        self.check(state);
         let blocks = [self.blocks.as_slice(), &[refused.to_bytes()]].concat();
         export(state, &blocks, &refused.header)
     }

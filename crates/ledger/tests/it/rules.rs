@@ -8,8 +8,8 @@ mod bytes;
 
 use crate::foreign::{self, Shelf, Store};
 use crate::support::{
-    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, community_of, community_without,
-    genesis, judge, key, kwh, month, next_readings, payload, propose, register, sign, tariff,
+    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, genesis, judge, key, kwh, month,
+    next_readings, payload, propose, register, sign, tariff,
 };
 use ledger::act::{
     Act, Bill, Break, Contract, CounterPair, Note, Readings, Register, RegisterKey, RegisterMeter, Role, Transfer,
@@ -51,7 +51,8 @@ impl Case {
 
     /// The same ledger before anybody stated a price.
     fn without_tariff(mut self) -> Self {
-        self.state = community_without(|act| matches!(act, Act::Tariff(_)));
+        let is_tariff = |act: &Act| matches!(act, Act::Tariff(_));
+        (self.state, self.store) = foreign::community_without(genesis(), is_tariff);
         self
     }
 
@@ -312,7 +313,7 @@ fn trade_rules() -> Vec<&'static str> {
 /// A ledger whose members are tenants.
 fn tenancy(name: &'static str) -> Case {
     let genesis = ledger::Genesis { tenancy: true, ..genesis() };
-    Case { state: community_of(genesis), ..Case::new(name) }
+    Case::of(name, genesis)
 }
 
 /// The utility's bill from the start of a month to that of another.

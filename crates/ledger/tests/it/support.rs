@@ -256,17 +256,6 @@ pub(crate) fn community_of(genesis: Genesis) -> State {
     state
 }
 
-/// The same, but for some acts of its first statement.
-pub(crate) fn community_without(left_out: impl Fn(&Act) -> bool) -> State {
-    let mut state = State::new(genesis()).unwrap();
-    let mut founding = community_statement(&state).payload().clone();
-    founding.acts.retain(|act| !left_out(act));
-    let statement = sign(&founding, &key(OPERATOR));
-    let block = propose(&mut state, at(7, 1, 0, 20), &[statement]);
-    apply(&mut state, &block).unwrap();
-    state
-}
-
 /// The operator's statement that founds [`community`].
 pub(crate) fn community_statement(state: &State) -> VerifiedStatement {
     let start = at(7, 1, 0, 0);

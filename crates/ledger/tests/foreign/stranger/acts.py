@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from . import cbor
+from . import cbor, prices
 from .genesis import Limits, read_limits
 from .refusal import at, need
 
@@ -166,10 +166,35 @@ class Tariff:
     """Kept as it was written too: a record holds it."""
 
     since: int
-    price: int
-    excess_price: int
+    table: object
+    excess_price: int | None
     step: int
+    summer: tuple | None  # first and last month, 1 to 12
+    grouping: int
     body: dict
+
+    def is_summer(self, month):
+        number = month % 12 + 1
+        if self.summer is None:
+            return False
+        first, last = self.summer
+        return first <= number <= last if first <= last else first <= number or number <= last
+
+
+@dataclass(frozen=True)
+class Utility:
+    """The utility's bill. Kept as it was written too: a record holds it."""
+
+    start: int
+    until: int
+    amount: int
+    energy: int
+    common: bool
+    body: dict
+
+    def average(self):
+        """Of a kWh, rounded down so that nobody is charged above it."""
+        return prices.average(self.amount, self.energy)
 
 
 @dataclass(frozen=True)
@@ -213,9 +238,7 @@ def read_register(body):
     if kind == 1:
         key = cbor.fields(item, (1, 2, 3), (4,))
         need(type(key[1]) is dict, "no key")
-        return RegisterKey(
-            key[1], cbor.one_of(key[2], ROLES), cbor.uint(key[3]), cbor.present(key[4], cbor.digest)
-        )
+        return RegisterKey(key[1], cbor.one_of(key[2], ROLES), cbor.uint(key[3]), cbor.present(key[4], cbor.digest))
     meter = cbor.fields(item, (1, 2, 3, 4, 5, 6, 7))
     return RegisterMeter(
         meter_id(meter[1]), cbor.digest(meter[2]), cbor.digest(meter[3]),
@@ -337,28 +360,46 @@ def read_transfer(body):
 
 
 def read_tariff(body):
-    parts = cbor.fields(body, (1, 2, 3, 4))
-    return Tariff(cbor.uint(parts[1], 32), cbor.sint(parts[2]), cbor.sint(parts[3]), cbor.sint(parts[4]), body)
+    parts = cbor.fields(body, (1, 2, 4, 6), (3, 5))
+    return Tariff(
+        cbor.uint(parts[1], 32), prices.read_table(parts[2]), cbor.present(parts[3], cbor.sint), cbor.sint(parts[4]),
+        cbor.present(parts[5], read_summer), cbor.one_of(parts[6], {1, 2}), body,
+    )  # fmt: skip
+
+
+def read_summer(value):
+    first, last = cbor.items(value, 2)
+    return cbor.uint(first, 32), cbor.uint(last, 32)
+
+
+def read_utility(body):
+    parts = cbor.fields(body, (1, 2, 3, 4, 5))
+    return Utility(
+        cbor.uint(parts[1]), cbor.uint(parts[2]), cbor.sint(parts[3]), cbor.uint(parts[4]), cbor.boolean(parts[5]), body
+    )
 
 
 def read_bill(body):
-    parts = cbor.fields(body, (1, 2, 3, 4, 5))
+    parts = cbor.fields(body, range(1, 8))
     months = cbor.listed(parts[4], read_bill_month, 0, 12)
-    cbor.sint(parts[5])
+    cbor.listed(parts[5], read_bill_line)
+    cbor.sint(parts[6])
+    cbor.listed(parts[7], read_figures)
     return Bill(cbor.digest(parts[1]), cbor.uint(parts[2]), cbor.uint(parts[3]), months, body)
 
 
 def read_bill_month(value):
-    parts = cbor.fields(value, (1, 2, 3, 4, 5))
+    parts = cbor.fields(value, range(1, 7))
     cbor.listed(parts[2], cbor.uint, 8, 8)
     cbor.listed(parts[3], read_bill_meter)
     cbor.digest(parts[4])
-    cbor.listed(parts[5], read_bill_line)
+    cbor.listed(parts[5], cbor.uint)
+    cbor.boolean(parts[6])
     return cbor.uint(parts[1], 32)
 
 
 def read_bill_meter(value):
-    parts = cbor.fields(value, (1, 2, 3, 4, 5, 6))
+    parts = cbor.fields(value, range(1, 7))
     meter_id(parts[1])
     for number, bits in ((2, 64), (3, 64), (4, 32), (5, 64)):
         cbor.uint(parts[number], bits)
@@ -366,12 +407,23 @@ def read_bill_meter(value):
 
 
 def read_bill_line(value):
-    parts = cbor.fields(value, (1, 2, 3, 4, 5))
-    cbor.one_of(parts[1], {1, 2, 3})
+    parts = cbor.fields(value, (1, 2, 3, 7), (4, 5, 6))
+    cbor.one_of(parts[1], range(1, 11))
     cbor.uint(parts[2], 32)
-    cbor.uint(parts[3])
-    cbor.sint(parts[4])
+    cbor.uint(parts[3], 32)
+    cbor.present(parts[4], cbor.text)
+    cbor.present(parts[5], cbor.uint)
+    cbor.present(parts[6], cbor.sint)
+    cbor.sint(parts[7])
+
+
+def read_figures(value):
+    parts = cbor.fields(value, range(1, 7))
+    for number in (1, 2, 4):
+        cbor.uint(parts[number])
+    cbor.sint(parts[3])
     cbor.sint(parts[5])
+    cbor.boolean(parts[6])
 
 
 READERS = {
@@ -392,6 +444,7 @@ READERS = {
     15: read_control,
     16: read_parameter,
     17: read_upgrade,
+    18: read_utility,
     19: read_withdraw,
 }
 

@@ -101,5 +101,8 @@ def check_header(header, state, is_empty):
         distance = max(distance, genesis.empty_block_distance)
     need(header.time >= parent.time + distance, "too soon after the block before")
     level = parameters.level_at(header.height)
-    need(header.difficulty == difficulty(genesis, level, parent, state.first), "another difficulty than follows from the parent")
+    need(
+        header.difficulty == difficulty(genesis, level, parent, state.first),
+        "another difficulty than follows from the parent",
+    )
     need(int.from_bytes(header.hash(), "big") <= target(header.difficulty), "not enough work")

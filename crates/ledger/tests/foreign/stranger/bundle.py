@@ -6,10 +6,12 @@ from . import acts, bills, cbor, frames, meters, tree
 from .block import read_header
 from .export import names_header
 from .genesis import Genesis
+from .hours import Divided, divided
 from .keys import Key, sha256
 from .log import Checkpoint, leaf_hash, root_from_path
-from .records import BINDING, MONTH, SHEET, Sheet, Terms, encoded, read_key, read_record
+from .records import BINDING, MONTH, SHEET, TARIFF, UTILITY, Sheet, Terms, encoded, read_key, read_record
 from .refusal import at, need
+from .state import touching
 from .statement import Statement
 
 MAGIC = "wattproof bill bundle 1"
@@ -25,8 +27,9 @@ def verify(data):
     for layer in ("signatures", "finality", "inclusion", "entries", "meters", "frames", "arithmetic", "tariffs"):
         with at(layer):
             getattr(bundle, "check_" + layer)()
-    total = bundle.bill.body[5]
-    return f"a bill of {total} (1e-4), {len(bundle.statements)} statements, {bundle.counters_read} counters read from frames"
+    total = bundle.bill.body[6]
+    counts = f"{len(bundle.statements)} statements, {bundle.counters_read} counters read from frames"
+    return f"a bill of {total} (1e-4), {counts}"
 
 
 class Bundle:
@@ -124,25 +127,60 @@ class Bundle:
                     chains.setdefault(act.binding, []).append((signer, statement, act, count))
             known = {meter.binding for meter in self.sheet(month).meters}
             need(known == set(chains), f"month {month}: intervals and counters are not of the same meters")
+            booked = []
             for binding, chain in chains.items():
                 with at(f"month {month}, meter {self.record(BINDING, binding).meter}"):
-                    self.check_chain(month, binding, chain)
+                    booked += self.check_chain(month, binding, chain)
+            with at(f"month {month}"):
+                self.check_division(month, booked)
+
+    def check_division(self, month, booked):
+        """What the parts add up to by month, and by band where every part is known."""
+        sheet = self.sheet(month)
+        late = {correction.month: Divided() for correction in sheet.corrections}
+        regular = Divided()
+        for part, factor in booked:
+            of = self.genesis.month_of(part.start)
+            if of != month and of in late:
+                late[of] = late[of].plus(self.divided(of, part, factor))
+            else:
+                regular = regular.plus(self.divided(month, part, factor))
+        stated = {correction.month: correction.late for correction in sheet.corrections}
+        need(regular.energy == sheet.regular.energy, "the intervals give another use than the sheet's")
+        if all(not part.is_unknown for part, _ in booked):
+            need(regular == sheet.regular, "the intervals give other bands than the sheet's")
+            need(late == stated, "the intervals give other corrections than the sheet's")
+
+    def divided(self, month, part, factor):
+        """Under the tariff that the month was frozen with; of a corrected month, the correction names it."""
+        community = self.known_month(month)
+        corrections = [correction for sheet in self.sheets() for correction in sheet.corrections]
+        names = [correction.tariff for correction in corrections if correction.month == month]
+        since = community.tariff if community else next(iter(names), None)
+        record = since and self.tariff_from(since)
+        return divided(self.genesis, record and record.tariff, month, part, factor)
+
+    def sheets(self):
+        return [self.sheet(month) for month in self.months]
 
     def check_chain(self, month, binding_id, chain):
-        """The intervals follow each other, and give the sheet's stretches of counters."""
+        """The intervals follow each other, and give the sheet's stretches. Gives parts and factor."""
         binding, before = self.record(BINDING, binding_id), None
         need(binding.member == self.account, "the meter is another member's")
         stated = [meter for meter in self.sheet(month).meters if meter.binding == binding_id]
-        built = ()
+        built, parts = (), []
         for signer, statement, act, count in chain:
-            need(signer == binding.signer, "an interval that the meter's signer did not sign")
+            expected = self.genesis.operator.account if act.by_hand else binding.signer
+            need(signer == expected, "an interval that the meter's signer did not sign")
             if before:
                 follows = (act.number, act.previous) == (before[0].number + 1, before[1])
                 need(follows, f"number {act.number} does not follow")
             for part in self.parts_in(month, act, before and before[0], count, stated[0]):
                 built = meters.with_part(built, binding_id, binding, part)
+                parts.append((part, binding.factor))
             before = act, statement
         need(list(built) == stated, "the intervals give other counters than the sheet's")
+        return parts
 
     def parts_in(self, month, act, before, count, stated):
         """The last `count` parts of an interval up to the month: parts of closed months are booked here too."""
@@ -171,8 +209,8 @@ class Bundle:
         exported = act.exported and stated.exported
         if exported:
             exported = acts.Counters(exported.start, act.exported.end if whole else exported.end)
-        estimated = stated.estimated
-        return meters.Stretch(act.start, act.end, imported, exported, estimated)
+        start = max(act.start, self.genesis.span(month)[0])
+        return meters.Stretch(start, act.end, imported, exported, stated.estimated, is_unknown=True)
 
     def check_frames(self):
         """The frames stand in the tree that the interval commits to, and say its counters."""
@@ -193,11 +231,28 @@ class Bundle:
         for month in self.months:
             terms, sheet = self.terms_of(month), self.sheet(month)
             need(terms == sheet.terms, f"month {month}: the acts give {terms}, the sheet says {sheet.terms}")
-        computed = bills.compute(
-            self.genesis, self.account, self.bill.start, self.bill.until,
-            lambda month: (self.sheet(month), self.record(MONTH, month)),
-        )  # fmt: skip
-        need(cbor.encode(computed) == cbor.encode(self.bill.body), f"computed again the total is {computed[5]}")
+        computed = bills.compute(self, self.account, self.bill.start, self.bill.until)
+        need(cbor.encode(computed) == cbor.encode(self.bill.body), f"computed again the total is {computed[6]}")
+
+    # What a bill is computed from (bills.py).
+
+    def is_closed(self, month):
+        return self.record(MONTH, month).closed
+
+    def known_sheet(self, month, account):
+        return self.state.get((SHEET, month, account))
+
+    def known_month(self, month):
+        return self.state.get((MONTH, month))
+
+    def tariff_from(self, month):
+        return self.state.get((TARIFF, month))
+
+    def binding(self, binding):
+        return self.record(BINDING, binding)
+
+    def utilities(self, start, until):
+        return touching(self.state, start, until)
 
     def terms_of(self, month):
         """From the acts. Rewards and what was carried over depend on others; the state root vouches for them."""
@@ -205,10 +260,12 @@ class Bundle:
         for signer, _, act, _ in self.acts_of(month):
             if isinstance(act, acts.Contract):
                 terms = replace(terms, contract=act.energy)
-            elif isinstance(act, acts.Transfer) and signer == self.account:
-                terms = terms.plus("traded", act.energy).plus("fee", self.genesis.fee)
-            elif isinstance(act, acts.Transfer):
-                terms = terms.plus("gained", act.energy)
+            elif isinstance(act, (acts.Transfer, acts.Accept)):
+                seller, energy = (signer, act.energy) if isinstance(act, acts.Transfer) else self.offered(act)
+                if seller == self.account:
+                    terms = terms.plus("traded", energy).plus("fee", self.genesis.fee)
+                else:
+                    terms = terms.plus("gained", energy)
         for meter in sheet.meters:
             terms = terms.plus("consumed", meters.moved(meter.imported, meter.factor))
             terms = terms.plus("generated", meters.moved(meter.exported, meter.factor))
@@ -216,12 +273,23 @@ class Bundle:
         reward, carried = (sheet.terms.reward if 2 in kinds else 0), (sheet.terms.carried if 3 in kinds else 0)
         return replace(terms, reward=reward, carried=carried)
 
+    def offered(self, accept):
+        """Seller and energy of the offer that was accepted."""
+        _, statement, index = accept.offer
+        offering = self.statement(statement)
+        need(index < len(offering.acts) and isinstance(offering.acts[index], acts.Offer), "no offer at that place")
+        return offering.signer, offering.acts[index].energy
+
     def check_tariffs(self):
-        for month in self.months:
-            record = self.record(MONTH, month).tariff
-            need(record, f"month {month}: no tariff")
-            stated = [act for act in self.statement(record.statement).acts if isinstance(act, acts.Tariff)]
-            need(record.tariff in stated, f"month {month}: the tariff is not that of its statement")
+        """Tariffs and the utility's bills are those of their statements."""
+        for (kind, *_), record in self.state.items():
+            if kind == TARIFF:
+                need(record.tariff in self.statement(record.statement).acts, "a tariff that its statement lacks")
+            if kind == UTILITY:
+                need(
+                    record.utility in self.statement(record.statement).acts,
+                    "a bill of the utility that its statement lacks",
+                )
 
 
 def rising(values, what):
@@ -261,4 +329,10 @@ def read_frame(value):
     time, exchanges = cbor.items(frame, 2)
     cbor.uint(time)
     cbor.listed(exchanges, lambda pair: cbor.listed(pair, cbor.octets, 2, 2), 0, 32)
-    return cbor.digest(statement), cbor.boolean(is_last), cbor.octets(salt, 32), frame, cbor.listed(path, cbor.digest, 0, 64)
+    return (
+        cbor.digest(statement),
+        cbor.boolean(is_last),
+        cbor.octets(salt, 32),
+        frame,
+        cbor.listed(path, cbor.digest, 0, 64),
+    )

@@ -31,7 +31,7 @@ class Genesis:
         with at("genesis"):
             need(len(document) <= BYTES_MAX, "more than 65,535 bytes")
             self.ledger = sha256(document)
-            parts = cbor.fields(cbor.decode(document), range(1, 19))
+            parts = cbor.fields(cbor.decode(document), (*range(1, 19), 20, 21))
             self._read_parties(parts)
             self._read_calendar(parts)
             self._read_amounts(parts)
@@ -53,6 +53,10 @@ class Genesis:
         self.starts = cbor.listed(parts[10], cbor.uint, 2, 1201)
         need(all(a < b for a, b in zip(self.starts, self.starts[1:])), "month starts that do not rise")
         need(self.month_of(self.created) is not None, "a genesis time outside the months")
+        self.offsets = cbor.listed(parts[20], read_offset, 1, 401)
+        begins = [since for since, _ in self.offsets]
+        need(begins[0] <= self.starts[0] and begins == sorted(set(begins)), "offsets that begin late or do not rise")
+        need(all(abs(seconds) < 86_400 for _, seconds in self.offsets), "an offset of a day or more")
         cbor.text(parts[11])
         self.close_after = cbor.uint(parts[12])
 
@@ -69,6 +73,7 @@ class Genesis:
         cbor.boolean(parts[16])
         self.classroom = cbor.boolean(parts[17])
         need(self.classroom or not self.operator.is_weak(), "a key of 1024 bits on a ledger that is not for teaching")
+        self.tenancy = cbor.boolean(parts[21])
         self.limits = read_limits(parts[18])
         need(self.limits.is_ordered(), "voltage limits that are not in order")
 
@@ -93,6 +98,12 @@ class Genesis:
         index = bisect.bisect_right(self.starts, time) - 1
         return self.first_month + index if 0 <= index < len(self.starts) - 1 else None
 
+    def offset_at(self, time):
+        """Seconds that the wall clock is ahead of UTC, and when that changes next."""
+        index = bisect.bisect_right(self.offsets, time, key=lambda offset: offset[0])
+        change = self.offsets[index][0] if index < len(self.offsets) else None
+        return self.offsets[max(index - 1, 0)][1], change
+
     def close_time(self, month):
         return self.span(month)[1] + self.close_after
 
@@ -114,6 +125,12 @@ def read_limits(value):
     parts = cbor.fields(value, (1, 2, 3, 4))
     cbor.text(parts[4], 0, 140)
     return Limits(cbor.uint(parts[1]), cbor.uint(parts[2]), cbor.uint(parts[3]), value)
+
+
+def read_offset(value):
+    since, seconds = cbor.items(value, 2)
+    need(-(1 << 31) <= cbor.sint(seconds) < 1 << 31, "an offset beyond 32 bits")
+    return cbor.uint(since), seconds
 
 
 def read_miner(value):

@@ -136,7 +136,9 @@ class Key:
         need(number < modulus, "a signature that is not below the modulus")
         found = pow(number, 65_537, modulus).to_bytes(length, "big")
         digest_info = SHA256_DIGEST_INFO + sha256(message)
-        need(found == b"\x00\x01" + b"\xff" * (length - 3 - len(digest_info)) + b"\x00" + digest_info, "no RSA signature")
+        need(
+            found == b"\x00\x01" + b"\xff" * (length - 3 - len(digest_info)) + b"\x00" + digest_info, "no RSA signature"
+        )
 
 
 BECH32_LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"

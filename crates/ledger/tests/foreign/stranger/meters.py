@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from .acts import GAP, GATEWAY, METER, OPERATOR, Counters
+from .hours import divided
 from .keys import sha256
 from .records import BINDING, MONTH, OUTSIDE, SHEET, Correction, Head, MeterMonth, Outside
 from .refusal import rule
@@ -21,6 +22,7 @@ class Stretch:
     imported: Counters
     exported: Counters | None
     estimated: bool
+    is_unknown: bool = False  # its start is not known, so nothing can be divided by time
 
     def cut(self, at):
         """Before and after a point in time; the counters' share rounds down."""
@@ -121,12 +123,35 @@ def book_part(state, binding_id, binding, month, part, entry):
     state.post(booked, member, "generated", generated)
     sheet = state.sheet(booked, member)
     sheet = replace(sheet, meters=with_part(sheet.meters, binding_id, binding, part))
-    tariff = state.tariff(month) if booked != month else None
-    if tariff:
-        late = Correction(month, consumed, tariff.tariff.price)
-        sheet = replace(sheet, corrections=with_correction(sheet.corrections, late))
-    state.put((SHEET, booked, member), sheet)
+    state.put((SHEET, booked, member), divide(state, sheet, booked, member, month, part, binding.factor))
     state.enter(booked, member, entry)
+
+
+def divide(state, sheet, booked, member, month, part, factor):
+    """Adds a part to the sheet's own use, or to the correction of a closed month that had a tariff."""
+    late_under = state.tariff(month) if booked != month else None
+    if late_under is None:
+        record = state.tariff(booked)
+        more = divided(state.genesis, record and record.tariff, booked, part, factor)
+        return replace(sheet, regular=sheet.regular.plus(more))
+    late = divided(state.genesis, late_under.tariff, month, part, factor)
+    for at, known in enumerate(sheet.corrections):
+        if known.month == month:
+            more = replace(known, late=known.late.plus(late))
+            return replace(sheet, corrections=(*sheet.corrections[:at], more, *sheet.corrections[at + 1 :]))
+    before = known_use(state, member, month, booked)
+    new = Correction(month, late_under.tariff.since, late, before)
+    return replace(sheet, corrections=(*sheet.corrections, new))
+
+
+def known_use(state, member, of, booked):
+    """Of a closed month so far: its own use, and what came late before the open month."""
+    known = state.sheet(of, member).regular
+    for month in range(of + 1, booked):
+        for correction in state.sheet(month, member).corrections:
+            if correction.month == of:
+                known = known.plus(correction.late)
+    return known
 
 
 def book_main(state, month, imported, exported):
@@ -168,15 +193,5 @@ def with_part(meters, binding_id, binding, part):
         )
         return (*meters[:at], longer, *meters[at + 1 :])
     rule(len(meters) < STRETCHES_MAX, "too_many_breaks")
-    new = MeterMonth(
-        binding.meter, binding_id, binding.factor, part.imported, part.exported, part.estimated
-    )
+    new = MeterMonth(binding.meter, binding_id, binding.factor, part.imported, part.exported, part.estimated)
     return (*meters, new)
-
-
-def with_correction(corrections, late):
-    for at, known in enumerate(corrections):
-        if known.month == late.month:
-            more = replace(known, energy=known.energy + late.energy)
-            return (*corrections[:at], more, *corrections[at + 1 :])
-    return (*corrections, late)

@@ -4,13 +4,25 @@ from dataclasses import dataclass, replace
 
 from . import cbor
 from .acts import (
-    Counters, NewLevel, NewLimits, Offer, Tariff, Upgrade, meter_id, read_counters, read_tariff,
+    Counters,
+    NewLevel,
+    NewLimits,
+    Offer,
+    Tariff,
+    Upgrade,
+    Utility,
+    meter_id,
+    read_counters,
+    read_tariff,
+    read_utility,
 )  # fmt: skip
 from .genesis import Limits
+from .hours import Divided
 from .keys import sha256
 from .refusal import need
 
 ACCOUNT, SHEET, METER, BINDING, TARIFF, MONTH, BILL, OFFER, OUTSIDE, CLAIM, LOAD, PARAMETERS, KEY = range(1, 14)
+UTILITY = 20
 
 
 @dataclass(frozen=True)
@@ -93,12 +105,15 @@ class MeterMonth:
 
 @dataclass(frozen=True)
 class Correction:
+    """Late energy of a closed month, under the tariff that began with `tariff`; `before` is what was known of it."""
+
     month: int
-    energy: int
-    price: int
+    tariff: int
+    late: Divided
+    before: Divided
 
     def to_cbor(self):
-        return [self.month, self.energy, self.price]
+        return [self.month, self.tariff, self.late.to_cbor(), self.before.to_cbor()]
 
 
 @dataclass(frozen=True)
@@ -110,6 +125,7 @@ class Sheet:
     entries_digest: bytes = bytes(32)
     bought: tuple = (0, 0)  # energy, amount
     sold: tuple = (0, 0)
+    regular: Divided = Divided()
 
     def to_cbor(self):
         return [
@@ -120,6 +136,7 @@ class Sheet:
             self.entries_digest,
             list(self.bought),
             list(self.sold),
+            self.regular.to_cbor(),
         ]
 
     def entered(self, entry):
@@ -194,10 +211,10 @@ class Month:
     main_import: int = 0
     main_export: int = 0
     closed: bool = False
-    tariff: TariffRecord | None = None
+    tariff: int | None = None  # the month that it began with
 
     def to_cbor(self):
-        status = [1, cbor.array(self.tariff and self.tariff.to_cbor())] if self.closed else [0, []]
+        status = [1, cbor.array(self.tariff)] if self.closed else [0, []]
         return [
             status, self.supply, self.physical, self.budget, self.contracts, self.rewards,
             self.money, self.main_import, self.main_export,
@@ -213,6 +230,19 @@ class BillRecord:
 
     def to_cbor(self):
         return cbor.array(self.until, self.statement, self.total, self.claim and list(self.claim))
+
+
+@dataclass(frozen=True)
+class UtilityRecord:
+    """A utility's bill, and what tenants have been charged against it."""
+
+    utility: Utility
+    statement: bytes
+    amount: int = 0
+    energy: int = 0
+
+    def to_cbor(self):
+        return [self.utility.body, self.statement, self.amount, self.energy]
 
 
 @dataclass(frozen=True)
@@ -311,7 +341,13 @@ def encoded(key, record):
 
 
 def read_key(value):
-    readers = {SHEET: (read_month_number, cbor.digest), BINDING: (cbor.digest,), MONTH: (read_month_number,)}
+    readers = {
+        SHEET: (read_month_number, cbor.digest),
+        BINDING: (cbor.digest,),
+        TARIFF: (read_month_number,),
+        MONTH: (read_month_number,),
+        UTILITY: (cbor.uint,),
+    }
     kind = cbor.one_of(cbor.listed(value, lambda item: item, 1)[0], readers)
     parts = cbor.items(value, 1 + len(readers[kind]))[1:]
     return (kind, *(reader(part) for reader, part in zip(readers[kind], parts)))
@@ -323,7 +359,13 @@ def read_month_number(value):
 
 def read_record(value):
     """(kind, record)."""
-    readers = {SHEET: read_sheet, BINDING: read_binding, MONTH: read_month}
+    readers = {
+        SHEET: read_sheet,
+        BINDING: read_binding,
+        TARIFF: read_tariff_record,
+        MONTH: read_month,
+        UTILITY: read_utility_record,
+    }
     kind, body = cbor.items(value, 2)
     return kind, readers[cbor.one_of(kind, readers)](body)
 
@@ -333,7 +375,7 @@ def read_terms(body):
 
 
 def read_sheet(body):
-    terms, meters, corrections, entries, digest, bought, sold = cbor.items(body, 7)
+    terms, meters, corrections, entries, digest, bought, sold, regular = cbor.items(body, 8)
     return Sheet(
         read_terms(terms),
         tuple(cbor.listed(meters, read_meter_month, 0, 64)),
@@ -342,7 +384,18 @@ def read_sheet(body):
         cbor.digest(digest),
         read_priced(bought),
         read_priced(sold),
+        read_divided(regular),
     )
+
+
+def read_divided(value):
+    energy, bands, estimated = cbor.items(value, 3)
+    return Divided(cbor.uint(energy), tuple(cbor.listed(bands, cbor.uint)), cbor.boolean(estimated))
+
+
+def read_utility_record(value):
+    utility, statement, amount, energy = cbor.items(value, 4)
+    return UtilityRecord(read_utility(utility), cbor.digest(statement), cbor.sint(amount), cbor.uint(energy))
 
 
 def read_priced(value):
@@ -359,8 +412,8 @@ def read_meter_month(body):
 
 
 def read_correction(body):
-    month, energy, price = cbor.items(body, 3)
-    return Correction(cbor.uint(month, 32), cbor.uint(energy), cbor.sint(price))
+    month, tariff, late, before = cbor.items(body, 4)
+    return Correction(cbor.uint(month, 32), cbor.uint(tariff, 32), read_divided(late), read_divided(before))
 
 
 def read_binding(body):
@@ -391,5 +444,5 @@ def read_month(body):
     return Month(
         cbor.sint(supply), cbor.sint(budget), cbor.sint(physical), cbor.uint(contracts), cbor.uint(rewards),
         cbor.sint(money), cbor.uint(main_import), cbor.uint(main_export), closed,
-        cbor.present(tariff, read_tariff_record),
+        cbor.present(tariff, read_month_number),
     )  # fmt: skip

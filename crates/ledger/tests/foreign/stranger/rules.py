@@ -1,20 +1,36 @@
-"""What a block does to the state (section 9, step 6): what ends, month closes, acts by their rules (section 12), reward."""
+"""What a block does to the state (section 9, step 6): ends, month closes, acts by their rules (section 12), reward."""
 
 import re
 
-from . import acts, bills, cbor, changes, claims, meters, trades
+from . import acts, bills, cbor, changes, claims, meters, prices, trades
 from .block import level_of
 from .keys import RS256, Key, sha256
 from .records import (
-    ACCOUNT, BILL, BINDING, METER, MONTH, OUTSIDE, SHEET, TARIFF,
-    Account, BillRecord, Binding, Head, Present, RoleSpan, TariffRecord, replace,
+    ACCOUNT,
+    BILL,
+    BINDING,
+    METER,
+    MONTH,
+    OUTSIDE,
+    SHEET,
+    TARIFF,
+    UTILITY,
+    Account,
+    BillRecord,
+    Binding,
+    Head,
+    Present,
+    RoleSpan,
+    TariffRecord,
+    UtilityRecord,
+    replace,
 )  # fmt: skip
 from .refusal import RuleBroken, at, need, rule
 
 # Acts of the operator alone.
 OPERATORS = (
     acts.RegisterKey, acts.RegisterMeter, acts.RetireRole, acts.RetireMeter, acts.Revoke, acts.Contract, acts.Tariff,
-    acts.Answer, acts.NewLevel, acts.NewLimits, acts.Upgrade,
+    acts.Answer, acts.NewLevel, acts.NewLimits, acts.Upgrade, acts.Utility,
 )  # fmt: skip
 ROLES_MAX = 32
 
@@ -52,13 +68,16 @@ class Booking:
             if (MONTH, state.first_open) in state.records:
                 self.close(state.first_open)
             state.first_open += 1
-            old = [key for key in state.records if key[0] == OUTSIDE and key[1] + meters.CLAIM_MONTHS < state.first_open]
+            old = [
+                key for key in state.records if key[0] == OUTSIDE and key[1] + meters.CLAIM_MONTHS < state.first_open
+            ]
             for key in old:
                 state.remove(key)
 
     def close(self, month):
         state = self.state
-        state.put((MONTH, month), replace(state.month(month), closed=True, tariff=state.tariff(month)))
+        tariff = state.tariff(month)
+        state.put((MONTH, month), replace(state.month(month), closed=True, tariff=tariff and tariff.tariff.since))
         if not self.genesis.carries_over or self.genesis.span(month + 1) is None:
             return
         sheets = sorted((key, sheet) for key, sheet in state.records.items() if key[:2] == (SHEET, month))
@@ -140,9 +159,7 @@ class Booking:
         new = sha256(b"wattproof binding\x00", act_id[0], act_id[1].to_bytes(4, "big"))
         imported, exported = self.end_binding(act)
         head = Head(0, new, act.since, imported, exported)
-        binding = Binding(
-            act.meter, act.signer, act.member, act.since, None, act.profile, act.factor, head, act.main
-        )
+        binding = Binding(act.meter, act.signer, act.member, act.since, None, act.profile, act.factor, head, act.main)
         self.state.count_bindings(act.member, 1)
         self.state.put((BINDING, new), binding)
         self.state.put((METER, act.meter), Present(new))
@@ -175,26 +192,52 @@ class Booking:
         rule(not act.is_empty, "empty_note")
 
     def tariff(self, act, signer, act_id):
-        rule(act.price >= 0 and act.excess_price >= 0 and act.step >= 1, "tariff_amounts")
+        first, last = act.summer or (1, 1)
+        rule(1 <= first <= 12 and 1 <= last <= 12, "tariff_table", "summer")
+        act.table.check(act.summer is not None)
+        rule((act.excess_price or 0) >= 0 and act.step >= 1, "tariff_amounts")
+        one_price = act.table.kind in (prices.TIME_OF_USE, prices.AVERAGE)
+        rule(not one_price or act.excess_price is None, "tariff_excess")
+        rule(act.table.kind != prices.AVERAGE or self.genesis.tenancy, "no_tenancy")
         self.need_open(act.since)
         rule(act.since > self.month or self.state.tariff(act.since) is None, "tariff_too_late")
+        if act.table.kind == prices.TIME_OF_USE:
+            later = (record for key, record in self.state.records.items() if key[0] == SHEET and key[1] >= act.since)
+            rule(not any(sheet.meters for sheet in later), "tariff_after_readings")
         self.state.put((TARIFF, act.since), TariffRecord(act, act_id[0]))
+
+    def utility(self, act, signer, act_id):
+        rule(self.genesis.tenancy, "no_tenancy")
+        rule(act.energy > 0 and act.amount >= 0, "utility_amounts")
+        rule(act.start < act.until and self.genesis.month_of(act.start) is not None, "utility_period")
+        present = self.state.records.get((UTILITY, act.start))
+        untouched = present is not None and (present.amount, present.energy) == (0, 0)
+        restated = untouched and present.utility.until == act.until
+        rule(restated or not self.state.utilities(act.start, act.until), "utility_period")
+        self.state.put((UTILITY, act.start), UtilityRecord(act, act_id[0]))
 
     def bill(self, act, signer, act_id):
         rule(signer == act.account or self.has(signer, acts.OPERATOR), "bill_signer")
-        computed = bills.compute(
-            self.genesis, act.account, act.start, act.until, lambda month: self.billed(month, act.account)
-        )
+        computed = bills.compute(self.state, act.account, act.start, act.until)
+        months = [month[1] for month in computed[4]]
+        start, end = self.genesis.span(months[0])[0], self.genesis.span(months[-1])[1]
         for key, earlier in self.state.records.items():
             if key[:2] == (BILL, act.account):
-                rule(earlier.until <= act.start or act.until <= key[2], "bill_overlaps")
-        rule(cbor.encode(computed) == cbor.encode(act.body), "bill_differs", f"the total is {computed[5]}")
-        self.state.put((BILL, act.account, act.start), BillRecord(act.until, act_id[0], computed[5]))
+                rule(earlier.until <= start or end <= key[2], "bill_overlaps")
+        rule(cbor.encode(computed) == cbor.encode(act.body), "bill_differs", f"the total is {computed[6]}")
+        if self.genesis.tenancy:
+            span = bills.Span(self.state, act.account, act.start, act.until)
+            for utility, (amount, energy) in bills.charged(span, computed).items():
+                self.charge_utility(utility, amount, energy)
+        self.state.put((BILL, act.account, act.start), BillRecord(act.until, act_id[0], computed[6]))
 
-    def billed(self, month, account):
-        rule(month < self.state.first_open, "month_open")
-        rule((SHEET, month, account) in self.state.records, "nothing_to_bill")
-        return self.state.sheet(month, account), self.state.month(month)
+    def charge_utility(self, utility, amount, energy):
+        """What tenants pay together is at most the utility's bill."""
+        record = self.state.records[UTILITY, utility]
+        record = replace(record, amount=record.amount + amount, energy=record.energy + energy)
+        rule(record.amount <= record.utility.amount, "tenancy_sum")
+        rule(record.energy <= record.utility.energy, "tenancy_energy")
+        self.state.put((UTILITY, utility), record)
 
 
 ACTS = {
@@ -213,6 +256,7 @@ ACTS = {
     acts.Withdraw: trades.withdraw,
     acts.Tariff: Booking.tariff,
     acts.Bill: Booking.bill,
+    acts.Utility: Booking.utility,
     acts.ClaimVoltage: claims.claim_voltage,
     acts.ClaimBill: claims.claim_bill,
     acts.Answer: claims.answer,

@@ -1,15 +1,27 @@
 """The state: records under their keys, the log, and what the newest block was."""
 
-from . import acts, records, tree
+from . import acts, cbor, records, tree
 from .block import Header
 from .keys import Key, sha256
 from .log import Log
 from .records import (
-    ACCOUNT, BINDING, KEY, METER, MONTH, PARAMETERS, SHEET, TARIFF,
-    Account, Month, Parameters, RoleSpan, Sheet, encoded,
+    ACCOUNT,
+    BINDING,
+    KEY,
+    METER,
+    MONTH,
+    PARAMETERS,
+    SHEET,
+    TARIFF,
+    UTILITY,
+    Account,
+    Month,
+    Parameters,
+    RoleSpan,
+    Sheet,
+    encoded,
 )  # fmt: skip
 from .refusal import need, rule
-from . import cbor
 
 TERM_MAX = 10**18
 # What a posting to a term does to the community's side of the month.
@@ -21,6 +33,12 @@ SIDES = {
     "fee": {"budget": 1},
     "reward": {"budget": -1, "rewards": 1},
 }
+
+
+def touching(known, start, until):
+    """The utility's bills whose periods touch a span, by rising start."""
+    found = sorted((key, record) for key, record in known.items() if key[0] == UTILITY)
+    return [record for (_, begin), record in found if begin < until and record.utility.until > start]
 
 
 class State:
@@ -77,6 +95,23 @@ class State:
         if (KEY, thumbprint) in self.records:
             return self.records[KEY, thumbprint].account
         return thumbprint if self.account(thumbprint) else None
+
+    # What a bill is computed from (bills.py).
+
+    def is_closed(self, month):
+        return month < self.first_open
+
+    def known_sheet(self, month, account):
+        return self.records.get((SHEET, month, account))
+
+    def known_month(self, month):
+        return self.records.get((MONTH, month))
+
+    def tariff_from(self, month):
+        return self.records.get((TARIFF, month))
+
+    def utilities(self, start, until):
+        return touching(self.records, start, until)
 
     def parameters(self):
         of_genesis = Parameters(self.genesis.level, self.genesis.limits)
