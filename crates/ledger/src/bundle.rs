@@ -7,13 +7,13 @@
 //!
 //! [`crate::verify`] checks a bundle; this module only gathers one.
 
+use crate::Header;
 use crate::act::{Act, Readings};
 use crate::attachment::{Attachment, Frame, FrameProof};
 use crate::cbor::{self, CborError};
 use crate::smt::SparseProof;
 use crate::state::{Entry, MonthStatus, Record, RecordKey, State};
 use crate::statement::SignedStatement;
-use crate::{Header, PublicKey};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
 use units::{AccountId, Digest, Month, StatementId, Timestamp};
@@ -96,20 +96,17 @@ pub struct BillBundle {
     /// Statements by rising index.
     #[n(5)]
     pub statements: Vec<ProvenStatement>,
-    /// Keys of the statements' signers by rising account, but for the operator's, which genesis has.
+    /// State records by rising key; those of all signers' accounts are among them, because keys change.
     #[n(6)]
-    pub keys: Vec<PublicKey>,
-    /// State records by rising key.
-    #[n(7)]
     pub records: Vec<ProvenRecord>,
     /// What moved each month's sheet.
-    #[n(8)]
+    #[n(7)]
     pub entries: Vec<MonthEntries>,
     /// Frames at the ends of the billed counters.
-    #[n(9)]
+    #[n(8)]
     pub frames: Vec<FrameEvidence>,
     /// Which of the statement's acts is the bill; one statement may bill a whole community.
-    #[n(10)]
+    #[n(9)]
     pub act: u32,
 }
 
@@ -193,21 +190,20 @@ impl BillBundle {
             return Err(BundleError::Missing(format!("the bill in statement {}", bill.statement)));
         };
         gathering.utilities(meant.from, meant.until)?;
-        let mut entries = Vec::new();
-        let mut frames = Vec::new();
+        let (mut entries, mut frames) = (Vec::new(), Vec::new());
         for month in meant.months.iter().map(|month| month.month) {
             let of_month = source.entries(month, &account);
             gathering.month(month, account, &of_month)?;
             frames.extend(gathering.frames(&of_month)?);
             entries.push(MonthEntries { month, entries: of_month });
         }
+        gathering.signers();
         Ok(Self {
             genesis: state.genesis().to_bytes(),
             checkpoint,
             header: state.head().to_bytes().to_vec(),
             bill: bill.statement,
             act,
-            keys: gathering.keys(),
             records: gathering.records.into_values().collect(),
             statements: gathering.statements.into_values().map(|(statement, _)| statement).collect(),
             entries,
@@ -259,8 +255,11 @@ impl Gathering<'_> {
         self.corrections(month, account)?;
         for id in statement_ids(entries) {
             for act in self.statement(id)?.payload().acts.clone() {
-                if let Act::Readings(readings) = act {
-                    self.record(RecordKey::Binding(readings.binding));
+                match act {
+                    Act::Readings(readings) => drop(self.record(RecordKey::Binding(readings.binding))),
+                    // What was accepted stands in the seller's statement.
+                    Act::Accept(accept) => drop(self.statement(accept.offer.statement)?),
+                    _ => {}
                 }
             }
         }
@@ -334,10 +333,12 @@ impl Gathering<'_> {
         Some(FrameEvidence { statement, last, salt: attachment.salt, proof })
     }
 
-    fn keys(&self) -> Vec<PublicKey> {
-        let operator = self.state.genesis().operator.account();
+    /// The account of every signer: which key counted at which place in the log.
+    fn signers(&mut self) {
         let signers: BTreeSet<AccountId> = self.statements.values().map(|(_, signed)| signed.signer()).collect();
-        signers.iter().filter(|signer| **signer != operator).filter_map(|signer| self.state.key_of(signer)).collect()
+        for signer in signers {
+            self.record(RecordKey::Account(signer));
+        }
     }
 }
 

@@ -394,7 +394,7 @@ impl TransparentStatement {
         if self.receipts.is_empty() || self.receipts.len() > Self::RECEIPTS_MAX {
             return Err(ReceiptError::ReceiptCount(self.receipts.len()));
         }
-        let mut used = vec![self.key_of(self.statement.signer())?];
+        let mut used = vec![self.signer_key()?];
         let statement = self.statement.clone().verify(&used[0])?;
         let mut places = Vec::with_capacity(self.receipts.len());
         for receipt in &self.receipts {
@@ -407,6 +407,25 @@ impl TransparentStatement {
             None if !self.keys.is_sorted_by(|a, b| a.account() < b.account()) => Err(ReceiptError::KeyOrder),
             None => Ok((statement, places)),
         }
+    }
+
+    /// Whether the file itself shows that the key is the signer's: it is the account's first, whose thumbprint the id is.
+    /// That a later key was the signer's only the ledger tells, which checked it when it took the statement in.
+    #[must_use]
+    pub fn shows_its_signer(&self) -> bool {
+        self.key_of(self.statement.signer()).is_ok()
+    }
+
+    /// The signer's first key; without it the one that signs no receipt.
+    fn signer_key(&self) -> Result<PublicKey, ReceiptError> {
+        let signer = self.statement.signer();
+        let first = self.key_of(signer);
+        if first.is_ok() {
+            return first;
+        }
+        let of_receipts: Vec<_> = self.receipts.iter().filter_map(|receipt| receipt_signer(receipt).ok()).collect();
+        let mut others = self.keys.iter().filter(|key| !of_receipts.contains(&key.account()));
+        others.next().cloned().ok_or(ReceiptError::UnknownKey(signer))
     }
 
     fn key_of(&self, account: AccountId) -> Result<PublicKey, ReceiptError> {

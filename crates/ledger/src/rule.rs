@@ -246,7 +246,7 @@ pub enum RuleViolation {
     // Claim, answer, control.
     /// Not an interval of the claimant with a voltage outside the limits.
     #[error(
-        "statement {0} has no interval of the claimant with a voltage outside the limits, or it is older than three months after its close"
+        "statement {0} has no interval of the claimant with a voltage outside the limits, or its month is more than three before the oldest open one"
     )]
     UnknownInterval(StatementId),
     /// No such bill of the claimant.

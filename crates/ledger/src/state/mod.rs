@@ -35,7 +35,7 @@ use units::{
 
 /// Unbroken stretches of counters kept in one sheet: more breaks a month than this means a defect, not a meter.
 pub const SEGMENTS_MAX: usize = 64;
-/// Months after their close in which intervals may still be claimed; then the state lets them go.
+/// How far before the oldest open month intervals may still be claimed; then the state lets them go.
 pub const CLAIM_MONTHS: u32 = 3;
 /// How far a signer's clock may be ahead of the block's time.
 pub const CLOCK_AHEAD_MAX: Millis = Millis::from_minutes(10);

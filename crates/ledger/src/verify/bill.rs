@@ -2,18 +2,18 @@
 
 use super::chain::{self, Interval};
 use super::{Kind, Layer, Outcome, Report};
-use crate::act::{Act, Bill, Readings};
+use crate::act::{Accept, Act, Bill, Offer, Readings};
 use crate::attachment::frame_leaf;
 use crate::bill::{self, Books};
-use crate::bundle::{BillBundle, FrameEvidence, FrameReader};
+use crate::bundle::{BillBundle, FrameEvidence, FrameReader, ProvenStatement};
 use crate::price::Table;
 use crate::state::{
-    BindingRecord, Entry, MeterMonth, MonthRecord, MonthStatus, Record, RecordKey, SheetRecord, TariffRecord, Terms,
-    UtilityRecord,
+    BindingRecord, Entry, MeterMonth, MonthRecord, MonthStatus, Priced, Record, RecordKey, SheetRecord, TariffRecord,
+    Terms, UtilityRecord,
 };
-use crate::{Checkpoint, Genesis, Header, PublicKey, SignedStatement, VerifiedStatement, cbor, log};
+use crate::{Checkpoint, Genesis, Header, SignedStatement, VerifiedStatement, cbor, log};
 use std::collections::BTreeMap;
-use units::{AccountId, BindingId, Energy, Month, StatementId, Timestamp};
+use units::{AccountId, BindingId, Energy, LedgerId, Month, StatementId, Timestamp};
 
 /// Verifies a bundle. Each layer stands on the ones before it; the first failure ends the check.
 pub(super) fn verify(bytes: &[u8], trust: Option<&Genesis>, frames: FrameReader<'_>) -> Report {
@@ -40,15 +40,14 @@ fn layers(report: &mut Report, bytes: &[u8], trust: Option<&Genesis>, frames: Fr
     let signed = statements(&bundle).map_err(at(Layer::Structure))?;
     report.add(Layer::Structure, Outcome::Passed, format!("a bill with {} statements", signed.len()));
 
-    let verified = signatures(&bundle, &genesis, signed).map_err(at(Layer::Signatures))?;
-    report.add(Layer::Signatures, Outcome::Passed, format!("{} signatures", verified.len()));
-
     let finality = finality(&bundle, &genesis, &header).map_err(at(Layer::Finality))?;
     report.add(Layer::Finality, Outcome::Passed, finality);
     inclusion(&bundle, &header).map_err(at(Layer::Inclusion))?;
     report.add(Layer::Inclusion, Outcome::Passed, format!("all in the log of {} statements", header.log_size));
 
     let records = records(&bundle, &header).map_err(at(Layer::Inclusion))?;
+    let verified = signatures(&bundle, genesis.ledger(), signed, &records).map_err(at(Layer::Signatures))?;
+    report.add(Layer::Signatures, Outcome::Passed, format!("{} signatures", verified.len()));
     let evidence = Evidence { genesis: &genesis, bundle: &bundle, statements: verified, records };
     let stated = evidence.bill().map_err(at(Layer::Structure))?;
     evidence.check_entries(&stated).map_err(at(Layer::Inclusion))?;
@@ -72,34 +71,38 @@ fn statements(bundle: &BillBundle) -> Result<Vec<SignedStatement>, String> {
     if !bundle.statements.is_sorted_by(|a, b| a.index < b.index) {
         return Err("statements are not in the order of the log".to_owned());
     }
-    if !bundle.records.is_sorted_by(|a, b| a.key < b.key) || !bundle.keys.is_sorted_by(|a, b| a.account() < b.account())
-    {
-        return Err("records or keys are not in order".to_owned());
+    if !bundle.records.is_sorted_by(|a, b| a.key < b.key) {
+        return Err("records are not in order".to_owned());
     }
     let parse = |leaf: &[u8]| SignedStatement::from_leaf(leaf).map_err(|error| error.to_string());
     bundle.statements.iter().map(|statement| parse(&statement.leaf)).collect()
 }
 
-/// An account id is its key's thumbprint, so keys prove themselves; none may be idle.
+/// The keys are those of the signers' account records, which the state root proves: each with the place in the log from
+/// which it signs. No account may be idle.
 fn signatures(
     bundle: &BillBundle,
-    genesis: &Genesis,
+    ledger: LedgerId,
     signed: Vec<SignedStatement>,
+    records: &BTreeMap<RecordKey, Record>,
 ) -> Result<Vec<VerifiedStatement>, String> {
-    let known = bundle.keys.iter().chain([&genesis.operator]);
-    let keys: BTreeMap<AccountId, PublicKey> = known.map(|key| (key.account(), key.clone())).collect();
-    if let Some(idle) = bundle.keys.iter().find(|key| !signed.iter().any(|one| one.signer() == key.account())) {
-        return Err(format!("key of {} signed nothing here", idle.account()));
+    let is_idle =
+        |key: &&RecordKey| matches!(key, RecordKey::Account(id) if !signed.iter().any(|one| one.signer() == *id));
+    if let Some(RecordKey::Account(idle)) = records.keys().find(is_idle) {
+        return Err(format!("the account {idle} signed nothing here"));
     }
-    let verify = |statement: SignedStatement| {
+    let verify = |(statement, proven): (SignedStatement, &ProvenStatement)| {
         let id = statement.id();
-        if statement.payload().ledger != genesis.ledger() {
+        if statement.payload().ledger != ledger {
             return Err(format!("statement {id} is of another ledger"));
         }
-        let key = keys.get(&statement.signer()).ok_or(format!("statement {id}: no key of its signer"))?;
+        let Some(Record::Account(account)) = records.get(&RecordKey::Account(statement.signer())) else {
+            return Err(format!("statement {id}: no account of its signer"));
+        };
+        let key = account.key_at(proven.index).ok_or(format!("statement {id}: its signer had no key at its place"))?;
         statement.verify(key).map_err(|error| format!("statement {id}: {error}"))
     };
-    signed.into_iter().map(verify).collect()
+    signed.into_iter().zip(&bundle.statements).map(verify).collect()
 }
 
 fn finality(bundle: &BillBundle, genesis: &Genesis, header: &Header) -> Result<String, String> {
@@ -234,7 +237,7 @@ impl Evidence<'_> {
     fn meter_sequences(&self, account: AccountId, month: Month) -> Result<Vec<String>, String> {
         let sheet = self.sheet(month, account)?;
         let span = self.genesis.month_span(month).ok_or(format!("{month} is outside the calendar"))?;
-        let chains = self.chains(month)?;
+        let (chains, operator) = (self.chains(month)?, self.genesis.operator.account());
         if let Some(meter) = sheet.meters.iter().find(|meter| !chains.contains_key(&meter.binding)) {
             return Err(format!("no intervals of meter {}", meter.meter));
         }
@@ -244,7 +247,7 @@ impl Evidence<'_> {
                 return Err(format!("meter {} is another member's", binding.meter));
             }
             let stretches: Vec<&MeterMonth> = sheet.meters.iter().filter(|meter| meter.binding == *id).collect();
-            chain::check(*id, binding, intervals, &stretches, span)
+            chain::check(*id, binding, intervals, &stretches, span, operator)
         };
         chains.iter().map(check).collect()
     }
@@ -253,10 +256,44 @@ impl Evidence<'_> {
     fn terms(&self, account: AccountId, month: Month) -> Result<(), String> {
         let sheet = self.sheet(month, account)?;
         let computed = self.terms_of_acts(account, month, sheet)?;
+        let [bought, sold] = self.priced(account, month)?;
+        if (bought, sold) != (sheet.bought, sheet.sold) {
+            return Err(format!("{month}: the accepted offers give other sums of energy or money than the sheet"));
+        }
         if computed == sheet.terms {
             return Ok(());
         }
         Err(format!("{month}: the acts give {computed:?}, the sheet says {:?}", sheet.terms))
+    }
+
+    /// The offer that was accepted, and its seller.
+    fn offer(&self, accept: &Accept) -> Result<(AccountId, &Offer), String> {
+        let statement = self.statement(&accept.offer.statement)?;
+        let act = usize::try_from(accept.offer.act).ok().and_then(|index| statement.payload().acts.get(index));
+        match act {
+            Some(Act::Offer(offer)) => Ok((statement.signer(), offer)),
+            _ => Err(format!("statement {} has no offer at that place", statement.id())),
+        }
+    }
+
+    /// What was bought and what was sold at a price, from the accepted offers.
+    fn priced(&self, account: AccountId, month: Month) -> Result<[Priced; 2], String> {
+        let mut sides = [Priced::default(); 2];
+        for (statement, act) in self.acts(month)? {
+            let Act::Accept(accept) = act else { continue };
+            let (seller, offer) = self.offer(accept)?;
+            if ![seller, statement.signer()].contains(&account) {
+                return Err(format!("statement {} is a trade of others", statement.id()));
+            }
+            let side = &mut sides[usize::from(seller == account)];
+            let energy = side.energy.checked_add(offer.energy);
+            let amount = offer.amount().and_then(|amount| side.amount.checked_add(amount));
+            *side = energy
+                .zip(amount)
+                .map(|(energy, amount)| Priced { energy, amount })
+                .ok_or_else(|| "a sum overflows".to_owned())?;
+        }
+        Ok(sides)
     }
 
     fn terms_of_acts(&self, account: AccountId, month: Month, sheet: &SheetRecord) -> Result<Terms, String> {
@@ -274,6 +311,13 @@ impl Evidence<'_> {
                     add(&mut terms.fee, self.genesis.rewards.transfer_fee)?;
                 }
                 Act::Transfer(transfer) => add(&mut terms.gained, transfer.energy)?,
+                Act::Accept(accept) if statement.signer() == account => {
+                    add(&mut terms.gained, self.offer(accept)?.1.energy)?;
+                }
+                Act::Accept(accept) => {
+                    add(&mut terms.traded, self.offer(accept)?.1.energy)?;
+                    add(&mut terms.fee, self.genesis.rewards.transfer_fee)?;
+                }
                 _ => {}
             }
         }

@@ -23,18 +23,25 @@ pub(super) fn check(
     intervals: &[Interval],
     stretches: &[&MeterMonth],
     month: Span,
+    operator: AccountId,
 ) -> Result<String, String> {
     let meter = &binding.meter;
-    check_links(id, binding, intervals)?;
+    check_links(id, binding, intervals, operator)?;
     check_counters(intervals, stretches, month).map_err(|reason| format!("meter {meter}: {reason}"))?;
     Ok(format!("meter {meter}: {} intervals without a hole", intervals.len()))
 }
 
-/// Signer, numbers and predecessors.
-fn check_links(id: BindingId, binding: &BindingRecord, intervals: &[Interval]) -> Result<(), String> {
+/// Signer (of a reading by eye the operator), numbers and predecessors.
+fn check_links(
+    id: BindingId,
+    binding: &BindingRecord,
+    intervals: &[Interval],
+    operator: AccountId,
+) -> Result<(), String> {
     let meter = &binding.meter;
     for interval in intervals {
-        if interval.signer != binding.signer || interval.readings.binding != id {
+        let signer = if interval.readings.by_hand { operator } else { binding.signer };
+        if interval.signer != signer || interval.readings.binding != id {
             return Err(format!("meter {meter}: statement {} is not by the meter's signer", interval.statement));
         }
     }

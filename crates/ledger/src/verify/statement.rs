@@ -22,7 +22,14 @@ pub(super) fn verify(bytes: &[u8], trust: Option<&Genesis>) -> Report {
         }
         Err(error) => report.add(Layer::Inclusion, Outcome::Failed, error.to_string()),
         Ok((statement, places)) => {
-            report.add(Layer::Signatures, Outcome::Passed, format!("signed by {}", statement.signer()));
+            let signer = statement.signer();
+            if transparent.shows_its_signer() {
+                report.add(Layer::Signatures, Outcome::Passed, format!("signed by {signer}"));
+            } else {
+                let detail =
+                    format!("signed with a later key of {signer}; that it is theirs only the whole ledger shows");
+                report.add(Layer::Signatures, Outcome::Unknown, detail);
+            }
             for place in places {
                 let detail = format!("leaf {} in the log of {} with root {}", place.index, place.size, place.root);
                 report.add(Layer::Inclusion, Outcome::Passed, detail);

@@ -221,8 +221,49 @@ fn each_layer_notices_its_own_lie() {
     check("a checkpoint that the log key did not sign", Layer::Finality, &changed);
 
     let mut changed = whole.clone();
-    changed.keys.retain(|known| *known != key(GATEWAY).public());
-    check("no key of the gateway", Layer::Signatures, &changed);
+    changed.records.retain(|known| known.key != ledger::state::RecordKey::Account(account(GATEWAY)));
+    check("no account of the gateway", Layer::Signatures, &changed);
+}
+
+/// Chen rotates his key, buys at a price from Lee's offer with the new one, and is read by eye at the month's end.
+#[test]
+fn a_bill_of_a_rotated_key_with_a_trade_and_a_reading_by_eye_is_verified() {
+    let mut state = State::new(genesis()).unwrap();
+    let mut store = Store::default();
+    let setup = community_statement(&state);
+    store.commit(&mut state, at(7, 1, 0, 1), &[setup]);
+    let (readings, _) = interval(&state, ["100.0", "101.5", "103.0"], None);
+    let mut nonce = 0;
+    let mut commit = |state: &mut State, store: &mut Store, time, who: &str, signer: &str, act: Act| {
+        nonce += 1;
+        let statement = sign_as(who, &payload(state.genesis(), nonce, time, vec![act]), &key(signer));
+        store.commit(state, time + Millis::from_ms(1), &[statement]);
+    };
+    commit(&mut state, &mut store, at(7, 2, 0, 0), GATEWAY, GATEWAY, Act::Readings(Box::new(readings)));
+    let act = rotate(&state, "chen", "chen's new key");
+    commit(&mut state, &mut store, at(7, 3, 0, 0), "chen", "chen", act);
+    commit(&mut state, &mut store, at(7, 4, 0, 0), "lee", "lee", offer(None, "20.5", "2.25", at(7, 5, 0, 0)));
+    let act = Act::Accept(ledger::act::Accept { offer: offer_id(&state) });
+    commit(&mut state, &mut store, at(7, 4, 1, 0), "chen", "chen's new key", act);
+    let mut by_eye = next_readings(&state, "m-chen", ("103", "150"));
+    (by_eye.end, by_eye.by_hand, by_eye.count) = (at(8, 1, 0, 0), true, 0);
+    (by_eye.columns, by_eye.frames) = (ledger::log::empty_root(), ledger::log::empty_root());
+    commit(&mut state, &mut store, at(8, 1, 1, 0), OPERATOR, OPERATOR, Act::Readings(Box::new(by_eye)));
+    store.commit(&mut state, at(8, 1, 7, 0), &[]);
+    let bill = bill::of_state(&state, account("chen"), at(7, 1, 0, 0), at(8, 1, 0, 0)).unwrap();
+    commit(&mut state, &mut store, at(8, 1, 8, 0), "chen", "chen's new key", Act::Bill(Box::new(bill)));
+
+    let sheet = state.sheet(month(7), &account("chen")).unwrap();
+    assert_eq!((sheet.bought.energy, sheet.bought.amount), (kwh("20.5"), units::Money::parse("46.125").unwrap()));
+    let whole = bundle(&state, &store);
+    let report = check_bytes(&whole.to_bytes(), Some(state.genesis()));
+    assert_eq!(report.verdict(), Verdict::Verified, "{report:#?}");
+
+    let mut changed = whole.clone();
+    let place = changed.statements.iter().position(|proven| proven.index == 3).unwrap();
+    changed.statements.remove(place);
+    let report = check_bytes(&changed.to_bytes(), Some(state.genesis()));
+    assert_eq!(report.verdict(), Verdict::Failed, "the offer left out");
 }
 
 #[test]

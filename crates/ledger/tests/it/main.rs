@@ -3,6 +3,7 @@
 // Tests read their texts and leave their samples for others.
 #![allow(clippy::disallowed_methods)]
 
+mod attacks;
 mod bundle;
 mod conformance;
 mod difficulty;

@@ -5,10 +5,11 @@
 
 use crate::support::{
     GATEWAY, MINER, OPERATOR, account, apply, at, bind, community, key, month, next_readings, payload, propose,
-    register, sign, tariff,
+    register, retire_meter, retire_role, revoke, rotate, sign, sign_as, tariff, voltage_claim,
 };
-use ledger::act::{Act, Break, Contract, CounterPair, Note, Register, Role, Transfer};
-use ledger::{Block, Genesis, Header, RuleViolation, SignedStatement, State, VerifiedStatement, bill};
+use ledger::act::{Act, Break, Contract, CounterPair, Note, OfferId, Register, Role, Transfer};
+use ledger::state::RecordKey;
+use ledger::{Block, Genesis, Header, RuleViolation, SecretKey, SignedStatement, State, VerifiedStatement, bill};
 use proptest::prelude::*;
 use units::{Energy, Millis, Timestamp};
 
@@ -54,6 +55,33 @@ enum Attempt {
     Replay {
         which: usize,
     },
+    Offer {
+        from: usize,
+        to: Option<usize>,
+        kwh: u64,
+        price: i64,
+        hours: u64,
+    },
+    Accept {
+        by: usize,
+        withdraws: bool,
+    },
+    RetireMember {
+        name: usize,
+    },
+    RetireMeter {
+        meter: usize,
+        hours: u64,
+    },
+    Revoke {
+        name: usize,
+    },
+    Rotate {
+        name: usize,
+    },
+    Claim {
+        by: usize,
+    },
     /// Time passes, so that months close and lives end.
     Wait {
         hours: u64,
@@ -81,8 +109,24 @@ fn attempt() -> impl Strategy<Value = Attempt> {
         1 => (6..10u32).prop_map(|from| Attempt::Tariff { from }),
         2 => (0..5usize, 7..9u32, -1..2i64).prop_map(|(of, month, off_by)| Attempt::Bill { of, month, off_by }),
         1 => any::<usize>().prop_map(|which| Attempt::Replay { which }),
+        3 => (0..5usize, proptest::option::of(0..5usize), 0..90u64, -1..50_000i64, 0..50u64)
+            .prop_map(|(from, to, kwh, price, hours)| Attempt::Offer { from, to, kwh, price, hours }),
+        4 => (0..5usize, prop::bool::weighted(0.2)).prop_map(|(by, withdraws)| Attempt::Accept { by, withdraws }),
+        1 => (0..5usize).prop_map(|name| Attempt::RetireMember { name }),
+        1 => (0..2usize, 0..30u64).prop_map(|(meter, hours)| Attempt::RetireMeter { meter, hours }),
+        1 => (0..50usize).prop_map(|name| Attempt::Revoke { name }),
+        1 => (0..5usize).prop_map(|name| Attempt::Rotate { name }),
+        1 => (0..5usize).prop_map(|by| Attempt::Claim { by }),
         2 => (1..400u64).prop_map(|hours| Attempt::Wait { hours }),
     ]
+}
+
+/// The present key of a name: rotated keys are named by the name and how many there were before.
+fn present_key(state: &State, name: &str) -> SecretKey {
+    match state.account(&account(name)).map_or(0, |account| account.keys.len()) {
+        0 | 1 => key(name),
+        count => key(&format!("{name} {}", count - 1)),
+    }
 }
 
 /// The act as the state stands, and who signs it.
@@ -104,6 +148,9 @@ fn act_of(attempt: &Attempt, state: &State) -> (usize, Act) {
             let begin = if *broken == Some(Break::Reset) { Energy::ZERO } else { head };
             readings.import = CounterPair { start: begin, end: begin.checked_add(energy(moved)).unwrap() };
             readings.broken = *broken;
+            // Some of them with a voltage outside the limits.
+            let volts = units::Voltage::from_mv(100_000 + moved * 300);
+            readings.voltage = Some(ledger::act::VoltageRange { min: volts, max: volts, mean: volts });
             (3, Act::Readings(Box::new(readings)))
         }
         Attempt::Member { name } => (2, register(NAMES[*name], Role::Member)),
@@ -132,6 +179,36 @@ fn act_of(attempt: &Attempt, state: &State) -> (usize, Act) {
             let time = state.head().time;
             (*by, Act::Note(Note { time, voltage, current: None, power: None, energy: None, text: None }))
         }
+        Attempt::Offer { from, to, kwh, price, hours } => {
+            let until = state.head().time + Millis::from_minutes(60 * hours);
+            let (to, price) = (to.map(|to| account(NAMES[to])), units::Money::from_1e4(*price));
+            (*from, Act::Offer(ledger::act::Offer { to, energy: energy(kwh), price, month: month(7), until }))
+        }
+        Attempt::Accept { by, withdraws } => {
+            let open =
+                state.records().find_map(|(key, _)| if let RecordKey::Offer(id) = key { Some(*id) } else { None });
+            let nowhere = OfferId { until: at(7, 1, 0, 0), statement: units::StatementId::from_bytes([0; 32]), act: 0 };
+            let offer = open.unwrap_or(nowhere);
+            let accept = Act::Accept(ledger::act::Accept { offer });
+            (*by, if *withdraws { Act::Withdraw(ledger::act::Withdraw { offer }) } else { accept })
+        }
+        Attempt::RetireMember { name } => (2, retire_role(NAMES[*name], Role::Member, state.head().time)),
+        Attempt::RetireMeter { meter, hours } => {
+            let end = state.meter(&METERS[*meter].parse().unwrap()).unwrap().1.head.end;
+            (2, retire_meter(METERS[*meter], end + Millis::from_minutes(60 * hours)))
+        }
+        // Most names are nobody's: a community with all keys revoked shows little.
+        Attempt::Revoke { name } => (2, revoke(NAMES.get(*name).unwrap_or(&"nobody"))),
+        Attempt::Rotate { name } => {
+            let keys = state.account(&account(NAMES[*name])).map_or(0, |account| account.keys.len());
+            (*name, rotate(state, NAMES[*name], &format!("{} {keys}", NAMES[*name])))
+        }
+        Attempt::Claim { by } => {
+            let outside =
+                state.records().find_map(|(key, _)| if let RecordKey::Outside(_, id) = key { Some(*id) } else { None });
+            let nowhere = ledger::act::ActId { statement: units::StatementId::from_bytes([0; 32]), act: 0 };
+            (*by, voltage_claim(&[outside.unwrap_or(nowhere)]))
+        }
         Attempt::Replay { .. } | Attempt::Wait { .. } => unreachable!("no act"),
     }
 }
@@ -151,7 +228,8 @@ fn history(attempts: &[Attempt]) -> (State, Vec<(Timestamp, VerifiedStatement)>)
             Attempt::Replay { which } => accepted[which % accepted.len()].1.clone(),
             attempt => {
                 let (signer, act) = act_of(attempt, &state);
-                sign(&payload(state.genesis(), nonce, clock, vec![act]), &key(NAMES[signer]))
+                let (name, payload) = (NAMES[signer], payload(state.genesis(), nonce, clock, vec![act]));
+                sign_as(name, &payload, &present_key(&state, name))
             }
         };
         let time = clock.max(state.head().time + Millis::from_ms(1));
@@ -242,7 +320,8 @@ proptest! {
         let (root, time) = (state.root(), state.head().time + Millis::from_ms(1));
         // A good act first, so that there is something to take back within the statement.
         let acts = vec![register("trace", Role::Auditor), act, register("trace", Role::Auditor)];
-        let statement = sign(&payload(state.genesis(), 9_999, time, acts), &key(NAMES[signer]));
+        let payload = payload(state.genesis(), 9_999, time, acts);
+        let statement = sign_as(NAMES[signer], &payload, &present_key(&state, NAMES[signer]));
         let mut draft = state.draft(time, account(MINER)).unwrap();
         prop_assert!(draft.push(&statement).is_err());
         let drafted = draft.finish().unwrap();

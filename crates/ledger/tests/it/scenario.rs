@@ -7,16 +7,21 @@
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
 
+mod acts;
+
 use crate::foreign::{Shelf, Store};
 use crate::support::{
     DAY_MS, GATEWAY, MINER, OPERATOR, account, apply, at, bind, check, genesis, in_berlin, judge, key, kwh, local,
-    meter_id, month, month_starts, next_readings, payload, propose, register, sign,
+    meter_id, month, month_starts, next_readings, payload, propose, register, sign_as,
 };
-use ledger::act::{Act, Bill, BillLine, Break, Contract, CounterPair, Note, Register, Role, Tariff, Transfer, Utility};
+use ledger::act::{
+    Act, Bill, BillLine, Break, Contract, CounterPair, Note, Register, Role, Tariff, Transfer, Utility, VoltageRange,
+};
 use ledger::price::Table;
 use ledger::price::file::TariffFile;
 use ledger::state::{ApplyError, SheetRecord, Undo};
-use ledger::{Block, Genesis, State, Surplus, VerifiedStatement, bill};
+use ledger::{Block, Genesis, State, Surplus, VerifiedStatement, bill, log};
+use std::collections::BTreeMap;
 use std::path::Path;
 use units::{Digest, Energy, EnergyBalance, Height, Millis, Money, Month, Timestamp, Voltage};
 
@@ -102,6 +107,8 @@ struct Runner {
     /// Rules that were broken, each with a ledger whose last block breaks it.
     refused: Vec<(&'static str, Vec<u8>)>,
     place: String,
+    /// Whose key signs now for a name that has rotated.
+    keys: BTreeMap<String, String>,
 }
 
 impl Runner {
@@ -119,6 +126,7 @@ impl Runner {
             store: Store::default(),
             refused: Vec::new(),
             place: String::new(),
+            keys: BTreeMap::new(),
         };
         runner.submit(OPERATOR, register(GATEWAY, Role::Gateway), "ok");
         runner
@@ -131,7 +139,7 @@ impl Runner {
     /// at       2026-07-31 23:30               the clock, in Taipei
     /// members  chen lee                       each with a meter of the same name, from the month's start on
     /// register NAME as miner
-    /// meter    NUMBER for NAME from 2026-07-02 00:00 [factor 10]
+    /// meter    NUMBER for NAME from 2026-07-02 00:00 [factor 10]     `[main]` for a main meter, of the operator
     /// contract NAME 200 kWh [in 2026-08]
     /// tariff   3.5 excess 7 round 1 [in 2026-08]
     /// tariff   shipped taipower-residential [in 2026-08]
@@ -139,7 +147,29 @@ impl Runner {
     /// utility  2026-07-01 2026-09-01 3000 for 1000 kWh [common]
     /// reading  METER 0.0 -> 90.0 kWh [from 2026-07-31 18:00 until 2026-08-01 06:00] [export 0 -> 5] [gap]
     ///                                         without times: the day after the last reading
+    ///                                         [voltage 105 130] in V, [by_hand]
     /// sell     NAME -> NAME 20 kWh [in 2026-08]
+    /// offer    NAME -> NAME 20 kWh at 2.5 until 2026-07-20 00:00     `anybody` for an open one
+    /// accept   NAME                           the open offer that ends first
+    /// withdraw NAME
+    /// retire   NAME as member at 2026-07-14 00:00
+    /// retire   meter NUMBER at 2026-07-14 00:00
+    /// revoke   NAME
+    /// rotate   NAME to NEW                    from here on NAME signs with the key of NEW
+    /// claim    NAME voltage                   about the first interval outside the limits
+    /// claim    NAME bill 2026-07
+    /// answer   accepted                       to the first claim without an answer
+    /// switch   METER off [by NAME]
+    /// level    2 from 20                      mining level from a height on
+    /// limits   104.5 115.5 from 2026-08-01 00:00
+    /// upgrade  2 at 500
+    /// submission NAME note 110 V + bill 2026-06 + sell LEE 5 kWh     several acts in one statement
+    /// money    NAME bought 10 20.5 sold 0 0                          kWh and money of the month's priced trades
+    /// operator_money -20.5                                           the operator's side of it
+    /// offers   1, outside 2                                          how many the state keeps
+    /// loss     2026-07 3.5                                           between main meters and members
+    /// load     METER off
+    /// account  NAME has_left true
     /// note     NAME 130 V
     /// block                                   what was stated so far goes into a block
     /// close    2026-07                        the clock moves to the month's close
@@ -205,6 +235,7 @@ impl Runner {
                 self.block(&[]);
             }
             ["bill", name, rest @ ..] => self.bill(name, rest, verdict),
+            _ if self.acts_line(words, verdict) => {}
             _ => self.expect(words),
         }
     }
@@ -225,6 +256,7 @@ impl Runner {
                 let found: Vec<_> = sheet.meters.iter().map(|meter| (meter.import, meter.estimated)).collect();
                 assert!(found.contains(&wanted), "{}: {found:?}", self.place);
             }
+            _ if self.expect_acts(words) => {}
             _ => panic!("{}: not understood", self.place),
         }
     }
@@ -262,7 +294,8 @@ impl Runner {
             ["factor", factor] => factor.parse().unwrap(),
             _ => 1,
         };
-        let act = ledger::act::RegisterMeter { factor, ..bind(number, name, self.moment(day, time)) };
+        let main = *rest == ["main"];
+        let act = ledger::act::RegisterMeter { factor, main, ..bind(number, name, self.moment(day, time)) };
         self.submit(OPERATOR, Act::Register(Register::Meter(act)), verdict);
     }
 
@@ -282,6 +315,16 @@ impl Runner {
                     readings.export = Some(CounterPair { start: kwh(start), end: kwh(end) });
                     rest
                 }
+                ["voltage", min, max, rest @ ..] => {
+                    let [min, max] = [min, max].map(|volts| Voltage::from_mv(volts.parse::<u64>().unwrap() * 1_000));
+                    readings.voltage = Some(VoltageRange { min, max, mean: min });
+                    rest
+                }
+                ["by_hand", rest @ ..] => {
+                    (readings.by_hand, readings.count) = (true, 0);
+                    (readings.columns, readings.frames) = (log::empty_root(), log::empty_root());
+                    rest
+                }
                 [word, rest @ ..] => {
                     readings.broken = Some(match *word {
                         "gap" => Break::Gap,
@@ -296,7 +339,8 @@ impl Runner {
         if readings.end > self.clock {
             self.move_clock(readings.end);
         }
-        self.submit(GATEWAY, Act::Readings(Box::new(readings)), verdict);
+        let signer = if readings.by_hand { OPERATOR } else { GATEWAY };
+        self.submit(signer, Act::Readings(Box::new(readings)), verdict);
     }
 
     fn note(&mut self, name: &str, volts: &str, verdict: &str) {
@@ -331,8 +375,13 @@ impl Runner {
 
     /// Asks the rules, and puts what they accept into a block, now or with others later.
     fn submit(&mut self, signer: &str, act: Act, verdict: &str) {
+        self.submit_all(signer, vec![act], verdict);
+    }
+
+    fn submit_all(&mut self, signer: &str, acts: Vec<Act>, verdict: &str) {
         self.nonce += 1;
-        let statement = sign(&payload(self.state.genesis(), self.nonce, self.clock, vec![act]), &key(signer));
+        let present = key(self.keys.get(signer).map_or(signer, String::as_str));
+        let statement = sign_as(signer, &payload(self.state.genesis(), self.nonce, self.clock, acts), &present);
         let time = self.now();
         let mut draft = self.state.draft(time, account(MINER)).unwrap();
         self.pending.iter().for_each(|earlier| draft.push(earlier).unwrap());

@@ -131,6 +131,11 @@ pub(crate) fn sign(payload: &Payload, key: &SecretKey) -> VerifiedStatement {
     read.verify(&key.public()).unwrap()
 }
 
+/// The same for an account whose present key is not its first.
+pub(crate) fn sign_as(account_name: &str, payload: &Payload, key: &SecretKey) -> VerifiedStatement {
+    SignedStatement::sign_for(account(account_name), payload, key).unwrap().verify(&key.public()).unwrap()
+}
+
 pub(crate) fn register(name: &str, role: Role) -> Act {
     let key = key(name).public();
     let beneficiary = (role == Role::Miner).then(|| account("chen"));

@@ -189,7 +189,9 @@ impl Shell {
         let size = self.node.final_log_size();
         let root = self.node.state().log().root_at(size).ok_or(NodeError::NotFinal(*id))?;
         let receipt = issue_receipt(&key, proof.log_index, size, &proof.path, &root).map_err(NodeError::ReceiptKey)?;
-        let signer = self.node.state().key_of(&statement.signer());
+        // The key that counted when the log took it in; the account may have another one now.
+        let account = self.node.state().account(&statement.signer());
+        let signer = account.and_then(|account| account.key_at(proof.log_index)).cloned();
         let mut keys: Vec<_> = signer.into_iter().chain([SecretKey::public(&key)]).collect();
         keys.sort_by_key(ledger::PublicKey::account);
         keys.dedup();
