@@ -37,7 +37,7 @@ fn all_scenarios_end_as_written() {
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
-    assert!(paths.len() >= 15, "only {} scenarios found", paths.len());
+    assert!(paths.len() >= 40, "only {} scenarios found", paths.len());
     let shelf = Shelf::emptied("scenarios");
     for path in paths {
         let ended = check_text(&path.file_name().unwrap().to_string_lossy(), &std::fs::read_to_string(&path).unwrap());
