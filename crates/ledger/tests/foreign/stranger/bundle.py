@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from . import acts, bills, cbor, frames, meters, tree
+from . import acts, bills, cbor, frames, meters, trades, tree
 from .block import read_header
 from .export import names_header
 from .genesis import Genesis
 from .hours import Divided, divided
 from .keys import Key, sha256
 from .log import Checkpoint, leaf_hash, root_from_path
-from .records import BINDING, MONTH, SHEET, TARIFF, UTILITY, Sheet, Terms, encoded, read_key, read_record
+from .records import ACCOUNT, BINDING, MONTH, SHEET, TARIFF, UTILITY, Sheet, Terms, encoded, read_key, read_record
 from .refusal import at, need
 from .state import touching
 from .statement import Statement
@@ -24,7 +24,17 @@ def is_bundle(data):
 def verify(data):
     """Every layer in turn; says what was found."""
     bundle = Bundle(data)
-    for layer in ("signatures", "finality", "inclusion", "entries", "meters", "frames", "arithmetic", "tariffs"):
+    for layer in (
+        "finality",
+        "inclusion",
+        "signatures",
+        "entries",
+        "completeness",
+        "meters",
+        "frames",
+        "arithmetic",
+        "tariffs",
+    ):
         with at(layer):
             getattr(bundle, "check_" + layer)()
     total = bundle.bill.body[6]
@@ -38,22 +48,20 @@ class Bundle:
     def __init__(self, data):
         magic, body = cbor.items(cbor.decode(data), 2)
         need(magic == MAGIC, "no bill bundle")
-        parts = cbor.fields(body, range(1, 11))
+        parts = cbor.fields(body, range(1, 10))
         self.genesis = Genesis(cbor.octets(parts[1]))
         self.note = cbor.text(parts[2])
         self.header = read_header(cbor.octets(parts[3]))
         self.statements = cbor.listed(parts[5], read_statement)
-        self.keys = [Key(key) for key in cbor.listed(parts[6], lambda key: key)]
-        self.records = cbor.listed(parts[7], read_proven_record)
-        self.months = dict(months := cbor.listed(parts[8], read_month_entries))
-        self.frames = cbor.listed(parts[9], read_frame)
+        self.records = cbor.listed(parts[6], read_proven_record)
+        self.months = dict(months := cbor.listed(parts[7], read_month_entries))
+        self.frames = cbor.listed(parts[8], read_frame)
         rising([index for index, *_ in self.statements], "statements")
-        rising([key.account for key in self.keys], "keys")
         rising([key for key, *_ in self.records], "records")
         rising([month for month, _ in months], "months")
         self.by_id = {statement.id: statement for _, statement, _ in self.statements}
         self.state = {key: record for key, record, _ in self.records}
-        self._find_bill(cbor.digest(parts[4]), cbor.uint(parts[10], 32))
+        self._find_bill(cbor.digest(parts[4]), cbor.uint(parts[9], 32))
 
     def _find_bill(self, statement, index):
         billing = self.statement(statement)
@@ -78,13 +86,14 @@ class Bundle:
     # Layers.
 
     def check_signatures(self):
-        keys = {key.account: key for key in (*self.keys, self.genesis.operator)}
+        """With the key that the signer's account had at the statement's place in the log."""
         signers = {statement.signer for statement in self.by_id.values()}
-        need(all(key.account in signers for key in self.keys), "a key that signed nothing here")
-        for _, statement, _ in self.statements:
+        need(all(key[1] in signers for key in self.state if key[0] == ACCOUNT), "an account that signed nothing here")
+        for index, statement, _ in self.statements:
             need(statement.ledger == self.genesis.ledger, "a statement of another ledger")
-            need(statement.signer in keys, "a signer's key is missing")
-            statement.verify(keys[statement.signer])
+            key = self.record(ACCOUNT, statement.signer).key_at(index)
+            need(key is not None, "a signer without a key")
+            statement.verify(Key(key))
 
     def check_finality(self):
         need(self.header.ledger == self.genesis.ledger, "a header of another ledger")
@@ -107,6 +116,22 @@ class Bundle:
                 listed = listed.entered(entry)
             counted = (listed.entries, listed.entries_digest)
             need(counted == (sheet.entries, sheet.entries_digest), f"month {month}: a list that is not complete")
+
+    def check_completeness(self):
+        """No record is missing, and none is there that nothing here names."""
+        named = {(ACCOUNT, statement.signer) for statement in self.by_id.values()}
+        spans = [(self.bill.start, self.bill.until)]
+        for month, entries in self.months.items():
+            named |= {(SHEET, month, self.account), (MONTH, month), (TARIFF, self.record(MONTH, month).tariff)}
+            for kind, *place in entries:
+                stated = self.statement(place[0]).acts if kind == 1 else []
+                named |= {(BINDING, act.binding) for act in stated if isinstance(act, acts.Readings)}
+            for correction in self.sheet(month).corrections:
+                named.add((TARIFF, correction.tariff))
+                spans.append(self.genesis.span(correction.month))
+        touched = [one.utility.start for span in spans for one in touching(self.state, *span)]
+        named |= {(UTILITY, start) for start in touched}
+        need(set(self.state) == named, "records that nothing names, or too few")
 
     def acts_of(self, month):
         """(signer, statement, act, number of entries) in the order of the list."""
@@ -231,6 +256,7 @@ class Bundle:
         for month in self.months:
             terms, sheet = self.terms_of(month), self.sheet(month)
             need(terms == sheet.terms, f"month {month}: the acts give {terms}, the sheet says {sheet.terms}")
+            self.check_priced(month)
         computed = bills.compute(self, self.account, self.bill.start, self.bill.until)
         need(cbor.encode(computed) == cbor.encode(self.bill.body), f"computed again the total is {computed[6]}")
 
@@ -261,7 +287,7 @@ class Bundle:
             if isinstance(act, acts.Contract):
                 terms = replace(terms, contract=act.energy)
             elif isinstance(act, (acts.Transfer, acts.Accept)):
-                seller, energy = (signer, act.energy) if isinstance(act, acts.Transfer) else self.offered(act)
+                seller, energy = self.seller_of(signer, act)
                 if seller == self.account:
                     terms = terms.plus("traded", energy).plus("fee", self.genesis.fee)
                 else:
@@ -273,12 +299,33 @@ class Bundle:
         reward, carried = (sheet.terms.reward if 2 in kinds else 0), (sheet.terms.carried if 3 in kinds else 0)
         return replace(terms, reward=reward, carried=carried)
 
-    def offered(self, accept):
-        """Seller and energy of the offer that was accepted."""
+    def seller_of(self, signer, act):
+        """Of a transfer or an accepted offer: who sold, and how much."""
+        if isinstance(act, acts.Transfer):
+            return signer, act.energy
+        offer, seller = self.offer(act)
+        return seller, offer.energy
+
+    def offer(self, accept):
+        """The offer that was accepted, and its seller."""
         _, statement, index = accept.offer
         offering = self.statement(statement)
         need(index < len(offering.acts) and isinstance(offering.acts[index], acts.Offer), "no offer at that place")
-        return offering.signer, offering.acts[index].energy
+        return offering.acts[index], offering.signer
+
+    def check_priced(self, month):
+        """What was bought and sold at a price, from the accepted offers."""
+        sides = {"bought": [0, 0], "sold": [0, 0]}
+        for signer, _, act, _ in self.acts_of(month):
+            if isinstance(act, acts.Accept):
+                offer, seller = self.offer(act)
+                need(self.account in (seller, signer), "a trade of others")
+                side = sides["sold" if seller == self.account else "bought"]
+                side[0] += offer.energy
+                side[1] += trades.amount_of(offer)
+        sheet = self.sheet(month)
+        stated = {"bought": list(sheet.bought), "sold": list(sheet.sold)}
+        need(sides == stated, f"month {month}: the accepted offers give other sums than the sheet")
 
     def check_tariffs(self):
         """Tariffs and the utility's bills are those of their statements."""

@@ -21,13 +21,15 @@ def verify(data):
     statement = Statement(cbor.encode(cbor2.CBORTag(18, [protected, {}, payload, signature])))
     keys = {key.account: key for key in cbor.listed(header[KEYS], Key, 1, 17)}
     need(list(keys) == sorted(keys), "keys that are not in order")
-    need(statement.signer in keys, "the signer's key is missing")
-    statement.verify(keys[statement.signer])
-    used = {statement.signer}
+    used = set()
     for number, receipt in enumerate(cbor.listed(header[RECEIPTS], cbor.octets, 1, 16)):
         with at(f"receipt {number}"):
             used.add(check_receipt(receipt, statement.leaf, keys))
-    need(used == set(keys), "a key that signed nothing here")
+    # The signer's first key has the account's id as its thumbprint; of a later one only the ledger tells whose it is.
+    signers = [statement.signer] if statement.signer in keys else [account for account in keys if account not in used]
+    need(len(signers) == 1, "the signer's key is missing, or a key signed nothing here")
+    statement.verify(keys[signers[0]])
+    need(used | set(signers) == set(keys), "a key that signed nothing here")
     return f"a statement with {len(header[RECEIPTS])} receipts"
 
 

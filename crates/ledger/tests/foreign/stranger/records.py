@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from . import cbor
 from .acts import (
+    ROLES,
     Counters,
     NewLevel,
     NewLimits,
@@ -15,10 +16,10 @@ from .acts import (
     read_counters,
     read_tariff,
     read_utility,
-)  # fmt: skip
+)
 from .genesis import Limits
 from .hours import Divided
-from .keys import sha256
+from .keys import Key, sha256
 from .refusal import need
 
 ACCOUNT, SHEET, METER, BINDING, TARIFF, MONTH, BILL, OFFER, OUTSIDE, CLAIM, LOAD, PARAMETERS, KEY = range(1, 14)
@@ -55,6 +56,12 @@ class Account:
         keys = [[cose, since] for cose, since in self.keys]
         roles = [role.to_cbor() for role in self.roles]
         return cbor.array(keys, roles, self.bindings, self.offers, self.beneficiary, self.revoked)
+
+    def key_at(self, index):
+        """The key that counts for a statement at a place in the log."""
+        if self.revoked is not None and self.revoked < index:
+            return None
+        return next((cose for cose, since in reversed(self.keys) if since <= index), None)
 
     def has(self, role, time):
         return any(span.role == role and span.covers(time) for span in self.roles)
@@ -342,6 +349,7 @@ def encoded(key, record):
 
 def read_key(value):
     readers = {
+        ACCOUNT: (cbor.digest,),
         SHEET: (read_month_number, cbor.digest),
         BINDING: (cbor.digest,),
         TARIFF: (read_month_number,),
@@ -360,6 +368,7 @@ def read_month_number(value):
 def read_record(value):
     """(kind, record)."""
     readers = {
+        ACCOUNT: read_account,
         SHEET: read_sheet,
         BINDING: read_binding,
         TARIFF: read_tariff_record,
@@ -368,6 +377,34 @@ def read_record(value):
     }
     kind, body = cbor.items(value, 2)
     return kind, readers[cbor.one_of(kind, readers)](body)
+
+
+def read_account(body):
+    keys, roles, bindings, offers, beneficiary, revoked = cbor.items(body, 6, 2)
+    return Account(
+        tuple(cbor.listed(keys, read_key_span, 1, 32)),
+        tuple(cbor.listed(roles, read_role_span, 0, 32)),
+        cbor.uint(bindings, 32),
+        cbor.uint(offers, 32),
+        cbor.present(beneficiary, cbor.digest),
+        cbor.present(revoked, cbor.uint),
+    )
+
+
+def read_key_span(value):
+    cose, since = cbor.items(value, 2)
+    return Key(cose).cose, cbor.uint(since)
+
+
+def read_role_span(value):
+    role, since, registered, until, retired = cbor.items(value, 5, 2)
+    return RoleSpan(
+        cbor.one_of(role, ROLES),
+        cbor.uint(since),
+        cbor.uint(registered),
+        cbor.present(until, cbor.uint),
+        cbor.present(retired, cbor.uint),
+    )
 
 
 def read_terms(body):
