@@ -43,7 +43,31 @@ where
         Some(number) => CborError::UnknownVariant(number),
         None => CborError::Malformed(error.to_string()),
     })?;
-    if encode(&value) == bytes { Ok(value) } else { Err(CborError::NotDeterministic) }
+    if is_encoding(&value, bytes) { Ok(value) } else { Err(CborError::NotDeterministic) }
+}
+
+/// Whether `bytes` are what [`encode`] gives, without writing that down.
+fn is_encoding<T: Encode<()>>(value: &T, bytes: &[u8]) -> bool {
+    let mut rest = Same { expected: bytes, differs: false };
+    minicbor::encode(value, &mut rest).is_ok() && !rest.differs && rest.expected.is_empty()
+}
+
+/// Takes what is written as a claim about what comes next.
+struct Same<'a> {
+    expected: &'a [u8],
+    differs: bool,
+}
+
+impl minicbor::encode::Write for Same<'_> {
+    type Error = std::convert::Infallible;
+
+    fn write_all(&mut self, written: &[u8]) -> Result<(), Self::Error> {
+        match self.expected.strip_prefix(written) {
+            Some(rest) => self.expected = rest,
+            None => self.differs = true,
+        }
+        Ok(())
+    }
 }
 
 /// Decodes a list of at most `MAX` items, its length known beforehand; for `decode_with` on lists that come from others.

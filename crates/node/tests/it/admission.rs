@@ -5,7 +5,7 @@ use crate::machine::Machine;
 use api::{Event, SubmitState};
 use ledger::act::{Act, Note, Transfer};
 use ledger::{Payload, SignedStatement};
-use node::core::Refusal;
+use node::core::{Refusal, ReplyId, Submission};
 use node::record::Record;
 use units::{Energy, LedgerId, Millis, StatementId};
 
@@ -211,4 +211,33 @@ fn a_full_pool_refuses_and_takes_again_after_a_block() {
     machine.tick();
     let again = community.sign(&community.chen, vec![note("room again")], machine.now, 1);
     assert_eq!(machine.submit(again.leaf()).unwrap().state, SubmitState::Accepted);
+}
+
+/// Submissions are verified on other threads, with a key that may be out of date by the time the node looks at them.
+#[test]
+fn a_guessed_key_decides_nothing() {
+    let community = Community::new();
+    let (chen, lee) = (&community.chen, &community.lee);
+    let mut machine = Machine::founded(&community);
+    let good = community.sign(chen, vec![note("hello")], machine.now, 1);
+    let last = good.leaf().len() - 1;
+    let forged = changed(good.leaf(), last, good.leaf()[last] ^ 1);
+    // In Chen's name, but signed with Lee's key, which whoever submits guesses.
+    let payload = good.payload().clone();
+    let borrowed = SignedStatement::sign_for(chen.account(), &payload, lee).unwrap().leaf().to_vec();
+    for (bytes, guess, expected) in [
+        (&forged, Some(chen), Err("wrong_signature")),
+        (&forged, Some(lee), Err("wrong_signature")),
+        (&forged, None, Err("wrong_signature")),
+        (&borrowed, Some(lee), Err("wrong_signature")),
+        (&borrowed, Some(chen), Err("wrong_signature")),
+        (&good.leaf().to_vec(), Some(lee), Ok(SubmitState::Accepted)),
+        (&good.leaf().to_vec(), Some(chen), Ok(SubmitState::Pending)),
+    ] {
+        let submission = Submission::read(bytes, &|_| guess.map(ledger::SecretKey::public)).unwrap();
+        let submission = Box::new(submission);
+        machine.step(node::core::Input::Admit { submission, reply: ReplyId(0) });
+        let answer = machine.answers.last().unwrap();
+        assert_eq!(answer.as_ref().map(|answer| answer.state).map_err(|refusal| refusal.name()), expected);
+    }
 }
