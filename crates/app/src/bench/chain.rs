@@ -209,9 +209,8 @@ impl Chain {
         };
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..cores() * CLIENTS_A_CORE).map(|_| scope.spawn(client)).collect();
-            let ended = clients.into_iter().map(|client| client.join());
             let failed = |_| BenchError::Ledger("a client broke".to_owned());
-            ended.map(|ended| ended.map_err(failed)?).collect::<Result<(), BenchError>>()
+            clients.into_iter().try_for_each(|client| client.join().map_err(failed)?)
         })?;
         self.committed += u64::try_from(count).map_err(BenchError::ledger)?;
         self.wait()
