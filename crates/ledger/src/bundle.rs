@@ -1,4 +1,4 @@
-//! Bundles: a bill in one file with everything that its check needs, but for knowing which ledger to trust.
+//! Bundles: a bill, or a claim, in one file with everything that its check needs, but for knowing which ledger to trust.
 //!
 //! The chain from the amount to the meter: the bill's statement is in the log, whose root the checkpoint signs; the
 //! checkpoint names a block, whose state root proves the sheet and the month's tariff; the sheet's hash chain proves
@@ -7,8 +7,12 @@
 //!
 //! [`crate::verify`] checks a bundle; this module only gathers one.
 
+mod claim;
+
+pub use claim::{ClaimBundle, IntervalReadings};
+
 use crate::Header;
-use crate::act::{Act, Readings};
+use crate::act::{Act, ActId, Readings};
 use crate::attachment::{Attachment, Frame, FrameProof};
 use crate::cbor::{self, CborError};
 use crate::smt::SparseProof;
@@ -47,6 +51,23 @@ pub struct ProvenRecord {
     /// Proof of presence.
     #[n(2)]
     pub proof: SparseProof,
+}
+
+/// What all bundles have: where they come from, and what is shown to be the ledger's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Proven<'a> {
+    pub(crate) genesis: &'a [u8],
+    pub(crate) checkpoint: &'a str,
+    pub(crate) header: &'a [u8],
+    pub(crate) statements: &'a [ProvenStatement],
+    pub(crate) records: &'a [ProvenRecord],
+}
+
+impl Proven<'_> {
+    /// The header; `None` if its length is wrong.
+    pub(crate) fn header(&self) -> Option<Header> {
+        <&[u8; Header::BYTES]>::try_from(self.header).ok().map(Header::from_bytes)
+    }
 }
 
 /// The raw frame at an end of an interval.
@@ -129,8 +150,11 @@ pub enum BundleError {
         /// Start of the span.
         from: Timestamp,
     },
+    /// No claim of that name in the final state.
+    #[error("the final ledger holds no claim in act {act} of statement {statement}", statement = .0.statement, act = .0.act)]
+    NoClaim(ActId),
     /// The source lacks something that the state refers to.
-    #[error("the store lacks {0}, which the bill refers to")]
+    #[error("the store lacks {0}, which the bundle refers to")]
     Missing(String),
 }
 
@@ -182,7 +206,7 @@ impl BillBundle {
         let Some(Record::Bill(bill)) = state.record(&RecordKey::Bill(account, from)) else {
             return Err(BundleError::NoBill { account, from });
         };
-        let mut gathering = Gathering { state, source, statements: BTreeMap::new(), records: BTreeMap::new() };
+        let mut gathering = Gathering::new(state, source);
         let acts = gathering.statement(bill.statement)?.payload().acts.clone();
         let is_meant = |act: &Act| matches!(act, Act::Bill(bill) if bill.account == account && bill.from == from);
         let found = (0..).zip(&acts).find(|(_, act)| is_meant(act));
@@ -211,10 +235,9 @@ impl BillBundle {
         })
     }
 
-    /// The header; `None` if its length is wrong.
-    #[must_use]
-    pub fn header(&self) -> Option<Header> {
-        <&[u8; Header::BYTES]>::try_from(self.header.as_slice()).ok().map(Header::from_bytes)
+    pub(crate) fn proven(&self) -> Proven<'_> {
+        let Self { genesis, checkpoint, header, statements, records, .. } = self;
+        Proven { genesis, checkpoint, header, statements, records }
     }
 }
 
@@ -226,7 +249,11 @@ struct Gathering<'a> {
     records: BTreeMap<RecordKey, ProvenRecord>,
 }
 
-impl Gathering<'_> {
+impl<'a> Gathering<'a> {
+    fn new(state: &'a State, source: &'a dyn Source) -> Self {
+        Self { state, source, statements: BTreeMap::new(), records: BTreeMap::new() }
+    }
+
     fn statement(&mut self, id: StatementId) -> Result<SignedStatement, BundleError> {
         let missing = || BundleError::Missing(format!("statement {id}"));
         let (index, leaf) = self.source.statement(&id).ok_or_else(missing)?;

@@ -1,19 +1,20 @@
 //! A bill bundle, layer by layer.
 
 use super::chain::{self, Interval};
+use super::proven::{self, Failure, Opened, at};
 use super::{Kind, Layer, Outcome, Report};
 use crate::act::{Accept, Act, Bill, Offer, Readings};
 use crate::attachment::frame_leaf;
 use crate::bill::{self, Books};
-use crate::bundle::{BillBundle, FrameEvidence, FrameReader, ProvenStatement};
+use crate::bundle::{BillBundle, FrameEvidence, FrameReader};
 use crate::price::Table;
 use crate::state::{
     BindingRecord, Entry, MeterMonth, MonthRecord, MonthStatus, Priced, Record, RecordKey, SheetRecord, TariffRecord,
     Terms, UtilityRecord,
 };
-use crate::{Checkpoint, Genesis, Header, SignedStatement, VerifiedStatement, cbor, log};
+use crate::{Genesis, VerifiedStatement, cbor, log};
 use std::collections::BTreeMap;
-use units::{AccountId, BindingId, Energy, LedgerId, Month, StatementId, Timestamp};
+use units::{AccountId, BindingId, Energy, Month, StatementId, Timestamp};
 
 /// Verifies a bundle. Each layer stands on the ones before it; the first failure ends the check.
 pub(super) fn verify(bytes: &[u8], trust: Option<&Genesis>, frames: FrameReader<'_>) -> Report {
@@ -25,30 +26,10 @@ pub(super) fn verify(bytes: &[u8], trust: Option<&Genesis>, frames: FrameReader<
     report
 }
 
-type Failure = (Layer, String);
-
-fn at<E: std::fmt::Display>(layer: Layer) -> impl Fn(E) -> Failure {
-    move |error| (layer, error.to_string())
-}
-
 fn layers(report: &mut Report, bytes: &[u8], trust: Option<&Genesis>, frames: FrameReader<'_>) -> Result<(), Failure> {
     let bundle = BillBundle::from_bytes(bytes).map_err(at(Layer::Structure))?;
-    let genesis = Genesis::from_bytes(&bundle.genesis).map_err(at(Layer::Structure))?;
-    report.origin(genesis.ledger(), trust);
-
-    let header = bundle.header().ok_or((Layer::Structure, "a header has 212 bytes".to_owned()))?;
-    let signed = statements(&bundle).map_err(at(Layer::Structure))?;
-    report.add(Layer::Structure, Outcome::Passed, format!("a bill with {} statements", signed.len()));
-
-    let finality = finality(&bundle, &genesis, &header).map_err(at(Layer::Finality))?;
-    report.add(Layer::Finality, Outcome::Passed, finality);
-    inclusion(&bundle, &header).map_err(at(Layer::Inclusion))?;
-    report.add(Layer::Inclusion, Outcome::Passed, format!("all in the log of {} statements", header.log_size));
-
-    let records = records(&bundle, &header).map_err(at(Layer::Inclusion))?;
-    let verified = signatures(&bundle, genesis.ledger(), signed, &records).map_err(at(Layer::Signatures))?;
-    report.add(Layer::Signatures, Outcome::Passed, format!("{} signatures", verified.len()));
-    let evidence = Evidence { genesis: &genesis, bundle: &bundle, statements: verified, records };
+    let Opened { genesis, statements, records } = proven::open(report, bundle.proven(), trust)?;
+    let evidence = Evidence { genesis: &genesis, bundle: &bundle, statements, records };
     let stated = evidence.bill().map_err(at(Layer::Structure))?;
     evidence.check_entries(&stated).map_err(at(Layer::Inclusion))?;
 
@@ -65,77 +46,6 @@ fn layers(report: &mut Report, bytes: &[u8], trust: Option<&Genesis>, frames: Fr
         report.add(Layer::Tariff, Outcome::Passed, line);
     }
     Ok(())
-}
-
-fn statements(bundle: &BillBundle) -> Result<Vec<SignedStatement>, String> {
-    if !bundle.statements.is_sorted_by(|a, b| a.index < b.index) {
-        return Err("statements are not in the order of the log".to_owned());
-    }
-    if !bundle.records.is_sorted_by(|a, b| a.key < b.key) {
-        return Err("records are not in order".to_owned());
-    }
-    let parse = |leaf: &[u8]| SignedStatement::from_leaf(leaf).map_err(|error| error.to_string());
-    bundle.statements.iter().map(|statement| parse(&statement.leaf)).collect()
-}
-
-/// The keys are those of the signers' account records, which the state root proves: each with the place in the log from
-/// which it signs. No account may be idle.
-fn signatures(
-    bundle: &BillBundle,
-    ledger: LedgerId,
-    signed: Vec<SignedStatement>,
-    records: &BTreeMap<RecordKey, Record>,
-) -> Result<Vec<VerifiedStatement>, String> {
-    let is_idle =
-        |key: &&RecordKey| matches!(key, RecordKey::Account(id) if !signed.iter().any(|one| one.signer() == *id));
-    if let Some(RecordKey::Account(idle)) = records.keys().find(is_idle) {
-        return Err(format!("the account {idle} signed nothing here"));
-    }
-    let verify = |(statement, proven): (SignedStatement, &ProvenStatement)| {
-        let id = statement.id();
-        if statement.payload().ledger != ledger {
-            return Err(format!("statement {id} is of another ledger"));
-        }
-        let Some(Record::Account(account)) = records.get(&RecordKey::Account(statement.signer())) else {
-            return Err(format!("statement {id}: no account of its signer"));
-        };
-        let key = account.key_at(proven.index).ok_or(format!("statement {id}: its signer had no key at its place"))?;
-        statement.verify(key).map_err(|error| format!("statement {id}: {error}"))
-    };
-    signed.into_iter().zip(&bundle.statements).map(verify).collect()
-}
-
-fn finality(bundle: &BillBundle, genesis: &Genesis, header: &Header) -> Result<String, String> {
-    let checkpoint = Checkpoint::open(&bundle.checkpoint, &genesis.log_key).map_err(|error| error.to_string())?;
-    if header.ledger != genesis.ledger() {
-        return Err("the header is of another ledger".to_owned());
-    }
-    if checkpoint != Checkpoint::for_header(header) {
-        return Err("the checkpoint does not name this header".to_owned());
-    }
-    Ok(format!("the log key signed block {} {}", header.height, header.hash()))
-}
-
-fn inclusion(bundle: &BillBundle, header: &Header) -> Result<(), String> {
-    for statement in &bundle.statements {
-        let leaf = log::leaf_hash(&statement.leaf);
-        let root = log::root_from_inclusion(leaf, statement.index, header.log_size, &statement.path);
-        if root != Some(header.log_root) {
-            return Err(format!("statement at index {} is not in the log", statement.index));
-        }
-    }
-    Ok(())
-}
-
-fn records(bundle: &BillBundle, header: &Header) -> Result<BTreeMap<RecordKey, Record>, String> {
-    let mut records = BTreeMap::new();
-    for proven in &bundle.records {
-        if !proven.proof.verify(&proven.key.digest(), Some(&proven.record.digest()), &header.state_root) {
-            return Err(format!("the state does not hold the record {:?}", proven.key));
-        }
-        records.insert(proven.key.clone(), proven.record.clone());
-    }
-    Ok(records)
 }
 
 /// What the layers so far have shown to be the ledger's.
@@ -443,7 +353,7 @@ impl Books for Evidence<'_> {
         self.genesis
     }
     fn is_closed(&self, month: Month) -> bool {
-        let time = self.bundle.header().map(|header| header.time);
+        let time = self.bundle.proven().header().map(|header| header.time);
         time.zip(self.genesis.close_time(month)).is_some_and(|(time, closes)| closes <= time)
     }
     fn sheet(&self, month: Month, account: &AccountId) -> Option<&SheetRecord> {

@@ -5,12 +5,14 @@
 
 mod bill;
 mod chain;
+mod claim;
 mod export;
+mod proven;
 mod statement;
 
 pub use export::{ExportError, LedgerExport};
 
-use crate::bundle::{BillBundle, FrameReader};
+use crate::bundle::{BillBundle, ClaimBundle, FrameReader};
 use crate::{Checkpoint, Genesis};
 use units::LedgerId;
 
@@ -94,6 +96,8 @@ pub struct Finding {
 pub enum Kind {
     /// A bill with its evidence.
     BillBundle,
+    /// A claim with its evidence.
+    ClaimBundle,
     /// A statement with its receipts.
     TransparentStatement,
     /// A whole ledger.
@@ -112,6 +116,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::BillBundle => "bill_bundle",
+            Self::ClaimBundle => "claim_bundle",
             Self::TransparentStatement => "transparent_statement",
             Self::LedgerExport => "ledger_export",
             Self::Checkpoint => "checkpoint",
@@ -219,6 +224,9 @@ pub fn verify(bytes: &[u8], trust: Option<&Genesis>, frames: FrameReader<'_>) ->
     if BillBundle::is_bundle(bytes) {
         return bill::verify(bytes, trust, frames);
     }
+    if ClaimBundle::is_bundle(bytes) {
+        return claim::verify(bytes, trust);
+    }
     if LedgerExport::is_export(bytes) {
         return export::verify(bytes, trust);
     }
@@ -236,7 +244,7 @@ pub fn verify(bytes: &[u8], trust: Option<&Genesis>, frames: FrameReader<'_>) ->
         _ => Report::failed(
             Kind::Unknown,
             Layer::Structure,
-            "neither a statement, a bill bundle, a checkpoint, a genesis document nor a ledger export",
+            "neither a statement, a bundle of a bill or a claim, a checkpoint, a genesis document nor a ledger export",
         ),
     }
 }

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod bundle;
+mod claim;
 mod conformance;
 mod difficulty;
 mod foreign;
