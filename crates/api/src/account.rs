@@ -132,6 +132,8 @@ pub struct SheetView {
     pub closed: bool,
     /// The formula's terms.
     pub terms: TermsView,
+    /// 80 or 100 when that percentage of what the sheet allows (all terms but consumption) is consumed; else 0.
+    pub used_percent_warning: u32,
     /// The tariff in force (at the close, of a closed month).
     pub tariff: Option<TariffView>,
     /// Counters of its meters, in the order they were booked.

@@ -13,7 +13,7 @@ mod readings;
 mod record;
 mod rules;
 
-pub use crate::terms::Terms;
+pub use crate::terms::{Terms, UseWarning};
 pub use account::{AccountRecord, KeySpan, RoleSpan};
 pub use claims::{AnswerRecord, ClaimRecord, LoadRecord, OutsideRecord};
 pub use draft::{Draft, Drafted, Undo};

@@ -255,6 +255,7 @@ impl Shell {
             closes_ms,
             closed,
             terms: view::terms(&sheet.terms),
+            used_percent_warning: sheet.terms.warning().percent(),
             tariff: tariff.map(|record| view::tariff(&record.tariff, Some(record.statement))),
             meters: sheet.meters.iter().map(view::meter_month).collect(),
             corrections: sheet.corrections.iter().map(view::correction).collect(),
