@@ -20,7 +20,7 @@ fn interval(state: &State, volts: [u32; 3]) -> (Readings, Attachment) {
     let attachment = Attachment::build([9; 32], &rows, &[]).unwrap();
     let volts = volts.map(|volts| u64::from(volts) * 1_000);
     let [min, max, mean] = [*volts.iter().min().unwrap(), *volts.iter().max().unwrap(), volts.iter().sum::<u64>() / 3]
-        .map(|mv| Voltage::from_mv(mv));
+        .map(Voltage::from_mv);
     readings.voltage = Some(VoltageRange { min, max, mean });
     readings.count = 3;
     readings.import = CounterPair { start: kept, end: kept };
