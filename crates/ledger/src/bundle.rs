@@ -117,7 +117,8 @@ pub struct BillBundle {
     /// Statements by rising index.
     #[n(5)]
     pub statements: Vec<ProvenStatement>,
-    /// State records by rising key; those of all signers' accounts are among them, because keys change.
+    /// State records by rising key; those of all signers' accounts are among them, because keys change, and that of an
+    /// account that is billed for an open month, because it has left.
     #[n(6)]
     pub records: Vec<ProvenRecord>,
     /// What moved each month's sheet.
@@ -274,10 +275,16 @@ impl<'a> Gathering<'a> {
     /// Sheet, the community's record with its tariff, and the statements of all entries.
     fn month(&mut self, month: Month, account: AccountId, entries: &[Entry]) -> Result<(), BundleError> {
         self.record(RecordKey::Sheet(month, account));
-        if let Some(Record::Month(community)) = self.record(RecordKey::Month(month))
-            && let MonthStatus::Closed(Some(from)) = community.status
-        {
-            self.tariff(from)?;
+        if let Some(Record::Month(community)) = self.record(RecordKey::Month(month)) {
+            let in_force = match community.status {
+                MonthStatus::Closed(from) => from,
+                MonthStatus::Open => {
+                    // Only who has left is billed for an open month.
+                    self.record(RecordKey::Account(account));
+                    self.state.tariff(month).map(|record| record.tariff.from)
+                }
+            };
+            in_force.map(|from| self.tariff(from)).transpose()?;
         }
         self.corrections(month, account)?;
         for id in statement_ids(entries) {

@@ -64,6 +64,14 @@ pub enum RuleViolation {
         /// The role.
         role: Role,
     },
+    /// A member who left has the final bill of a month that is still open.
+    #[error("{account} has left and has had the final bill; register again when {month} is closed")]
+    SheetBilled {
+        /// The account.
+        account: AccountId,
+        /// The first open month.
+        month: Month,
+    },
     /// A miner needs an account that gains; others must not name one.
     #[error("a miner names the member or operator that gains its rewards; other roles name none")]
     Beneficiary,
@@ -397,6 +405,7 @@ impl RuleViolation {
             Self::WeakKey => "weak_key",
             Self::MinerKey => "miner_key",
             Self::AlreadyRegistered { .. } => "already_registered",
+            Self::SheetBilled { .. } => "sheet_billed",
             Self::Beneficiary => "beneficiary",
             Self::MeterParty { .. } => "meter_party",
             Self::MeterDescription => "meter_description",

@@ -1,7 +1,7 @@
 //! Where a bill's records come from.
 
 use crate::Genesis;
-use crate::state::{BindingRecord, MonthRecord, SheetRecord, State, TariffRecord, UtilityRecord};
+use crate::state::{AccountRecord, BindingRecord, MonthRecord, SheetRecord, State, TariffRecord, UtilityRecord};
 use units::{AccountId, BindingId, Month, Timestamp};
 
 /// The records that a bill is computed from: the whole state, or the few that a bundle proves. An answer of `None` means
@@ -17,6 +17,12 @@ pub trait Books {
     fn month(&self, month: Month) -> Option<&MonthRecord>;
     /// The tariff that begins with a month.
     fn tariff_from(&self, month: Month) -> Option<&TariffRecord>;
+    /// The tariff that is in force in a month, closed or not.
+    fn tariff_in_force(&self, month: Month) -> Option<&TariffRecord>;
+    /// An account.
+    fn account(&self, id: &AccountId) -> Option<&AccountRecord>;
+    /// Time of the block that these are the records after.
+    fn time(&self) -> Timestamp;
     /// A binding.
     fn binding(&self, id: &BindingId) -> Option<&BindingRecord>;
     /// The utility's bills whose periods touch a span, by rising start.
@@ -38,6 +44,15 @@ impl Books for State {
     }
     fn tariff_from(&self, month: Month) -> Option<&TariffRecord> {
         self.tariff(month).filter(|record| record.tariff.from == month)
+    }
+    fn tariff_in_force(&self, month: Month) -> Option<&TariffRecord> {
+        self.tariff(month)
+    }
+    fn account(&self, id: &AccountId) -> Option<&AccountRecord> {
+        Self::account(self, id)
+    }
+    fn time(&self) -> Timestamp {
+        self.head().time
     }
     fn binding(&self, id: &BindingId) -> Option<&BindingRecord> {
         Self::binding(self, id)

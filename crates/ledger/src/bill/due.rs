@@ -2,12 +2,12 @@
 
 use super::{is_billed, of_state};
 use crate::State;
-use crate::act::{Bill, Role};
-use crate::state::RecordKey;
+use crate::act::Bill;
+use crate::state::{AccountRecord, RecordKey};
 use std::collections::BTreeSet;
 use units::{AccountId, Month, Timestamp};
 
-/// How many months a bill is for: a bill is due when the last month of its group has closed. Groups begin with January, so
+/// How many months a bill is for: a bill is due when the last month of its group has closed, or when the member has left. Groups begin with January, so
 /// that two months are the pairs that Taipower reads (January and February, ...).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
@@ -23,12 +23,23 @@ pub fn due(state: &State, rule: Due) -> Vec<Bill> {
     let mut wanted: BTreeSet<(Month, AccountId)> = BTreeSet::new();
     for (key, _) in state.records() {
         if let RecordKey::Sheet(month, account) = key
-            && *month < state.first_open()
+            && is_due(state, *account, *month)
         {
             wanted.insert((group_start(*month, rule.months), *account));
         }
     }
     wanted.into_iter().filter_map(|(start, account)| bill_of_group(state, account, start, rule.months)).collect()
+}
+
+/// Whether a sheet may be billed: of a closed month; of a member who has left also of an open one, but of none that began
+/// after that.
+fn is_due(state: &State, account: AccountId, month: Month) -> bool {
+    let Some((start, _)) = state.genesis().month_span(month) else { return false };
+    let left = state.account(&account).filter(|record| record.has_left(state.head().time));
+    match left.and_then(AccountRecord::left_at) {
+        Some(left) => start < left,
+        None => month < state.first_open(),
+    }
 }
 
 /// The first month of the group that a month is in.
@@ -40,26 +51,21 @@ fn group_start(month: Month, months: u32) -> Month {
 
 /// The bill of the months of a group that the account has sheets in.
 fn bill_of_group(state: &State, account: AccountId, start: Month, months: u32) -> Option<Bill> {
-    let end = start.plus(months.clamp(1, 12));
-    if end > state.first_open() {
-        return None;
-    }
-    if !is_member(state, account) {
+    let record = state.account(&account).filter(|record| record.was_member())?;
+    if start.plus(months.clamp(1, 12)) > state.first_open() && !record.has_left(state.head().time) {
         return None;
     }
     // A month without a sheet parts what comes before it from what comes after.
-    let open = |month: &Month| state.sheet(*month, &account).is_some() && !is_billed(state, account, &[*month]);
+    let open = |month: &Month| {
+        let has_sheet = state.sheet(*month, &account).is_some() && is_due(state, account, *month);
+        has_sheet && !is_billed(state, account, &[*month])
+    };
     let months: Vec<Month> = (0..months.clamp(1, 12)).map(|count| start.plus(count)).collect();
     let months: Vec<Month> = months.iter().copied().skip_while(|month| !open(month)).take_while(open).collect();
     let (first, last) = (*months.first()?, *months.last()?);
     let (from, until) = (state.genesis().month_span(first)?.0, state.genesis().month_span(last)?.1);
     let (from, until) = stay(state, account, (from, until), &months);
     of_state(state, account, from, until).ok()
-}
-
-fn is_member(state: &State, account: AccountId) -> bool {
-    let head = state.head().time;
-    state.account(&account).is_some_and(|record| record.has(Role::Member, head))
 }
 
 /// The span narrowed to when the account moved in and out, where that lies within its first and last month.

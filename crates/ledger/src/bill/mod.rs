@@ -1,7 +1,7 @@
 //! Bills: what closed sheets and their tariffs come to in money. One function, for the ledger's rule and for whoever
 //! checks a bill offline.
 //!
-//! A bill is for whole sheets. Its months, in runs of one tariff and one season, are priced by [`crate::price`]; to them
+//! A bill is for whole sheets, and for those that nothing moves any more: of closed months, or of a member who has left. Its months, in runs of one tariff and one season, are priced by [`crate::price`]; to them
 //! come what was used beyond the sheet, corrections of earlier months, and priced trades.
 
 mod books;
@@ -12,7 +12,7 @@ mod tenancy;
 
 pub use books::Books;
 pub use due::{Due, due};
-pub(crate) use span::{Span, is_billed};
+pub(crate) use span::{Span, has_bill_of_open_month, is_billed};
 pub(crate) use tenancy::{Charged, charged};
 
 use crate::RuleViolation;
@@ -34,7 +34,7 @@ pub fn of_state(state: &State, account: AccountId, from: Timestamp, until: Times
 /// proves them.
 ///
 /// # Errors
-/// When the span is not one of whole sheets; when a month is open, has no sheet or no tariff; on a tenancy ledger, when
+/// When the span is not one of whole sheets; when a month is open (and the member has not left), has no sheet or no tariff; on a tenancy ledger, when
 /// the utility's bills do not cover the span or the price or the sum is above theirs.
 pub fn of_books(
     books: &dyn Books,
@@ -45,7 +45,7 @@ pub fn of_books(
     let span = Span { account, from, until };
     let mut settled = Vec::new();
     for month in span.months(books)? {
-        if !books.is_closed(month) {
+        if !span.is_settled(books, month) {
             return Err(RuleViolation::MonthOpen(month));
         }
         let sheet = books.sheet(month, &account).ok_or(RuleViolation::NothingToBill { account, month })?;

@@ -44,11 +44,21 @@ impl Span {
         sheet.meters.iter().map(|meter| books.binding(&meter.binding)).collect()
     }
 
-    /// The tariff that a closed month is frozen under.
+    /// Whether nothing moves the sheet of a month any more: the month is closed, or has begun and the member has left with
+    /// all readings booked. An account that has left and has its final bill does not come back before that month is
+    /// closed, so this never ceases to hold for a sheet that is billed.
+    pub(super) fn is_settled(self, books: &dyn Books, month: Month) -> bool {
+        let has_begun = books.genesis().month_span(month).is_some_and(|(start, _)| start <= books.time());
+        let has_left = || books.account(&self.account).is_some_and(|account| account.has_left(books.time()));
+        books.is_closed(month) || (has_begun && has_left())
+    }
+
+    /// The tariff that a closed month is frozen under; of an open one that has begun the tariff in force, which does not
+    /// change any more.
     pub(super) fn tariff(self, books: &dyn Books, month: Month) -> Result<&TariffRecord, RuleViolation> {
         let nothing = RuleViolation::NothingToBill { account: self.account, month };
         match books.month(month).ok_or(nothing)?.status {
-            MonthStatus::Open => Err(RuleViolation::MonthOpen(month)),
+            MonthStatus::Open => books.tariff_in_force(month).ok_or(RuleViolation::NoTariff(month)),
             MonthStatus::Closed(from) => {
                 from.and_then(|from| books.tariff_from(from)).ok_or(RuleViolation::NoTariff(month))
             }
@@ -79,4 +89,12 @@ pub(crate) fn is_billed(state: &State, account: AccountId, months: &[Month]) -> 
     let keys = RecordKey::Bill(account, Timestamp::from_ms(0))..RecordKey::Bill(account, end);
     let last = state.range(keys).next_back();
     matches!(last, Some((_, Record::Bill(earlier))) if earlier.until > start)
+}
+
+/// Whether an account that left has been billed for a month that is still open.
+pub(crate) fn has_bill_of_open_month(state: &State, account: AccountId) -> bool {
+    let start = state.genesis().month_span(state.first_open()).map(|(start, _)| start);
+    let keys = RecordKey::Bill(account, Timestamp::from_ms(0))..RecordKey::Bill(account, Timestamp::from_ms(u64::MAX));
+    let last = state.range(keys).next_back();
+    matches!((last, start), (Some((_, Record::Bill(bill))), Some(start)) if bill.until > start)
 }

@@ -113,10 +113,16 @@ impl AccountRecord {
         self.roles.iter().any(|span| span.role == Role::Member)
     }
 
+    /// When its last time as a member ended; `None` if it goes on, or there was none.
+    #[must_use]
+    pub fn left_at(&self) -> Option<Timestamp> {
+        let members = self.roles.iter().filter(|span| span.role == Role::Member);
+        members.map(|span| span.until).collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
     /// Whether it was a member, is none at a time, and nothing can move its sheets any more.
     #[must_use]
     pub fn has_left(&self, at: Timestamp) -> bool {
-        let mut spans = self.roles.iter().filter(|span| span.role == Role::Member);
-        self.bindings == 0 && self.was_member() && spans.all(|span| span.until.is_some_and(|until| until <= at))
+        self.bindings == 0 && self.left_at().is_some_and(|left| left <= at)
     }
 }

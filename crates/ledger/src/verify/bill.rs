@@ -9,8 +9,8 @@ use crate::bill::{self, Books};
 use crate::bundle::{BillBundle, FrameEvidence, FrameReader};
 use crate::price::Table;
 use crate::state::{
-    BindingRecord, Entry, MeterMonth, MonthRecord, MonthStatus, Priced, Record, RecordKey, SheetRecord, TariffRecord,
-    Terms, UtilityRecord,
+    AccountRecord, BindingRecord, Entry, MeterMonth, MonthRecord, MonthStatus, Priced, Record, RecordKey, SheetRecord,
+    TariffRecord, Terms, UtilityRecord,
 };
 use crate::{Genesis, VerifiedStatement, cbor, log};
 use std::collections::BTreeMap;
@@ -330,10 +330,11 @@ impl Evidence<'_> {
 
     /// What was in force in a month, in words.
     fn tariff_of(&self, month: Month) -> Result<String, String> {
-        let MonthStatus::Closed(Some(from)) = self.community(month)?.status else {
-            return Err(format!("{month} is not closed under a tariff"));
+        let record = match self.community(month)?.status {
+            MonthStatus::Closed(from) => from.and_then(|from| self.tariff_from(from)),
+            MonthStatus::Open => self.tariff_in_force(month),
         };
-        let tariff = &self.tariff_from(from).ok_or(format!("the tariff of {month} is missing"))?.tariff;
+        let tariff = &record.ok_or(format!("the tariff of {month} is missing"))?.tariff;
         let currency = &self.genesis.currency;
         let table = match &tariff.table {
             Table::Flat(price) => {
@@ -343,7 +344,7 @@ impl Evidence<'_> {
             Table::TimeOfUse(table) => format!("{} bands by time of day", table.bands.len()),
             Table::Average => "the average of the utility's bill".to_owned(),
         };
-        Ok(format!("{month}: {table}, in force from {from}"))
+        Ok(format!("{month}: {table}, in force from {}", tariff.from))
     }
 }
 
@@ -353,8 +354,7 @@ impl Books for Evidence<'_> {
         self.genesis
     }
     fn is_closed(&self, month: Month) -> bool {
-        let time = self.bundle.proven().header().map(|header| header.time);
-        time.zip(self.genesis.close_time(month)).is_some_and(|(time, closes)| closes <= time)
+        self.genesis.close_time(month).is_some_and(|closes| closes <= self.time())
     }
     fn sheet(&self, month: Month, account: &AccountId) -> Option<&SheetRecord> {
         Self::sheet(self, month, *account).ok()
@@ -367,6 +367,22 @@ impl Books for Evidence<'_> {
             Some(Record::Tariff(tariff)) => Some(tariff),
             _ => None,
         }
+    }
+    /// That no later one is in force in an open month, the ledger saw to when it accepted the bill, which names it.
+    fn tariff_in_force(&self, month: Month) -> Option<&TariffRecord> {
+        self.records.iter().rev().find_map(|(key, record)| match (key, record) {
+            (RecordKey::Tariff(from), Record::Tariff(tariff)) if *from <= month => Some(tariff),
+            _ => None,
+        })
+    }
+    fn account(&self, id: &AccountId) -> Option<&AccountRecord> {
+        match self.records.get(&RecordKey::Account(*id)) {
+            Some(Record::Account(account)) => Some(account),
+            _ => None,
+        }
+    }
+    fn time(&self) -> Timestamp {
+        self.bundle.proven().header().map_or(Timestamp::from_ms(0), |header| header.time)
     }
     fn binding(&self, id: &BindingId) -> Option<&BindingRecord> {
         Self::binding(self, *id).ok()

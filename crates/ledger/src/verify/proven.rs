@@ -2,10 +2,10 @@
 
 use super::{Layer, Outcome, Report};
 use crate::bundle::{Proven, ProvenStatement};
-use crate::state::{Record, RecordKey};
+use crate::state::{MonthStatus, Record, RecordKey};
 use crate::{Checkpoint, Genesis, Header, SignedStatement, VerifiedStatement, log};
 use std::collections::BTreeMap;
-use units::LedgerId;
+use units::{AccountId, LedgerId};
 
 /// Which layer failed, and why.
 pub(super) type Failure = (Layer, String);
@@ -54,15 +54,21 @@ fn statements(bundle: Proven<'_>) -> Result<Vec<SignedStatement>, String> {
 }
 
 /// The keys are those of the signers' account records, which the state root proves: each with the place in the log from
-/// which it signs. No account may be idle.
+/// which it signs. No account may be idle: it signs, or it is billed for a month that is open, because it has left.
 fn signatures(
     bundle: Proven<'_>,
     ledger: LedgerId,
     signed: Vec<SignedStatement>,
     records: &BTreeMap<RecordKey, Record>,
 ) -> Result<Vec<VerifiedStatement>, String> {
-    let is_idle =
-        |key: &&RecordKey| matches!(key, RecordKey::Account(id) if !signed.iter().any(|one| one.signer() == *id));
+    let is_open = |record: &Record| matches!(record, Record::Month(month) if month.status == MonthStatus::Open);
+    let has_open_month = records.values().any(is_open);
+    let is_billed = |id: &AccountId| records.keys().any(|key| matches!(key, RecordKey::Sheet(_, of) if of == id));
+    let is_signer = |id: &AccountId| signed.iter().any(|one| one.signer() == *id);
+    let is_idle = |key: &&RecordKey| match key {
+        RecordKey::Account(id) => !(is_signer(id) || has_open_month && is_billed(id)),
+        _ => false,
+    };
     if let Some(RecordKey::Account(idle)) = records.keys().find(is_idle) {
         return Err(format!("the account {idle} signed nothing here"));
     }

@@ -27,7 +27,7 @@ fn with_crc(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn read_frame(profile: &str, frame: &Frame) -> Result<Energy, String> {
+pub(crate) fn read_frame(profile: &str, frame: &Frame) -> Result<Energy, String> {
     assert_eq!(profile, "im1281b");
     let response = &frame.exchanges[0].response;
     let tenths: [u8; 4] = response.get(15..19).and_then(|bytes| bytes.try_into().ok()).ok_or("four bytes")?;

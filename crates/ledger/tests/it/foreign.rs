@@ -3,12 +3,13 @@
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
 
+use crate::bundle::read_frame;
 use crate::support::{OPERATOR, apply, at, community_statement, genesis, key, propose, sign};
 use ledger::act::Act;
 use ledger::attachment::Attachment;
 use ledger::bundle::{BillBundle, Source};
 use ledger::state::{Entry, Record, RecordKey};
-use ledger::verify::LedgerExport;
+use ledger::verify::{LedgerExport, Verdict, verify};
 use ledger::{Block, Checkpoint, Genesis, Header, SignedStatement, State, VerifiedStatement};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -123,7 +124,10 @@ impl Shelf {
         for (number, (key, _)) in (1..).zip(bills) {
             let RecordKey::Bill(account, from) = key else { panic!("{key:?} holds a bill") };
             let bundle = BillBundle::gather(state, checkpoint(state.head()), *account, *from, store).unwrap();
-            self.write(&format!("{name}.{number}.bill"), &bundle.to_bytes());
+            let bytes = bundle.to_bytes();
+            let report = verify(&bytes, Some(state.genesis()), &read_frame);
+            assert_eq!(report.verdict(), Verdict::Verified, "{name}, bill {number}: {:?}", report.findings);
+            self.write(&format!("{name}.{number}.bill"), &bytes);
         }
     }
 

@@ -8,8 +8,8 @@ mod bytes;
 
 use crate::foreign::{self, Shelf, Store};
 use crate::support::{
-    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, genesis, judge, key, kwh, month,
-    next_readings, payload, propose, register, sign, tariff,
+    GATEWAY, MINER, OPERATOR, account, apply, at, bind, binding_of, community, genesis, judge, key, kwh, meter_id,
+    month, next_readings, payload, propose, register, retire_meter, retire_role, sign, tariff,
 };
 use ledger::act::{
     Act, Bill, Break, Contract, CounterPair, Note, Readings, Register, RegisterKey, RegisterMeter, Role, Transfer,
@@ -206,6 +206,7 @@ fn register_rules() -> Vec<&'static str> {
         Case::not_for_teaching("weak_key").refuses(OPERATOR, |_| register_key(rsa(1024), Role::Member, None)),
         case("miner_key").refuses(OPERATOR, |_| register_key(rsa(2048), Role::Miner, Some(account("chen")))),
         case("already_registered").refuses(OPERATOR, |_| register("chen", Role::Member)),
+        returns_after_the_final_bill(),
         case("beneficiary").refuses(OPERATOR, |_| register_key(new_key(), Role::Miner, None)),
         case("beneficiary").refuses(OPERATOR, |_| register_key(new_key(), Role::Miner, Some(account(GATEWAY)))),
         case("beneficiary").refuses(OPERATOR, |_| register_key(new_key(), Role::Member, Some(account("chen")))),
@@ -340,6 +341,21 @@ fn tariff_with(change: impl FnOnce(&mut ledger::act::Tariff)) -> Act {
     let Act::Tariff(mut act) = tariff(7, "4", "8", "1") else { unreachable!() };
     change(&mut act);
     Act::Tariff(act)
+}
+
+fn returns_after_the_final_bill() -> &'static str {
+    let left = |state: &State| state.meter(&meter_id("m-chen")).unwrap().1.head.end;
+    Case::new("sheet_billed")
+        .after(GATEWAY, readings(|_| ()))
+        .after(OPERATOR, |state| retire_meter("m-chen", left(state)))
+        .after(OPERATOR, |state| retire_role("chen", Role::Member, left(state)))
+        .after(OPERATOR, |state| {
+            Act::Bill(Box::new(bill::of_state(state, account("chen"), at(7, 1, 0, 0), left(state)).unwrap()))
+        })
+        .refuses(OPERATOR, |_| {
+            let key = key("chen").public();
+            Act::Register(Register::Key(RegisterKey { key, role: Role::Member, from: noon(), beneficiary: None }))
+        })
 }
 
 fn bill_rules() -> Vec<&'static str> {

@@ -198,6 +198,12 @@ impl Runner {
             }
             ["at", day, time] => self.move_clock(self.moment(day, time)),
             ["members", names @ ..] => names.iter().for_each(|name| self.member(name)),
+            ["register", name, "as", role, "from", day, time] => {
+                let Act::Register(Register::Key(act)) = register(name, role_named(role)) else { unreachable!() };
+                let from = self.moment(day, time);
+                let act = Act::Register(Register::Key(ledger::act::RegisterKey { from, ..act }));
+                self.submit(OPERATOR, act, verdict);
+            }
             ["register", name, "as", role] => self.submit(OPERATOR, register(name, role_named(role)), verdict),
             ["meter", rest @ ..] => self.meter(rest, verdict),
             ["contract", name, energy, "kWh", rest @ ..] => {

@@ -3,7 +3,7 @@
 use crate::act::{RegisterKey, RegisterMeter, Role};
 use crate::state::draft::Draft;
 use crate::state::{AccountRecord, BindingRecord, ChainHead, Record, RecordKey, RoleSpan};
-use crate::{PublicKey, RuleViolation};
+use crate::{PublicKey, RuleViolation, bill};
 use units::{AccountId, BindingId, Energy, MeterId, StatementId};
 
 impl Draft<'_> {
@@ -30,6 +30,10 @@ impl Draft<'_> {
         let goes_on = |span: &RoleSpan| span.role == role && span.until.is_none_or(|until| until > register.from);
         if record.roles.iter().any(goes_on) {
             return Err(RuleViolation::AlreadyRegistered { account, role });
+        }
+        // What has been billed as final must not move again.
+        if role == Role::Member && bill::has_bill_of_open_month(self.state, account) {
+            return Err(RuleViolation::SheetBilled { account, month: self.state.first_open });
         }
         if record.roles.len() >= AccountRecord::ROLES_MAX {
             return Err(RuleViolation::AccountFull(account));

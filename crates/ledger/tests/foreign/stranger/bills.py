@@ -5,6 +5,7 @@
 
 from itertools import pairwise
 
+from . import acts
 from .hours import Divided
 from .prices import (
     AVERAGE,
@@ -69,15 +70,25 @@ class Settled:
     """A month's sheet with its tariff."""
 
     def __init__(self, span, month):
-        rule(span.books.is_closed(month), "month_open")
+        rule(self.is_settled(span, month), "month_open")
         self.month, self.sheet = month, span.books.known_sheet(month, span.account)
         rule(self.sheet is not None, "nothing_to_bill")
         community = span.books.known_month(month)
         rule(community is not None, "nothing_to_bill")
-        self.record = span.books.tariff_from(community.tariff)
+        is_open = not span.books.is_closed(month)
+        self.record = span.books.tariff(month) if is_open else span.books.tariff_from(community.tariff)
         rule(self.record is not None, "no_tariff")
         self.tariff = self.record.tariff
         self.is_summer = self.tariff.is_summer(month)
+
+    @staticmethod
+    def is_settled(span, month):
+        """Nothing moves its sheet any more: it is closed, or has begun and the member has left."""
+        if span.books.is_closed(month):
+            return True
+        head = span.books.head.time
+        record = span.books.account_of(span.account)
+        return span.genesis.span(month)[0] <= head and record is not None and record.has_left(acts.MEMBER, head)
 
     def joins(self, before):
         """Whether it is priced together with the month before."""

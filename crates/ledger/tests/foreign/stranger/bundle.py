@@ -88,7 +88,9 @@ class Bundle:
     def check_signatures(self):
         """With the key that the signer's account had at the statement's place in the log."""
         signers = {statement.signer for statement in self.by_id.values()}
-        need(all(key[1] in signers for key in self.state if key[0] == ACCOUNT), "an account that signed nothing here")
+        has_open = any(not self.is_closed(month) for month in self.months)
+        known = signers | {self.account} if has_open else signers
+        need(all(key[1] in known for key in self.state if key[0] == ACCOUNT), "an account that signed nothing here")
         for index, statement, _ in self.statements:
             need(statement.ledger == self.genesis.ledger, "a statement of another ledger")
             key = self.record(ACCOUNT, statement.signer).key_at(index)
@@ -122,7 +124,14 @@ class Bundle:
         named = {(ACCOUNT, statement.signer) for statement in self.by_id.values()}
         spans = [(self.bill.start, self.bill.until)]
         for month, entries in self.months.items():
-            named |= {(SHEET, month, self.account), (MONTH, month), (TARIFF, self.record(MONTH, month).tariff)}
+            named |= {(SHEET, month, self.account), (MONTH, month)}
+            if self.is_closed(month):
+                named.add((TARIFF, self.record(MONTH, month).tariff))
+            else:
+                # Only who has left is billed for an open month.
+                in_force = self.tariff(month)
+                need(in_force is not None, f"the tariff of month {month} is missing")
+                named |= {(ACCOUNT, self.account), (TARIFF, in_force.tariff.since)}
             for kind, *place in entries:
                 stated = self.statement(place[0]).acts if kind == 1 else []
                 named |= {(BINDING, act.binding) for act in stated if isinstance(act, acts.Readings)}
@@ -264,6 +273,18 @@ class Bundle:
 
     def is_closed(self, month):
         return self.record(MONTH, month).closed
+
+    @property
+    def head(self):
+        return self.header
+
+    def account_of(self, account):
+        return self.state.get((ACCOUNT, account))
+
+    def tariff(self, month):
+        """In force in an open month; that no later one is, the ledger saw to when it accepted the bill, which names it."""
+        begun = [key[1] for key in self.state if key[0] == TARIFF and key[1] <= month]
+        return self.state[TARIFF, max(begun)] if begun else None
 
     def known_sheet(self, month, account):
         return self.state.get((SHEET, month, account))

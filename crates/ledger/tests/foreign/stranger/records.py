@@ -66,6 +66,12 @@ class Account:
     def has(self, role, time):
         return any(span.role == role and span.covers(time) for span in self.roles)
 
+    def has_left(self, role, time):
+        """Once had it, has it no more, and no meter of its still counts."""
+        spans = [span for span in self.roles if span.role == role]
+        ended = all(span.until is not None and span.until <= time for span in spans)
+        return bool(spans) and ended and self.bindings == 0
+
     def keeps(self, role, time):
         """Has it, and no end of it is stated."""
         return any(span.role == role and span.until is None and span.since <= time for span in self.roles)

@@ -143,6 +143,10 @@ class Booking:
         rule(record.revoked is None, "key_revoked")
         goes_on = [span for span in record.roles if span.role == act.role and not (span.until or 2**64) <= act.since]
         rule(not goes_on, "already_registered")
+        opened = self.genesis.span(self.state.first_open)
+        bills_of = [bill for kind, bill in self.state.records.items() if kind[:2] == (BILL, key.account)]
+        final = [bill for bill in bills_of if opened and bill.until > opened[0]]
+        rule(act.role != acts.MEMBER or not final, "sheet_billed")
         rule(len(record.roles) < ROLES_MAX, "account_full")
         self.check_key(Key(record.keys[-1][0]), act.role == acts.MINER)
         roles = (*record.roles, RoleSpan(act.role, act.since, self.log_index))

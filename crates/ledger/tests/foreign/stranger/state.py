@@ -101,6 +101,9 @@ class State:
     def is_closed(self, month):
         return month < self.first_open
 
+    def account_of(self, account):
+        return self.account(account)
+
     def known_sheet(self, month, account):
         return self.records.get((SHEET, month, account))
 
