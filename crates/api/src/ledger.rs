@@ -62,7 +62,7 @@ pub struct Status {
     pub public_readings: bool,
     /// Whether the ledger is for teaching.
     pub classroom: bool,
-    /// Why nothing is written at the moment (a full disk); absent when all is well.
+    /// Why nothing is written at the moment (a full disk, an upgrade to install); absent when all is well.
     pub read_only: Option<String>,
 }
 

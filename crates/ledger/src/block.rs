@@ -183,7 +183,7 @@ pub enum BlockError {
         signer: AccountId,
     },
     /// Of another protocol version.
-    #[error("protocol version {0}")]
+    #[error("of protocol version {0}; this program knows {known}", known = Genesis::VERSION)]
     Version(u32),
     /// Of another ledger.
     #[error("a block of another ledger, {0}")]

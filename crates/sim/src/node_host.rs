@@ -294,6 +294,7 @@ impl World {
                 self.note(format_args!("block {}: {}", block.height.number(), block.hash));
             }
             Output::Publish(Event::MonthClosed { month }) => self.note(format_args!("{month} closes")),
+            Output::Warn(reason) => self.note(format_args!("node warns: {reason}")),
             Output::Publish(_) | Output::Index(_) | Output::Store(_) | Output::Halt(_) => {}
         }
     }

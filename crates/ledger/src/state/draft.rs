@@ -81,15 +81,8 @@ impl State {
     /// When the proposer is no miner, the time lies outside the calendar, or the block would be of a protocol version that
     /// this program does not know; the state is then as it was.
     pub fn draft(&mut self, time: Timestamp, proposer: AccountId) -> Result<Draft<'_>, ApplyError> {
+        let (month, beneficiary) = self.opening(time, proposer)?;
         let height = self.head.height.next();
-        let version = self.parameters().version_at(height);
-        if version != Genesis::VERSION {
-            return Err(ApplyError::Upgrade { version, height });
-        }
-        let month = self.genesis.month_at(time).ok_or(ApplyError::OutsideCalendar)?;
-        let may_mine = |account: &&AccountRecord| account.revoked.is_none() && account.has(Role::Miner, time);
-        let account = self.account(&proposer).filter(may_mine);
-        let beneficiary = account.and_then(|account| account.beneficiary).ok_or(ApplyError::NotAMiner(proposer))?;
         let undo = Undo {
             records: BTreeMap::new(),
             tree: self.tree.clone(),
@@ -107,6 +100,28 @@ impl State {
         draft.drop_ended_offers();
         draft.close_months();
         Ok(draft)
+    }
+
+    /// Whether an account may propose the next block at a time.
+    ///
+    /// # Errors
+    /// Those of [`State::draft`].
+    pub fn check_proposer(&self, time: Timestamp, proposer: AccountId) -> Result<(), ApplyError> {
+        self.opening(time, proposer).map(|_| ())
+    }
+
+    /// The month of the next block, and who gains by it.
+    fn opening(&self, time: Timestamp, proposer: AccountId) -> Result<(Month, AccountId), ApplyError> {
+        let height = self.head.height.next();
+        let version = self.parameters().version_at(height);
+        if version != Genesis::VERSION {
+            return Err(ApplyError::Upgrade { version, height });
+        }
+        let month = self.genesis.month_at(time).ok_or(ApplyError::OutsideCalendar)?;
+        let may_mine = |account: &&AccountRecord| account.revoked.is_none() && account.has(Role::Miner, time);
+        let account = self.account(&proposer).filter(may_mine);
+        let beneficiary = account.and_then(|account| account.beneficiary).ok_or(ApplyError::NotAMiner(proposer))?;
+        Ok((month, beneficiary))
     }
 
     /// Takes a block back. Undo records are taken back in the reverse order of their blocks.

@@ -5,13 +5,13 @@
 
 use crate::foreign::Store;
 use crate::support::{
-    MINER, OPERATOR, account, apply, at, check, community, genesis, judge, key, kwh, month, payload, propose, revoke,
-    rotate, seal, sign, sign_as,
+    GATEWAY, MINER, OPERATOR, account, apply, at, check, community, genesis, judge, key, kwh, month, next_readings,
+    payload, propose, revoke, rotate, seal, sign, sign_as,
 };
 use ledger::act::{Act, Note, Transfer};
 use ledger::state::ApplyError;
 use ledger::verify::{Layer, Outcome, Verdict, verify};
-use ledger::{Block, BlockError, Genesis, SignedStatement, State, VerifiedStatement, log};
+use ledger::{Block, BlockError, Genesis, SignedStatement, State, VerifiedStatement, bill, log};
 use units::{BlockHash, Digest, Energy, Millis, Timestamp};
 
 fn noon() -> Timestamp {
@@ -124,6 +124,33 @@ fn nothing_is_spent_or_said_twice() {
     apply(&mut state, &block).unwrap();
     assert_eq!(rule_of(&mut state, &[two]), (0, "energy_used_up"));
     assert_eq!(rule_of(&mut state, &[one]), (0, "duplicate"));
+}
+
+/// The bill is the very one that stands a minute later: only the time is wrong.
+#[test]
+fn a_bill_for_an_open_month_makes_the_block_invalid() {
+    let mut state = community();
+    let interval = next_readings(&state, "m-chen", ("0", "90"));
+    let readings = payload(state.genesis(), 1, noon(), vec![Act::Readings(Box::new(interval))]);
+    let block = propose(&mut state, noon(), &[sign(&readings, &key(GATEWAY))]);
+    apply(&mut state, &block).unwrap();
+    let (july, august) = state.genesis().month_span(month(7)).unwrap();
+    let close = state.genesis().close_time(month(7)).unwrap();
+    let mut closed = state.clone();
+    let block = propose(&mut closed, close, &[]);
+    apply(&mut closed, &block).unwrap();
+    let bill = bill::of_state(&closed, account("chen"), july, august).unwrap();
+    let issued = close - Millis::from_ms(2);
+    let bill = payload(state.genesis(), 2, issued, vec![Act::Bill(Box::new(bill))]);
+    let bill = sign(&bill, &key(OPERATOR));
+    for (time, expected) in [(close - Millis::from_ms(1), Err("month_open")), (close, Ok(()))] {
+        let block = propose(&mut state, time, std::slice::from_ref(&bill));
+        let applied = apply(&mut state, &block).map(|_| ()).map_err(|error| match error {
+            ApplyError::Statement { violation, .. } => violation.name(),
+            other => panic!("{other}"),
+        });
+        assert_eq!(applied, expected);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod difficulty;
 mod foreign;
 mod fuzz;
 mod golden;
+mod parameters;
 mod prices;
 mod proofs;
 mod properties;

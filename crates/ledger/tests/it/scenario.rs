@@ -23,7 +23,7 @@ use ledger::state::{ApplyError, SheetRecord, Undo};
 use ledger::{Block, Genesis, State, Surplus, VerifiedStatement, bill, log};
 use std::collections::BTreeMap;
 use std::path::Path;
-use units::{Digest, Energy, EnergyBalance, Height, Millis, Money, Month, Timestamp, Voltage};
+use units::{Digest, Energy, EnergyBalance, Height, Millis, Money, Month, StatementId, Timestamp, Voltage};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Blocks {
@@ -102,6 +102,7 @@ struct Runner {
     month: Month,
     nonce: u64,
     pending: Vec<VerifiedStatement>,
+    accepted: Option<VerifiedStatement>,
     applied: Vec<(Digest, Block, Undo)>,
     store: Store,
     /// Rules that were broken, each with a ledger whose last block breaks it.
@@ -122,6 +123,7 @@ impl Runner {
             month: month(1),
             nonce: 0,
             pending: Vec::new(),
+            accepted: None,
             applied: Vec::new(),
             store: Store::default(),
             refused: Vec::new(),
@@ -140,6 +142,7 @@ impl Runner {
     /// members  chen lee                       each with a meter of the same name, from the month's start on
     /// register NAME as miner
     /// meter    NUMBER for NAME from 2026-07-02 00:00 [factor 10]     `[main]` for a main meter, of the operator
+    ///                                                                `[by NAME]` for another gateway
     /// contract NAME 200 kWh [in 2026-08]
     /// tariff   3.5 excess 7 round 1 [in 2026-08]
     /// tariff   shipped taipower-residential [in 2026-08]
@@ -147,7 +150,8 @@ impl Runner {
     /// utility  2026-07-01 2026-09-01 3000 for 1000 kWh [common]
     /// reading  METER 0.0 -> 90.0 kWh [from 2026-07-31 18:00 until 2026-08-01 06:00] [export 0 -> 5] [gap]
     ///                                         without times: the day after the last reading
-    ///                                         [voltage 105 130] in V, [by_hand]
+    ///                                         [voltage 105 130] in V, [by_hand], [by NAME] for another gateway,
+    ///                                         [ahead] of the clock, [number 7] in its chain, [behind_nothing]
     /// sell     NAME -> NAME 20 kWh [in 2026-08]
     /// offer    NAME -> NAME 20 kWh at 2.5 until 2026-07-20 00:00     `anybody` for an open one
     /// accept   NAME                           the open offer that ends first
@@ -170,7 +174,8 @@ impl Runner {
     /// loss     2026-07 3.5                                           between main meters and members
     /// load     METER off
     /// account  NAME has_left true
-    /// note     NAME 130 V
+    /// note     NAME 130 V [issued 2026-07-15 11:00]
+    /// again                                   the statement that was accepted last
     /// block                                   what was stated so far goes into a block
     /// close    2026-07                        the clock moves to the month's close
     /// bill     NAME 2026-07 [2026-08 ...] [from 2026-07-14 10:00] [until 2026-08-14 10:00] total 315 [off_by 0.0001] [by NAME]
@@ -235,6 +240,14 @@ impl Runner {
                 self.submit(from, Act::Transfer(act), verdict);
             }
             ["note", name, volts, "V"] => self.note(name, volts, verdict),
+            ["note", name, volts, "V", "issued", day, time] => {
+                let note = Note { time: self.clock, ..note_of(volts) };
+                self.submit_issued(self.moment(day, time), name, vec![Act::Note(note)], verdict);
+            }
+            ["again"] => {
+                let statement = self.accepted.clone().unwrap();
+                self.judge_and_keep(&statement, verdict);
+            }
             ["block"] => self.flush(),
             ["close", name] => {
                 self.move_clock(self.state.genesis().close_time(name.parse().unwrap()).unwrap());
@@ -301,7 +314,8 @@ impl Runner {
             _ => 1,
         };
         let main = *rest == ["main"];
-        let act = ledger::act::RegisterMeter { factor, main, ..bind(number, name, self.moment(day, time)) };
+        let signer = account(if let ["by", gateway] = rest { gateway } else { GATEWAY });
+        let act = ledger::act::RegisterMeter { factor, main, signer, ..bind(number, name, self.moment(day, time)) };
         self.submit(OPERATOR, Act::Register(Register::Meter(act)), verdict);
     }
 
@@ -309,7 +323,7 @@ impl Runner {
         // The chain's head must be known, so what came before goes first where blocks hold many.
         self.flush();
         let mut readings = next_readings(&self.state, meter, import);
-        let mut rest = rest;
+        let (mut rest, mut gateway, mut is_ahead) = (rest, GATEWAY, false);
         loop {
             rest = match rest {
                 [] => break,
@@ -331,6 +345,22 @@ impl Runner {
                     (readings.columns, readings.frames) = (log::empty_root(), log::empty_root());
                     rest
                 }
+                ["by", name, rest @ ..] => {
+                    gateway = *name;
+                    rest
+                }
+                ["ahead", rest @ ..] => {
+                    is_ahead = true;
+                    rest
+                }
+                ["number", number, rest @ ..] => {
+                    readings.seq = number.parse().unwrap();
+                    rest
+                }
+                ["behind_nothing", rest @ ..] => {
+                    readings.previous = StatementId::from_bytes([0; 32]);
+                    rest
+                }
                 [word, rest @ ..] => {
                     readings.broken = Some(match *word {
                         "gap" => Break::Gap,
@@ -342,16 +372,15 @@ impl Runner {
                 }
             }
         }
-        if readings.end > self.clock {
+        if readings.end > self.clock && !is_ahead {
             self.move_clock(readings.end);
         }
-        let signer = if readings.by_hand { OPERATOR } else { GATEWAY };
+        let signer = if readings.by_hand { OPERATOR } else { gateway };
         self.submit(signer, Act::Readings(Box::new(readings)), verdict);
     }
 
     fn note(&mut self, name: &str, volts: &str, verdict: &str) {
-        let voltage = Some(Voltage::from_mv(volts.parse::<u64>().unwrap() * 1_000));
-        let note = Note { time: self.clock, voltage, current: None, power: None, energy: None, text: None };
+        let note = Note { time: self.clock, ..note_of(volts) };
         self.submit(name, Act::Note(note), verdict);
     }
 
@@ -385,19 +414,30 @@ impl Runner {
     }
 
     fn submit_all(&mut self, signer: &str, acts: Vec<Act>, verdict: &str) {
+        self.submit_issued(self.clock, signer, acts, verdict);
+    }
+
+    fn submit_issued(&mut self, issued: Timestamp, signer: &str, acts: Vec<Act>, verdict: &str) {
         self.nonce += 1;
         let present = key(self.keys.get(signer).map_or(signer, String::as_str));
-        let statement = sign_as(signer, &payload(self.state.genesis(), self.nonce, self.clock, acts), &present);
+        let statement = sign_as(signer, &payload(self.state.genesis(), self.nonce, issued, acts), &present);
+        self.judge_and_keep(&statement, verdict);
+    }
+
+    fn judge_and_keep(&mut self, statement: &VerifiedStatement, verdict: &str) {
         let time = self.now();
         let mut draft = self.state.draft(time, account(MINER)).unwrap();
         self.pending.iter().for_each(|earlier| draft.push(earlier).unwrap());
-        let found = draft.push(&statement);
+        let found = draft.push(statement);
         draft.cancel();
         let name = found.as_ref().map_or_else(ledger::RuleViolation::name, |()| "ok");
         assert_eq!(name, verdict, "{}: {found:?}", self.place);
         match found {
-            Ok(()) => self.pending.push(statement),
-            Err(_) if self.blocks == Blocks::OneEach => self.refuse_block_with(&statement),
+            Ok(()) => {
+                self.accepted = Some(statement.clone());
+                self.pending.push(statement.clone());
+            }
+            Err(_) if self.blocks == Blocks::OneEach => self.refuse_block_with(statement),
             Err(_) => {}
         }
         if self.blocks == Blocks::OneEach {
@@ -542,6 +582,12 @@ fn shown(line: &BillLine) -> String {
 fn plain(text: &str) -> String {
     let number = text.split_whitespace().next().unwrap();
     if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.').to_owned() } else { number.to_owned() }
+}
+
+/// A note of a voltage, of no time yet.
+fn note_of(volts: &str) -> Note {
+    let voltage = Some(Voltage::from_mv(volts.parse::<u64>().unwrap() * 1_000));
+    Note { time: Timestamp::from_ms(0), voltage, current: None, power: None, energy: None, text: None }
 }
 
 fn role_named(name: &str) -> Role {

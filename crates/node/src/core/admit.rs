@@ -8,10 +8,11 @@ use super::submission::{Submission, only_readings, readings_in};
 use super::{Node, Output, Pooled};
 use crate::record::Record;
 use api::{Event, StatementState, SubmitAnswer, SubmitState};
-use ledger::act::{Act, Readings};
+use ledger::act::{Act, Readings, Role};
 use ledger::attachment::{Attachment, AttachmentError};
+use ledger::state::{AccountRecord, ApplyError, Record as StateRecord, RecordKey};
 use ledger::{PublicKey, RuleViolation, StatementError, VerifiedStatement};
-use units::{AccountId, BindingId, StatementId, Timestamp};
+use units::{AccountId, BindingId, Digest, StatementId, Timestamp};
 
 /// Statements kept as evidence: a defective signer is shown by the first, and must not fill the disk.
 pub(super) const EVIDENCE_MAX: u32 = 1_024;
@@ -49,6 +50,9 @@ pub enum Refusal {
         /// Who has it.
         original: StatementId,
     },
+    /// No block can come after the newest one, so nothing can be judged.
+    #[error(transparent)]
+    NoBlock(ApplyError),
     /// Too much waits.
     #[error("too many statements wait for a block; try again later")]
     PoolFull,
@@ -66,6 +70,8 @@ impl Refusal {
             Self::AttachmentUnexpected => "attachment_unexpected",
             Self::Attachment(_) => "attachment_differs",
             Self::SequenceTaken { .. } => "sequence_taken",
+            Self::NoBlock(ApplyError::Upgrade { .. }) => "upgrade_needed",
+            Self::NoBlock(_) => "no_block",
             Self::PoolFull => "pool_full",
         }
     }
@@ -92,6 +98,9 @@ impl Node {
             return Ok(answer);
         }
         let signer = submission.signer();
+        if self.pool.revokes(&signer) {
+            return Err(RuleViolation::KeyRevoked(signer).into());
+        }
         let key = self.key_of(&signer).ok_or(Refusal::UnknownSigner(signer))?;
         let statement = submission.verified(&key)?;
         let Submission { attachment, fits, .. } = submission;
@@ -115,10 +124,10 @@ impl Node {
         Ok(SubmitAnswer { id, state: SubmitState::Accepted, place: None })
     }
 
-    /// An account's present key, or the one that something pooled registers for it.
+    /// An account's key once what is pooled is in a block: what registers or rotates it counts as soon as it waits.
     #[must_use]
     pub fn key_of(&self, account: &AccountId) -> Option<PublicKey> {
-        self.state.key_of(account).or_else(|| self.pool.key_of(account))
+        self.pool.key_of(account, self.state.key_of(account))
     }
 
     /// Where the same statement stands already.
@@ -167,10 +176,11 @@ impl Node {
     /// tried again when a block is made.
     fn try_rules(&mut self, now: Timestamp, statement: &VerifiedStatement) -> Result<(), Refusal> {
         let time = now.max(self.state.head().time + units::Millis::from_ms(1));
-        let Some(proposer) = self.trial_proposer() else { return Ok(()) };
-        let Ok(mut draft) = self.state.draft(time, proposer) else {
-            return Err(RuleViolation::OutsideCalendar.into());
-        };
+        let Some(proposer) = self.trial_proposer(time) else { return Ok(()) };
+        let mut draft = self.state.draft(time, proposer).map_err(|error| match error {
+            ApplyError::OutsideCalendar => RuleViolation::OutsideCalendar.into(),
+            other => Refusal::NoBlock(other),
+        })?;
         let tried = draft.judge(statement);
         draft.cancel();
         match tried {
@@ -179,11 +189,19 @@ impl Node {
         }
     }
 
-    /// A miner known to the state, for drafts that are only tried.
-    fn trial_proposer(&self) -> Option<AccountId> {
+    /// A miner of the time, for drafts that are only tried: this node's own, or any other. The search through all accounts
+    /// is for nodes that do not mine.
+    fn trial_proposer(&self, time: Timestamp) -> Option<AccountId> {
+        let mines = |account: &AccountRecord| account.revoked.is_none() && account.has(Role::Miner, time);
         let own = self.config.miner.as_ref().map(ledger::SecretKey::account);
-        let known = self.config.genesis.miners.first().map(|miner| miner.key.account());
-        own.filter(|account| self.state.account(account).is_some()).or(known)
+        let genesis = self.config.genesis.miners.iter().map(|miner| miner.key.account());
+        let known = own.into_iter().chain(genesis).find(|id| self.state.account(id).is_some_and(mines));
+        known.or_else(|| {
+            self.state.records().find_map(|(key, record)| match (key, record) {
+                (RecordKey::Account(id), StateRecord::Account(account)) if mines(account) => Some(*id),
+                _ => None,
+            })
+        })
     }
 
     /// Whether a statement that does not apply now may do so after others that wait.
@@ -193,7 +211,8 @@ impl Node {
                 readings_in(statement.signed()).all(|readings| self.pool.contains(&readings.previous))
             }
             RuleViolation::IssuedInFuture | RuleViolation::IntervalInFuture => false,
-            RuleViolation::RoleNeeded { .. }
+            RuleViolation::WrongKey(_)
+            | RuleViolation::RoleNeeded { .. }
             | RuleViolation::MeterParty { .. }
             | RuleViolation::NotAMember(_)
             | RuleViolation::Beneficiary
@@ -207,7 +226,10 @@ impl Node {
     fn is_awaited(&self, violation: &RuleViolation, statement: &VerifiedStatement) -> bool {
         let own_id = statement.id();
         let mut older = self.pool.iter().take_while(|pooled| pooled.statement.id() != own_id);
-        let mut acts = older.by_ref().flat_map(|pooled| &pooled.statement.payload().acts);
+        if let RuleViolation::WrongKey(signer) = violation {
+            return older.any(|pooled| pooled.statement.signer() == *signer && rotates_to(pooled, statement.key()));
+        }
+        let mut acts = older.flat_map(|pooled| &pooled.statement.payload().acts);
         match violation {
             RuleViolation::UnknownBinding(_) => acts.any(|act| matches!(act, Act::Register(_))),
             RuleViolation::EnergyUsedUp { account, month, .. } => acts.any(|act| match act {
@@ -218,6 +240,14 @@ impl Node {
             _ => acts.any(|act| matches!(act, Act::Register(_))),
         }
     }
+}
+
+/// Whether a pooled statement puts a key with this thumbprint in its signer's key's place.
+fn rotates_to(pooled: &Pooled, thumbprint: Digest) -> bool {
+    pooled.statement.payload().acts.iter().any(|act| match act {
+        Act::Rotate(rotate) => rotate.key.account().as_bytes() == thumbprint.as_bytes(),
+        _ => false,
+    })
 }
 
 pub(super) fn check_attachment(readings: Option<&Readings>, attachment: Option<&[u8]>) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use super::{Committed, Node, Output, TemplateId};
 use crate::record::Record;
 use api::Event;
-use ledger::state::Drafted;
+use ledger::state::{ApplyError, Drafted};
 use ledger::{Block, Engine, Genesis, Header, RuleViolation, SecretKey, SignedStatement};
 use units::{Digest, Millis, StatementId, Timestamp};
 
@@ -63,6 +63,9 @@ impl Node {
             return;
         }
         let Some(miner) = self.config.miner.clone() else { return };
+        if self.is_hindered(now, &miner, outputs) {
+            return;
+        }
         let parent = self.state.head().time;
         let least = |distance: Millis| parent + Millis::from_ms(distance.ms().max(1));
         let order = &self.config.genesis.order;
@@ -71,14 +74,29 @@ impl Node {
         if now < earliest || (self.pool.is_empty() && !may_be_empty) || self.is_resting(now) {
             return;
         }
-        // The draft's only errors: not a miner (yet), or outside the calendar. Both pass with time, or never.
-        let Some(selection) = self.select(now, &miner) else { return };
+        let selection = match self.select(now, &miner) {
+            Ok(selection) => selection,
+            Err(error) => return outputs.push(Output::Halt(format!("the next block cannot be drafted: {error}"))),
+        };
         self.drop_refused(&selection.dropped, outputs);
         if selection.statements.is_empty() && !may_be_empty {
             self.fruitless = Some((now, self.pool.generation()));
             return;
         }
         self.search_for(now, &miner, selection, outputs);
+    }
+
+    /// Whether this node may propose no block: not a miner (yet, or any more), outside the calendar, or an upgrade that
+    /// this program does not know. Who runs it is told once of each reason.
+    fn is_hindered(&mut self, now: Timestamp, miner: &SecretKey, outputs: &mut Vec<Output>) -> bool {
+        let hindrance = self.state.check_proposer(now, miner.account()).err();
+        if hindrance != self.hindrance {
+            if let Some(error) = &hindrance {
+                outputs.push(Output::Warn(format!("this node proposes no blocks: {error}")));
+            }
+            self.hindrance = hindrance;
+        }
+        self.hindrance.is_some()
     }
 
     /// Whether the same pool gave no block a moment ago.
@@ -89,8 +107,8 @@ impl Node {
     }
 
     /// Tries what waits, oldest first, on a draft that is then taken back.
-    fn select(&mut self, time: Timestamp, miner: &SecretKey) -> Option<Selection> {
-        let mut draft = self.state.draft(time, miner.account()).ok()?;
+    fn select(&mut self, time: Timestamp, miner: &SecretKey) -> Result<Selection, ApplyError> {
+        let mut draft = self.state.draft(time, miner.account())?;
         let (mut statements, mut leaves, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let mut room = Block::BYTES_MAX - BLOCK_OVERHEAD_BYTES;
         for pooled in self.pool.iter() {
@@ -108,14 +126,14 @@ impl Node {
                 Err(violation) => refused.push((pooled.statement.clone(), violation)),
             }
         }
-        let Drafted { state_root, undo, .. } = draft.finish().ok()?;
+        let Drafted { state_root, undo, .. } = draft.finish()?;
         self.state.undo(undo);
         let never = |(statement, violation): &(ledger::VerifiedStatement, RuleViolation)| {
             !self.may_apply_later(violation, statement)
         };
         let dropped = refused.iter().filter(|refused| never(refused));
         let dropped = dropped.map(|(statement, violation)| (statement.id(), violation.clone())).collect();
-        Some(Selection { statements, leaves, dropped, state_root })
+        Ok(Selection { statements, leaves, dropped, state_root })
     }
 
     fn drop_refused(&mut self, dropped: &[(StatementId, RuleViolation)], outputs: &mut Vec<Output>) {

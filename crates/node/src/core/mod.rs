@@ -120,6 +120,8 @@ pub enum Output {
     Index(Box<Committed>),
     /// Tell whoever listens.
     Publish(Event),
+    /// Tell whoever runs the node what he alone can mend.
+    Warn(String),
     /// This program is defective; stop before more harm is done.
     Halt(String),
 }
@@ -190,6 +192,8 @@ pub struct Node {
     templates: u64,
     /// When a template came out empty, and of which pool: not tried again at once.
     fruitless: Option<(Timestamp, u64)>,
+    /// Why it may propose no block, as it was told last.
+    hindrance: Option<ApplyError>,
     mining: MiningStatistics,
 }
 
@@ -220,6 +224,7 @@ impl Node {
             search: None,
             templates: 0,
             fruitless: None,
+            hindrance: None,
             mining: MiningStatistics::default(),
         })
     }
@@ -428,6 +433,13 @@ impl Node {
     /// Numbers templates on from another node's, so that what its searches find is not taken for this one's.
     pub fn continue_templates(&mut self, last: TemplateId) {
         self.templates = self.templates.max(last.0);
+    }
+    /// Why nothing can follow the newest block, whoever proposes it: an upgrade that this program does not know.
+    #[must_use]
+    pub fn upgrade_needed(&self) -> Option<ApplyError> {
+        let head = self.state.head();
+        let checked = self.state.check_proposer(head.time, head.proposer);
+        checked.err().filter(|error| matches!(error, ApplyError::Upgrade { .. }))
     }
     /// Figures of this node's mining since it was started.
     #[must_use]

@@ -3,9 +3,10 @@
 //! Bounded by count and bytes, so that a flood is refused instead of filling memory and disk.
 
 use ledger::act::{Act, Readings, Register};
+use ledger::state::AccountRecord;
 use ledger::{PublicKey, VerifiedStatement};
 use std::collections::BTreeMap;
-use units::{AccountId, BindingId, StatementId, Timestamp};
+use units::{AccountId, BindingId, Digest, StatementId, Timestamp};
 
 /// Statements that may wait: eight full blocks.
 pub const POOL_STATEMENTS_MAX: usize = 8 * ledger::Block::STATEMENTS_MAX;
@@ -28,6 +29,10 @@ pub(super) struct Pool {
     arrivals: BTreeMap<StatementId, u64>,
     /// Keys that pooled statements register, with how many do.
     keys: BTreeMap<AccountId, (PublicKey, usize)>,
+    /// Keys that pooled statements put in another's place, by the one that they replace.
+    rotations: BTreeMap<(AccountId, Digest), (StatementId, PublicKey)>,
+    /// Accounts that pooled statements revoke.
+    revocations: BTreeMap<AccountId, StatementId>,
     /// Places in meter chains that pooled statements take.
     sequences: BTreeMap<(BindingId, u64), StatementId>,
     bytes: usize,
@@ -58,9 +63,22 @@ impl Pool {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Pooled> {
         self.by_arrival.values()
     }
-    /// A key that a pooled statement registers.
-    pub(super) fn key_of(&self, account: &AccountId) -> Option<PublicKey> {
-        self.keys.get(account).map(|(key, _)| key.clone())
+    /// The key that an account has once everything pooled is in a block; `present` is the state's. Of rotations only those
+    /// count that lead on from it: the others will be refused.
+    pub(super) fn key_of(&self, account: &AccountId, present: Option<PublicKey>) -> Option<PublicKey> {
+        let mut key = present.or_else(|| self.keys.get(account).map(|(key, _)| key.clone()))?;
+        // Bounded, because rotations that only wait may lead in a circle; a state refuses them.
+        for _ in 0..AccountRecord::KEYS_MAX {
+            match self.rotations.get(&(*account, thumbprint(&key))) {
+                Some((_, next)) => key = next.clone(),
+                None => break,
+            }
+        }
+        Some(key)
+    }
+    /// Whether a pooled statement revokes an account's key.
+    pub(super) fn revokes(&self, account: &AccountId) -> bool {
+        self.revocations.contains_key(account)
     }
     /// The pooled statement that takes a place in a meter's chain.
     pub(super) fn at_sequence(&self, binding: BindingId, seq: u64) -> Option<StatementId> {
@@ -78,6 +96,13 @@ impl Pool {
             match act {
                 Act::Register(Register::Key(register)) => {
                     self.keys.entry(register.key.account()).or_insert((register.key.clone(), 0)).1 += 1;
+                }
+                Act::Rotate(rotate) => {
+                    let replaced = (statement.signer(), statement.key());
+                    self.rotations.entry(replaced).or_insert((statement.id(), rotate.key.clone()));
+                }
+                Act::Revoke(revoke) => {
+                    self.revocations.entry(revoke.account).or_insert(statement.id());
                 }
                 Act::Readings(readings) => {
                     self.sequences.insert(sequence(readings), statement.id());
@@ -97,6 +122,15 @@ impl Pool {
         for act in &pooled.statement.payload().acts {
             match act {
                 Act::Register(Register::Key(register)) => self.forget_key(&register.key.account()),
+                Act::Rotate(_) => {
+                    let replaced = (pooled.statement.signer(), pooled.statement.key());
+                    if self.rotations.get(&replaced).is_some_and(|(rotation, _)| rotation == id) {
+                        self.rotations.remove(&replaced);
+                    }
+                }
+                Act::Revoke(revoke) if self.revocations.get(&revoke.account) == Some(id) => {
+                    self.revocations.remove(&revoke.account);
+                }
                 Act::Readings(readings) => drop(self.sequences.remove(&sequence(readings))),
                 _ => {}
             }
@@ -113,6 +147,10 @@ impl Pool {
             }
         }
     }
+}
+
+fn thumbprint(key: &PublicKey) -> Digest {
+    Digest::from_bytes(*key.account().as_bytes())
 }
 
 fn sequence(readings: &Readings) -> (BindingId, u64) {

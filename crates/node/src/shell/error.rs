@@ -110,7 +110,7 @@ const fn refusal_status(refusal: &Refusal) -> u16 {
         Refusal::UnknownSigner(_) => 403,
         Refusal::Rule(_) | Refusal::Attachment(_) => 422,
         Refusal::SequenceTaken { .. } => 409,
-        Refusal::PoolFull => 503,
+        Refusal::NoBlock(_) | Refusal::PoolFull => 503,
     }
 }
 

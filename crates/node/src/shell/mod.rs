@@ -307,6 +307,7 @@ impl Shell {
                 };
                 self.subscribers.retain(send);
             }
+            Output::Warn(reason) => tracing::warn!("{reason}"),
             Output::Store(_) | Output::Index(_) | Output::Halt(_) => {}
         }
     }

@@ -59,7 +59,7 @@ impl Shell {
             log_key: view::key_hex(&genesis.log_key),
             public_readings: genesis.public_readings,
             classroom: genesis.classroom,
-            read_only: self.unavailable(),
+            read_only: self.unavailable().or_else(|| self.node.upgrade_needed().map(|error| error.to_string())),
         }
     }
 

@@ -3,8 +3,8 @@
 use crate::community::{Community, JULY, minutes};
 use crate::machine::Machine;
 use api::{Event, SubmitState};
-use ledger::act::{Act, Note, Transfer};
-use ledger::{Payload, SignedStatement};
+use ledger::act::{Act, Note, Register, RegisterKey, Revoke, Role, Rotate, Transfer};
+use ledger::{Payload, SecretKey, SignedStatement};
 use node::core::{Refusal, ReplyId, Submission};
 use node::record::Record;
 use units::{Energy, LedgerId, Millis, StatementId};
@@ -175,6 +175,90 @@ fn of_two_sales_of_the_same_energy_the_second_is_dropped_with_its_reason() {
         Energy::from_kwh(200 + 4 - 150).to_balance().unwrap().mwh()
     );
     assert_eq!(sheet(community.lee.account()).gained, Energy::from_kwh(150));
+}
+
+/// Chen's rotation to another key, signed with a present one.
+fn rotation(community: &Community, present: &SecretKey, next: &SecretKey, machine: &Machine) -> SignedStatement {
+    let chen = community.chen.account();
+    let to_be_signed = Rotate::to_be_signed(&community.genesis().ledger(), &chen, &next.public());
+    let rotate = Rotate { key: next.public(), possession: next.sign(&to_be_signed).unwrap() };
+    by_chen(community, present, Act::Rotate(Box::new(rotate)), machine)
+}
+
+/// A statement of Chen's, signed with any key.
+fn by_chen(community: &Community, present: &SecretKey, act: Act, machine: &Machine) -> SignedStatement {
+    let payload = community.sign(&community.chen, vec![act], machine.now, 1).payload().clone();
+    SignedStatement::sign_for(community.chen.account(), &payload, present).unwrap()
+}
+
+#[test]
+fn a_new_key_signs_as_soon_as_its_rotation_waits_and_the_old_one_no_more() {
+    let community = Community::new();
+    let mut machine = Machine::founded(&community);
+    let keys = [community.chen.clone(), SecretKey::ed25519([11; 32]), SecretKey::ed25519([12; 32])];
+    let outcome = |machine: &mut Machine, key: &SecretKey, text: &str| {
+        let statement = by_chen(&community, key, note(text), machine);
+        machine.submit(statement.leaf()).map_or_else(|refusal| refusal.name(), |_| "accepted")
+    };
+    let mut taken = 0;
+    for (number, pair) in keys.windows(2).enumerate() {
+        assert_eq!(outcome(&mut machine, &pair[1], "early"), "wrong_signature");
+        machine.submit(rotation(&community, &pair[0], &pair[1], &machine).leaf()).unwrap();
+        assert_eq!(outcome(&mut machine, &pair[1], &format!("new {number}")), "accepted");
+        assert_eq!(outcome(&mut machine, &pair[0], "late"), "wrong_signature");
+        taken += 2;
+    }
+    let mut restarted = machine.restarted(&community);
+    for machine in [&mut machine, &mut restarted] {
+        assert_eq!(machine.node.pool_size().0, taken);
+        machine.tick();
+        assert_eq!((machine.node.pool_size().0, machine.node.state().head().log_size), (0, 4 + 4));
+        assert_eq!(outcome(machine, &keys[2], "after the block"), "accepted");
+        assert_eq!(outcome(machine, &keys[1], "with the old key"), "wrong_signature");
+    }
+}
+
+#[test]
+fn a_rotation_that_the_block_refuses_takes_along_what_its_key_signed() {
+    let community = Community::new();
+    let mut machine = Machine::founded(&community);
+    let taken = SecretKey::ed25519([11; 32]);
+    let register = RegisterKey { key: taken.public(), role: Role::Member, from: machine.now, beneficiary: None };
+    let register = vec![Act::Register(Register::Key(register))];
+    machine.submit(community.sign(&community.operator, register, machine.now, 9).leaf()).unwrap();
+    machine.submit(rotation(&community, &community.chen, &taken, &machine).leaf()).unwrap();
+    machine.submit(by_chen(&community, &taken, note("too soon"), &machine).leaf()).unwrap();
+    machine.tick();
+    machine.tick();
+    let dropped = machine.events.iter().filter_map(|event| match event {
+        Event::Dropped { rule, .. } => Some(rule.as_str()),
+        _ => None,
+    });
+    assert_eq!(dropped.collect::<Vec<_>>(), ["key_in_use", "wrong_key"]);
+    let old = by_chen(&community, &community.chen, note("the old key again"), &machine);
+    assert_eq!(machine.submit(old.leaf()).unwrap().state, SubmitState::Accepted);
+    assert_eq!(machine.restarted(&community).node.pool_size().0, 1);
+}
+
+#[test]
+fn behind_a_waiting_revocation_its_account_is_refused_and_what_waited_before_counts() {
+    let community = Community::new();
+    let mut machine = Machine::founded(&community);
+    let chen = &community.chen;
+    let before = by_chen(&community, chen, note("before"), &machine);
+    machine.submit(before.leaf()).unwrap();
+    let revoke = Act::Revoke(Revoke { account: chen.account() });
+    machine.submit(community.sign(&community.operator, vec![revoke], machine.now, 9).leaf()).unwrap();
+    let after = by_chen(&community, chen, note("after"), &machine);
+    let rotation = rotation(&community, chen, &SecretKey::ed25519([11; 32]), &machine);
+    for mined in [false, true] {
+        for statement in [&after, &rotation] {
+            assert_eq!(machine.submit(statement.leaf()).unwrap_err().name(), "key_revoked", "mined: {mined}");
+        }
+        machine.tick();
+    }
+    assert!(machine.node.place(&before.id()).is_some());
+    assert_eq!(machine.node.pool_size().0, 0);
 }
 
 #[test]

@@ -4,14 +4,16 @@ use crate::community::{Community, minutes};
 use crate::machine::{Machine, config, recover};
 use api::Event;
 use consensus::pow::Search;
+use ledger::act::{Act, Upgrade};
+use ledger::state::ApplyError;
 use ledger::{Block, Checkpoint, SignedStatement, State};
-use node::core::{Input, RecoverError};
+use node::core::{Config, Input, RecoverError};
 use node::record::Record;
 use node::store::{Folder, Store};
 use node::{Clock, NodeError, NodeHandle, Options};
 use std::path::Path;
 use std::sync::Arc;
-use units::{Height, Timestamp};
+use units::{Height, Millis, Timestamp};
 
 #[test]
 fn a_mined_block_checks_on_another_state() {
@@ -74,9 +76,57 @@ fn blocks_keep_their_distances_and_an_idle_ledger_makes_few() {
     assert_eq!(height(&machine), 3);
     // The clock goes back: nothing is mined until it is past the newest block again.
     machine.submit(&sale(&machine, 2)).unwrap();
+    let ahead = machine.now;
     machine.now = minutes(5);
     machine.step(Input::Tick);
-    assert_eq!(height(&machine), 3);
+    assert_eq!((height(&machine), machine.node.pool_size().0), (3, 1));
+    machine.now = ahead;
+    machine.tick();
+    assert_eq!((height(&machine), machine.node.pool_size().0), (4, 0));
+}
+
+#[test]
+fn before_an_upgrade_that_it_does_not_know_a_node_stops_and_says_once_what_to_install() {
+    let community = Community::new();
+    let mut machine = Machine::founded(&community);
+    let first = Height::from_number(1 + 1 + Upgrade::NOTICE_BLOCKS);
+    let act = Act::Upgrade(Upgrade { version: 2, height: first });
+    machine.submit(community.sign(&community.operator, vec![act], machine.now, 9).leaf()).unwrap();
+    machine.tick();
+    while machine.node.state().head().height.next() < first {
+        assert_eq!((machine.warnings.len(), machine.node.upgrade_needed()), (0, None));
+        machine.now = machine.now + Millis::from_minutes(600);
+        machine.step(Input::Tick);
+    }
+    for _ in 0..3 {
+        machine.now = machine.now + Millis::from_minutes(600);
+        machine.step(Input::Tick);
+    }
+    machine.step(Input::MineNow);
+    assert_eq!(machine.node.state().head().height.next(), first);
+    let [warning] = machine.warnings.as_slice() else { panic!("{:?}", machine.warnings) };
+    assert!(warning.contains("speaks protocol version 2") && warning.contains("install a newer one"), "{warning}");
+    let sale = community.transfer(&community.chen, community.lee.account(), 1, machine.now, 1);
+    let refusal = machine.submit(sale.leaf()).unwrap_err();
+    assert_eq!((refusal.name(), machine.node.pool_size().0), ("upgrade_needed", 0), "{refusal}");
+    let needed = machine.restarted(&community).node.upgrade_needed();
+    assert!(matches!(needed, Some(ApplyError::Upgrade { version: 2, height }) if height == first), "{needed:?}");
+}
+
+#[test]
+fn a_key_that_is_no_miners_proposes_nothing_and_its_owner_is_told_once() {
+    let community = Community::new();
+    let stranger = Some(community.stranger.clone());
+    let mut machine = Machine::with(Config { miner: stranger, ..config(&community) });
+    for statement in community.founding() {
+        machine.submit(statement.leaf()).unwrap();
+    }
+    machine.tick();
+    machine.tick();
+    assert_eq!((machine.node.state().head().height, machine.node.pool_size().0), (Height::GENESIS, 4));
+    let [warning] = machine.warnings.as_slice() else { panic!("{:?}", machine.warnings) };
+    assert!(warning.contains("who is not registered as a miner"), "{warning}");
+    assert_eq!(machine.node.upgrade_needed(), None);
 }
 
 #[test]

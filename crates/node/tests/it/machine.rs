@@ -13,6 +13,7 @@ pub(crate) struct Machine {
     pub(crate) stored: Vec<Record>,
     pub(crate) answers: Vec<Result<SubmitAnswer, Refusal>>,
     pub(crate) events: Vec<Event>,
+    pub(crate) warnings: Vec<String>,
     pub(crate) now: Timestamp,
     /// Outputs that may still be carried out; `None` for all.
     pub(crate) power: Option<usize>,
@@ -44,8 +45,8 @@ impl Machine {
 
     pub(crate) fn with(config: Config) -> Self {
         let node = Node::recover(config, [], &|_| false).unwrap();
-        let (stored, answers, events) = (Vec::new(), Vec::new(), Vec::new());
-        Self { node, stored, answers, events, now: minutes(0), power: None }
+        let (stored, answers, events, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { node, stored, answers, events, warnings, now: minutes(0), power: None }
     }
 
     /// Steps and carries everything out, searches included, until nothing follows. False once the power is gone.
@@ -66,6 +67,7 @@ impl Machine {
                         let nonce = Search::new(&header).run(0, u64::MAX).unwrap();
                         inputs.push_back(Input::Mined { template, extra_nonce: 0, nonce, attempts: nonce + 1 });
                     }
+                    Output::Warn(reason) => self.warnings.push(reason),
                     Output::Index(_) => {}
                     Output::Halt(reason) => panic!("halted: {reason}"),
                 }
@@ -109,6 +111,6 @@ impl Machine {
     /// The same node after the power came back.
     pub(crate) fn restarted(&self, community: &Community) -> Self {
         let node = recover(config(community), &self.stored).unwrap();
-        Self { node, stored: self.stored.clone(), answers: Vec::new(), events: Vec::new(), now: self.now, power: None }
+        Self { now: self.now, stored: self.stored.clone(), node, ..Self::new(community) }
     }
 }
