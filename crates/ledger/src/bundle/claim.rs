@@ -131,12 +131,16 @@ impl Gathering<'_> {
 
     /// The statements and the state's records of claimed intervals, and the readings that are still kept.
     fn intervals(&mut self, claimed: &[ActId]) -> Result<Vec<IntervalReadings>, BundleError> {
-        let mut kept = Vec::new();
+        let mut kept: Vec<IntervalReadings> = Vec::new();
         for id in claimed {
             if let Some(Act::Readings(readings)) = self.act(*id)?
                 && let Some(month) = self.state.genesis().month_at(readings.start)
             {
                 self.record(RecordKey::Outside(month, *id));
+            }
+            // Two intervals of one statement have one attachment.
+            if kept.iter().any(|known| known.statement == id.statement) {
+                continue;
             }
             let attachment = self.source.attachment(&id.statement).map(|attachment| attachment.to_bytes());
             kept.extend(attachment.map(|attachment| IntervalReadings { statement: id.statement, attachment }));

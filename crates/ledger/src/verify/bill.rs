@@ -1,6 +1,7 @@
 //! A bill bundle, layer by layer.
 
 use super::chain::{self, Interval};
+use super::named::Named;
 use super::proven::{self, Failure, Opened, at};
 use super::{Kind, Layer, Outcome, Report};
 use crate::act::{Accept, Act, Bill, Offer, Readings};
@@ -45,7 +46,7 @@ fn layers(report: &mut Report, bytes: &[u8], trust: Option<&Genesis>, frames: Fr
     for line in evidence.tariffs(&stated).map_err(at(Layer::Tariff))? {
         report.add(Layer::Tariff, Outcome::Passed, line);
     }
-    Ok(())
+    evidence.nothing_idle(&stated).map_err(at(Layer::Structure))
 }
 
 /// What the layers so far have shown to be the ledger's.
@@ -111,6 +112,12 @@ impl Evidence<'_> {
             }
         }
         Ok(())
+    }
+
+    fn nothing_idle(&self, bill: &Bill) -> Result<(), String> {
+        let mut named = Named::of(bill, self.bundle.bill, self);
+        self.months().for_each(|of| named.month(of.entries, &self.statements));
+        named.nothing_idle(&self.statements, self.records.keys())
     }
 
     fn months(&self) -> impl Iterator<Item = MonthOf<'_>> {

@@ -51,6 +51,9 @@ impl Evidence<'_> {
         }
         match claim {
             Claim::Voltage(claim) => self.voltage(report, &claim, member)?,
+            Claim::Bill(_) if !self.bundle.readings.is_empty() => {
+                return Err((Layer::Structure, "a claim about a bill has no readings".to_owned()));
+            }
             Claim::Bill(claim) => {
                 let detail = self.bill(&claim, member).map_err(at(Layer::Arithmetic))?;
                 report.add(Layer::Arithmetic, Outcome::Passed, detail);
@@ -74,11 +77,15 @@ impl Evidence<'_> {
             report.add(Layer::Arithmetic, outcome, outside.unwrap_or(too_old));
             self.readings(report, id.statement, &readings).map_err(at(Layer::RawFrames))?;
         }
-        let known = |statement: &StatementId| claim.intervals.iter().any(|id| id.statement == *statement);
-        match self.bundle.readings.iter().find(|kept| !known(&kept.statement)) {
-            Some(idle) => Err((Layer::Structure, format!("readings of {}, which is not claimed", idle.statement))),
-            None => Ok(()),
+        let claimed = |statement: StatementId| claim.intervals.iter().position(|id| id.statement == statement);
+        let places: Vec<_> = self.bundle.readings.iter().map(|kept| claimed(kept.statement)).collect();
+        if places.contains(&None) || !places.is_sorted_by(|a, b| a < b) {
+            return Err((
+                Layer::Structure,
+                "the readings are not those of claimed intervals in their order".to_owned(),
+            ));
         }
+        Ok(())
     }
 
     /// The state's own record: the voltage was outside the limits in force, and this claim is the one about it.

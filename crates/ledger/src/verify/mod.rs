@@ -7,6 +7,7 @@ mod bill;
 mod chain;
 mod claim;
 mod export;
+mod named;
 mod proven;
 mod statement;
 

@@ -198,8 +198,32 @@ def logs():
                 others += [(index, size, path[:-1]), (index ^ 1, size, path)]
             wrong = [place for place in others if leads_to(leaf, *place, grown.root())]
             yield f"leaf {index} of {size}: no other path", not wrong
+            path, older = plain_growth(index + 1, leaves), plain_root(leaves[: index + 1])
+            yield f"from {index + 1} to {size}", grows(index + 1, size, older, path, grown.root())
+            others = [(index + 1, size, older, [*path, bytes(32)]), (index, size, older, path)]
+            others += [(index + 1, size, older, path[:-1])] if path else []
+            others += [(index + 1, size, bytes(32), path)]
+            wrong = [place for place in others if grows(*place, grown.root())]
+            yield f"from {index + 1} to {size}: no other path", not wrong
         leaves.append(bytes([size]))
         grown.append(leaves[-1])
+
+
+def plain_growth(old, leaves, is_whole=True):
+    """RFC 9162 2.1.4.1, as it is defined."""
+    if old == len(leaves):
+        return [] if is_whole else [plain_root(leaves)]
+    cut = 1 << (len(leaves) - 1).bit_length() - 1
+    if old <= cut:
+        return [*plain_growth(old, leaves[:cut], is_whole), plain_root(leaves[cut:])]
+    return [*plain_growth(old - cut, leaves[cut:], False), plain_root(leaves[:cut])]
+
+
+def grows(old, new, older, path, newer):
+    try:
+        return log.roots_from_growth(old, new, older, path) == (older, newer)
+    except Refused:
+        return False
 
 
 def leads_to(leaf, index, size, path, root):
@@ -219,10 +243,31 @@ def state_trees():
         yield f"record {key.hex()[:6]}", tree.root_of_presence(key, value, siblings) == root
         other = bytes([value[0] ^ 1]) + value[1:]
         yield f"record {key.hex()[:6]} changed", tree.root_of_presence(key, other, siblings) != root
+        yield f"record {key.hex()[:6]} is not absent", not is_absent(key, siblings, None, root)
+        yield f"record {key.hex()[:6]} is no other", not is_absent(key, siblings, (key, value), root)
+    ends = set()
+    for n in range(100, 200):
+        key = keys.sha256(bytes([n]))
+        siblings = siblings_of(key, leaves)
+        bits = [tree.bit(key, depth) for depth in range(len(siblings))]
+        met = [leaf for leaf in leaves if [tree.bit(leaf[0], depth) for depth in range(len(siblings))] == bits]
+        other = met[0] if met else None
+        ends.add(other is None)
+        yield f"no record {key.hex()[:6]}", is_absent(key, siblings, other, root)
+        far = bytes([key[0] ^ 0x80]) + key[1:]
+        yield f"no record {far.hex()[:6]} by that way", not is_absent(far, siblings, other, root)
+    yield "absence by nothing and by another record", ends == {False, True}
+
+
+def is_absent(key, siblings, other, root):
+    try:
+        return tree.root_of_absence(key, siblings, other) == root
+    except Refused:
+        return False
 
 
 def siblings_of(key, leaves, depth=0):
-    if len(leaves) == 1:
+    if len(leaves) < 2:
         return []
     halves = [[leaf for leaf in leaves if tree.bit(leaf[0], depth) == side] for side in (0, 1)]
     own = tree.bit(key, depth)

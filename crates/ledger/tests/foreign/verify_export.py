@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Checks whole ledgers, bill bundles and transparent statements with a verifier written from docs/protocol.md alone.
+"""Checks whole ledgers, bundles of bills and claims, and transparent statements with a verifier written from
+docs/protocol.md alone.
 
     verify_export.py [--tamper] FILE [FILE ...]
 
 A file named `WORDS.RULE.refused` is an export whose last block breaks that rule: it must be refused under that name.
-`WORDS.lie` is a bundle that somebody made to deceive: it must be refused. With `--tamper`, copies of each other file
+`WORDS.lie` is a file that somebody made to deceive: it must be refused. `WORDS.absence` and `WORDS.growth` are a
+proof that the state lacks a record, and a receipt of how the log grew, with the checkpoints they stand on. With `--tamper`, copies of each other file
 with changed bytes must be refused too. Prints each finding and `N passed, 0 failed`;
 exit 1 when anything failed, 2 on wrong use.
 """
@@ -13,18 +15,25 @@ import os
 import sys
 from pathlib import Path
 
-from stranger import bundle, export, receipt
+from stranger import bundle, claim_bundle, export, proofs, receipt
 from stranger.refusal import Refused, RuleBroken
 
 # Changed copies of a file, each of which costs a replay; with WATTPROOF_LONG every byte is changed in turn.
 TAMPERED_COPIES = 150
-TAG_OF_A_STATEMENT = b"\xd2"
+# First bytes: the tag of a statement, and arrays of five and of four whose first item is a genesis document.
+TAG_OF_A_STATEMENT, ABSENCE, GROWTH = b"\xd2", b"\x85", b"\x84"
 
 
 def verify(data):
     """Says what was found, or refuses."""
     if bundle.is_bundle(data):
         return bundle.verify(data)
+    if claim_bundle.is_bundle(data):
+        return claim_bundle.verify(data)
+    if data.startswith(ABSENCE):
+        return proofs.verify_absence(data)
+    if data.startswith(GROWTH):
+        return proofs.verify_growth(data)
     if data.startswith(TAG_OF_A_STATEMENT):
         return receipt.verify(data)
     state = export.verify(data)

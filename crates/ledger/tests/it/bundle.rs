@@ -5,9 +5,10 @@
 #![allow(clippy::unwrap_used)]
 use crate::foreign::{self, Shelf, Store};
 use crate::support::*;
-use ledger::act::{Act, Bill, Break, Readings, Transfer};
+use ledger::act::{Act, Bill, Break, Note, Readings, Transfer};
 use ledger::attachment::{Attachment, Exchange, Frame, Row, Summary};
-use ledger::bundle::{BillBundle, BundleError};
+use ledger::bundle::{BillBundle, BundleError, ProvenRecord, ProvenStatement};
+use ledger::state::RecordKey;
 use ledger::verify::{Kind, Layer, LedgerExport, Outcome, Report, Verdict, verify};
 use ledger::{Checkpoint, Genesis, State, bill, cbor};
 use units::{Energy, Millis, Quantity, Reading};
@@ -178,7 +179,11 @@ fn no_flipped_bit_of_a_bundle_passes() {
 /// Each change with the layer that must notice it.
 #[test]
 fn each_layer_notices_its_own_lie() {
-    let (state, store, bill) = july();
+    let (mut state, mut store, bill) = july();
+    let note =
+        Note { time: at(8, 1, 9, 0), voltage: None, current: None, power: None, energy: Some(kwh("1")), text: None };
+    let note = payload(state.genesis(), 92, at(8, 1, 9, 0), vec![Act::Note(note)]);
+    store.commit(&mut state, at(8, 1, 9, 1), &[sign(&note, &key("chen"))]);
     let whole = bundle(&state, &store);
     let trust = state.genesis().clone();
     let shelf = Shelf::emptied("lies");
@@ -221,8 +226,26 @@ fn each_layer_notices_its_own_lie() {
     check("a checkpoint that the log key did not sign", Layer::Finality, &changed);
 
     let mut changed = whole.clone();
-    changed.records.retain(|known| known.key != ledger::state::RecordKey::Account(account(GATEWAY)));
+    changed.records.retain(|known| known.key != RecordKey::Account(account(GATEWAY)));
     check("no account of the gateway", Layer::Signatures, &changed);
+
+    let mut changed = whole.clone();
+    let (last, leaf) = store.statements.last().map(|note| (state.log().size() - 1, note.leaf().to_vec())).unwrap();
+    let path = state.log().inclusion_path(last, state.log().size()).unwrap();
+    changed.statements.push(ProvenStatement { index: last, leaf, path });
+    check("a note of the member that the bill does not need", Layer::Structure, &changed);
+
+    for (name, idle) in [
+        ("the sheet of another member", RecordKey::Sheet(month(7), account("lee"))),
+        ("the bill of another member", RecordKey::Bill(account("lee"), at(7, 1, 0, 0))),
+        ("another member's meter", RecordKey::Binding(binding_of(&state, "m-lee"))),
+    ] {
+        let mut changed = whole.clone();
+        let (record, proof) = (state.record(&idle).unwrap().clone(), state.prove(&idle));
+        changed.records.push(ProvenRecord { key: idle, record, proof });
+        changed.records.sort_by(|a, b| a.key.cmp(&b.key));
+        check(name, Layer::Structure, &changed);
+    }
 }
 
 /// Chen rotates his key, buys at a price from Lee's offer with the new one, and is read by eye at the month's end.

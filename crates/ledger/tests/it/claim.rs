@@ -3,11 +3,12 @@
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
 
-use crate::foreign::{self, Store};
+use crate::foreign::{self, Shelf, Store};
 use crate::support::*;
 use ledger::act::{Act, ActId, Answer, BillClaim, Claim, CounterPair, Decision, Readings, VoltageClaim, VoltageRange};
 use ledger::attachment::{Attachment, Frame, Row};
-use ledger::bundle::{BundleError, ClaimBundle};
+use ledger::bundle::{BundleError, ClaimBundle, IntervalReadings, ProvenRecord};
+use ledger::state::RecordKey;
 use ledger::verify::{Kind, Layer, Outcome, Report, Verdict, verify};
 use ledger::{State, bill};
 use units::{Millis, Quantity, Reading, StatementId, Timestamp, Voltage};
@@ -109,6 +110,7 @@ fn claimed() -> (Community, ActId) {
 #[test]
 fn a_voltage_claim_is_verified_down_to_every_reading_and_its_answer() {
     let (community, claim) = claimed();
+    Shelf::emptied("claims").leave("july", &community.state, &community.store);
     let bundle = community.bundle(claim).unwrap();
     assert_eq!((bundle.statements.len(), bundle.readings.len()), (4, 2));
     let report = community.verify(&bundle);
@@ -137,30 +139,44 @@ fn no_flipped_bit_of_a_claim_passes() {
 fn a_claim_without_its_evidence_or_with_somebody_elses_is_refused_or_told() {
     let (community, claim) = claimed();
     let whole = community.bundle(claim).unwrap();
-    let change = |change: &dyn Fn(&mut ClaimBundle)| {
+    let shelf = Shelf::emptied("claims-changed");
+    let changed = |name: &str, change: &dyn Fn(&mut ClaimBundle)| {
         let mut bundle = whole.clone();
         change(&mut bundle);
+        shelf.write(name, &bundle.to_bytes());
         community.verify(&bundle)
     };
-    let erased = change(&|bundle| drop(bundle.readings.pop()));
+    let erased = changed("erased.claim", &|bundle| drop(bundle.readings.pop()));
     assert_eq!(erased.verdict(), Verdict::Verified);
     let told = |finding: &&ledger::verify::Finding| finding.outcome == Outcome::Unknown;
     assert_eq!(erased.findings.iter().filter(told).count(), 1, "{erased:#?}");
-    for (name, report) in [
-        ("an answer left out", change(&|bundle| drop(bundle.statements.pop()))),
-        ("an interval left out", change(&|bundle| drop(bundle.statements.remove(0)))),
-        ("a record left out", change(&|bundle| drop(bundle.records.pop()))),
-        ("readings of another interval", change(&|bundle| bundle.readings[0].statement = claim.statement)),
-        (
-            "readings swapped",
-            change(&|bundle| {
-                let second = bundle.readings[1].attachment.clone();
-                bundle.readings[0].attachment = second;
-            }),
-        ),
-        ("another act of the statement", change(&|bundle| bundle.claim.act = 1)),
-        ("another statement", change(&|bundle| bundle.claim.statement = StatementId::from_bytes([0; 32]))),
-    ] {
+    let idle = RecordKey::Month(month(7));
+    let idle = ProvenRecord {
+        record: community.state.record(&idle).unwrap().clone(),
+        proof: community.state.prove(&idle),
+        key: idle,
+    };
+    type Change<'a> = &'a dyn Fn(&mut ClaimBundle);
+    let changes: [(&str, Change<'_>); 10] = [
+        ("an answer left out", &|bundle| drop(bundle.statements.pop())),
+        ("an interval left out", &|bundle| drop(bundle.statements.remove(0))),
+        ("a record left out", &|bundle| drop(bundle.records.pop())),
+        ("readings of another interval", &|bundle| bundle.readings[0].statement = claim.statement),
+        ("readings out of order", &|bundle| bundle.readings.swap(0, 1)),
+        ("readings twice", &|bundle| bundle.readings.push(bundle.readings[1].clone())),
+        ("readings swapped", &|bundle| {
+            let second = bundle.readings[1].attachment.clone();
+            bundle.readings[0].attachment = second;
+        }),
+        ("another act of the statement", &|bundle| bundle.claim.act = 1),
+        ("another statement", &|bundle| bundle.claim.statement = StatementId::from_bytes([0; 32])),
+        ("a record that the claim does not need", &|bundle| {
+            bundle.records.push(idle.clone());
+            bundle.records.sort_by(|a, b| a.key.cmp(&b.key));
+        }),
+    ];
+    for (name, change) in changes {
+        let report = changed(&format!("{name}.lie"), change);
         assert_eq!(report.verdict(), Verdict::Failed, "{name}: {report:#?}");
     }
 }
@@ -179,5 +195,8 @@ fn a_bill_claim_names_the_bill_and_what_was_never_claimed_has_no_bundle() {
     assert_eq!(report.verdict(), Verdict::Verified, "{report:#?}");
     assert!(details(&report, Layer::Arithmetic).contains(&billed.statement.to_string()), "{report:#?}");
     assert!(details(&report, Layer::Inclusion).contains("not answered yet"), "{report:#?}");
+    let mut idle = community.bundle(claim).unwrap();
+    idle.readings.push(IntervalReadings { statement: billed.statement, attachment: Vec::new() });
+    assert_eq!(community.verify(&idle).verdict(), Verdict::Failed, "readings of a claim about a bill");
     assert_eq!(community.bundle(billed), Err(BundleError::NoClaim(billed)));
 }

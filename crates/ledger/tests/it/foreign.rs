@@ -1,4 +1,4 @@
-//! Leaves whole ledgers and bills for a verifier that shares no code with this crate: `tests/foreign/verify_export.py`.
+//! Leaves whole ledgers, bills and claims for a verifier that shares no code with this crate: `tests/foreign/verify_export.py`.
 
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
@@ -7,8 +7,8 @@ use crate::bundle::read_frame;
 use crate::support::{OPERATOR, apply, at, community_statement, genesis, key, propose, sign};
 use ledger::act::Act;
 use ledger::attachment::Attachment;
-use ledger::bundle::{BillBundle, Source};
-use ledger::state::{Entry, Record, RecordKey};
+use ledger::bundle::{BillBundle, ClaimBundle, Source};
+use ledger::state::{Entry, RecordKey};
 use ledger::verify::{LedgerExport, Verdict, verify};
 use ledger::{Block, Checkpoint, Genesis, Header, SignedStatement, State, VerifiedStatement};
 use std::collections::BTreeMap;
@@ -117,18 +117,26 @@ impl Shelf {
         shelf
     }
 
-    /// A ledger, and a bundle of each bill in it.
+    /// A ledger, and a bundle of each bill and of each claim in it.
     pub(crate) fn leave(&self, name: &str, state: &State, store: &Store) {
         self.write(&format!("{name}.ledger"), &store.export(state));
-        let bills = state.records().filter(|(_, record)| matches!(record, Record::Bill(_)));
-        for (number, (key, _)) in (1..).zip(bills) {
-            let RecordKey::Bill(account, from) = key else { panic!("{key:?} holds a bill") };
-            let bundle = BillBundle::gather(state, checkpoint(state.head()), *account, *from, store).unwrap();
-            let bytes = bundle.to_bytes();
-            let report = verify(&bytes, Some(state.genesis()), &read_frame);
-            assert_eq!(report.verdict(), Verdict::Verified, "{name}, bill {number}: {:?}", report.findings);
-            self.write(&format!("{name}.{number}.bill"), &bytes);
+        let (mut bills, mut claims) = (1.., 1..);
+        for (key, _) in state.records() {
+            let note = checkpoint(state.head());
+            if let RecordKey::Bill(account, from) = key {
+                let bundle = BillBundle::gather(state, note, *account, *from, store).unwrap();
+                self.leave_verified(&format!("{name}.{}.bill", bills.next().unwrap()), state, &bundle.to_bytes());
+            } else if let RecordKey::Claim(claim) = key {
+                let bundle = ClaimBundle::gather(state, note, *claim, store).unwrap();
+                self.leave_verified(&format!("{name}.{}.claim", claims.next().unwrap()), state, &bundle.to_bytes());
+            }
         }
+    }
+
+    fn leave_verified(&self, name: &str, state: &State, bundle: &[u8]) {
+        let report = verify(bundle, Some(state.genesis()), &read_frame);
+        assert_eq!(report.verdict(), Verdict::Verified, "{name}: {:?}", report.findings);
+        self.write(name, bundle);
     }
 
     /// An export whose last block breaks the rule; the file's name says which.

@@ -5,11 +5,16 @@
 
 // Helpers of tests stop at the first surprise, as tests do.
 #![allow(clippy::unwrap_used)]
+use crate::foreign::{Shelf, checkpoint, community};
+use crate::support::{account, at, genesis, key, payload, sign};
 use ledger::act::{Act, Note};
 use ledger::log::{self, Log};
+use ledger::state::RecordKey;
 use ledger::{
-    Checkpoint, InclusionPlace, Payload, PublicKey, SecretKey, SignedStatement, TransparentStatement, issue_receipt,
+    Block, Checkpoint, Growth, InclusionPlace, Payload, PublicKey, SecretKey, SignedStatement, TransparentStatement,
+    cbor, issue_consistency_receipt, issue_receipt, verify_consistency_receipt,
 };
+use minicbor::bytes::ByteVec as Bytes;
 use std::path::Path;
 use tlog_tiles::{Error, Hash, HashReader};
 use units::{BlockHash, Digest, Height, LedgerId, Millis, Timestamp, Voltage};
@@ -80,22 +85,25 @@ fn node() -> SecretKey {
     SecretKey::p256([12; 32]).unwrap()
 }
 
-fn statement() -> SignedStatement {
-    let issued = Timestamp::from_ms(1_782_000_000_000);
-    let note = Note {
-        time: issued,
+fn note(time: Timestamp) -> Note {
+    Note {
+        time,
         voltage: Some(Voltage::from_mv(118_500)),
         current: None,
         power: None,
         energy: None,
         text: Some("read from the display".to_owned()),
-    };
+    }
+}
+
+fn statement() -> SignedStatement {
+    let issued = Timestamp::from_ms(1_782_000_000_000);
     let payload = Payload {
         ledger: LedgerId::from_bytes([7; 32]),
         nonce: [3; 16],
         issued,
         expires: Some(issued + Millis::from_minutes(60)),
-        acts: vec![Act::Note(note)],
+        acts: vec![Act::Note(note(issued))],
     };
     SignedStatement::sign(&payload, &member()).unwrap()
 }
@@ -128,4 +136,37 @@ fn a_transparent_statement_survives_export_and_is_left_for_foreign_software() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("transparent");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("statement.cose"), bytes).unwrap();
+}
+
+/// Both stand on checkpoints: `[genesis, checkpoint, header, key, state proof]` and
+/// `[genesis, earlier checkpoint, later checkpoint, receipt]`.
+#[test]
+fn what_the_state_does_not_hold_and_how_the_log_grew_are_left_for_foreign_software() {
+    let (mut state, mut store) = community(genesis());
+    let earlier = Block::from_bytes(store.blocks.last().unwrap()).unwrap().header;
+    for (nonce, who) in (1..).zip(["chen", "lee", "chen"]) {
+        let time = at(7, 2, 0, nonce);
+        let note = sign(&payload(state.genesis(), nonce, time, vec![Act::Note(note(time))]), &key(who));
+        store.commit(&mut state, time, &[note]);
+    }
+    let (document, head) = (Bytes::from(state.genesis().to_bytes()), state.head().clone());
+    let shelf = Shelf::emptied("proofs");
+
+    for (name, who, wanted) in [("stranger.absence", "a stranger", true), ("member.lie", "chen", false)] {
+        let key = RecordKey::Account(account(who));
+        let proof = state.prove(&key);
+        assert_eq!(proof.verify(&key.digest(), None, &head.state_root), wanted, "{name}");
+        let header = Bytes::from(head.to_bytes().to_vec());
+        shelf.write(name, &cbor::encode(&(&document, checkpoint(&head), header, key, proof)));
+    }
+
+    let node = SecretKey::p256([1; 32]).unwrap();
+    assert_eq!(state.genesis().receipt_keys, [node.public()]);
+    let growth = Growth { old_size: earlier.log_size, new_size: head.log_size };
+    let path = state.log().consistency_path(growth.old_size, growth.new_size).unwrap();
+    let receipt = issue_consistency_receipt(&node, growth, &path, &head.log_root).unwrap();
+    let checked = verify_consistency_receipt(&receipt, earlier.log_root, head.log_root, &node.public());
+    assert_eq!(checked, Ok(growth));
+    let receipt = Bytes::from(receipt);
+    shelf.write("july.growth", &cbor::encode(&(&document, checkpoint(&earlier), checkpoint(&head), receipt)));
 }

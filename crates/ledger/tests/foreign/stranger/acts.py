@@ -81,6 +81,9 @@ class Readings:
     exported: Counters | None
     count: int
     voltage: list | None
+    peak_current: int | None
+    peak_power: int | None
+    events: list
     broken: int | None
     estimated: bool
     columns: bytes
@@ -253,14 +256,13 @@ def read_contract(body):
 
 def read_readings(body):
     parts = cbor.fields(body, (1, 2, 3, 4, 5, 6, 8, 13, 14, 15, 16, 17), (7, 9, 10, 11, 12))
-    cbor.present(parts[10], cbor.uint)
-    cbor.present(parts[11], cbor.sint)
-    cbor.listed(parts[13], read_event, 0, 16)
     return Readings(
         cbor.digest(parts[1]), cbor.uint(parts[2]), cbor.digest(parts[3]),
         cbor.uint(parts[4]), cbor.uint(parts[5]),
         read_counters(parts[6]), cbor.present(parts[7], read_counters), cbor.uint(parts[8], 32),
         cbor.present(parts[9], lambda value: cbor.listed(value, cbor.uint, 3, 3)),
+        cbor.present(parts[10], cbor.uint), cbor.present(parts[11], cbor.sint),
+        cbor.listed(parts[13], read_event, 0, 16),
         cbor.present(parts[12], lambda value: cbor.one_of(value, {GAP, RESET, EXCHANGE})),
         cbor.boolean(parts[14]), cbor.digest(parts[15]), cbor.digest(parts[16]), cbor.boolean(parts[17]),
     )  # fmt: skip

@@ -2,17 +2,13 @@
 
 from dataclasses import replace
 
-from . import acts, bills, cbor, frames, meters, trades, tree
-from .block import read_header
-from .export import names_header
-from .genesis import Genesis
+from . import acts, bills, cbor, frames, meters, trades
 from .hours import Divided, divided
-from .keys import Key, sha256
-from .log import Checkpoint, leaf_hash, root_from_path
-from .records import ACCOUNT, BINDING, MONTH, SHEET, TARIFF, UTILITY, Sheet, Terms, encoded, read_key, read_record
+from .log import leaf_hash, root_from_path
+from .proven import Proven, rising
+from .records import ACCOUNT, BINDING, MONTH, SHEET, TARIFF, UTILITY, Sheet, Terms
 from .refusal import at, need
 from .state import touching
-from .statement import Statement
 
 MAGIC = "wattproof bill bundle 1"
 
@@ -42,29 +38,21 @@ def verify(data):
     return f"a bill of {total} (1e-4), {counts}"
 
 
-class Bundle:
+class Bundle(Proven):
     """Its structure; the checks of the layers stand on each other in order."""
 
     def __init__(self, data):
         magic, body = cbor.items(cbor.decode(data), 2)
         need(magic == MAGIC, "no bill bundle")
         parts = cbor.fields(body, range(1, 10))
-        self.genesis = Genesis(cbor.octets(parts[1]))
-        self.note = cbor.text(parts[2])
-        self.header = read_header(cbor.octets(parts[3]))
-        self.statements = cbor.listed(parts[5], read_statement)
-        self.records = cbor.listed(parts[6], read_proven_record)
+        super().__init__(parts[1], parts[2], parts[3], parts[5], parts[6])
         self.months = dict(months := cbor.listed(parts[7], read_month_entries))
         self.frames = cbor.listed(parts[8], read_frame)
-        rising([index for index, *_ in self.statements], "statements")
-        rising([key for key, *_ in self.records], "records")
         rising([month for month, _ in months], "months")
-        self.by_id = {statement.id: statement for _, statement, _ in self.statements}
-        self.state = {key: record for key, record, _ in self.records}
         self._find_bill(cbor.digest(parts[4]), cbor.uint(parts[9], 32))
 
     def _find_bill(self, statement, index):
-        billing = self.statement(statement)
+        self.billing, billing = statement, self.statement(statement)
         need(index < len(billing.acts) and isinstance(billing.acts[index], acts.Bill), "no bill at that place")
         self.bill = billing.acts[index]
         self.account = self.bill.account
@@ -72,43 +60,10 @@ class Bundle:
 
     # What is looked up.
 
-    def statement(self, statement):
-        need(statement in self.by_id, f"statement {statement.hex()} is missing")
-        return self.by_id[statement]
-
-    def record(self, *key):
-        need(key in self.state, f"record {key[0]} is missing")
-        return self.state[key]
-
     def sheet(self, month):
         return self.record(SHEET, month, self.account)
 
     # Layers.
-
-    def check_signatures(self):
-        """With the key that the signer's account had at the statement's place in the log."""
-        signers = {statement.signer for statement in self.by_id.values()}
-        has_open = any(not self.is_closed(month) for month in self.months)
-        known = signers | {self.account} if has_open else signers
-        need(all(key[1] in known for key in self.state if key[0] == ACCOUNT), "an account that signed nothing here")
-        for index, statement, _ in self.statements:
-            need(statement.ledger == self.genesis.ledger, "a statement of another ledger")
-            key = self.record(ACCOUNT, statement.signer).key_at(index)
-            need(key is not None, "a signer without a key")
-            statement.verify(Key(key))
-
-    def check_finality(self):
-        need(self.header.ledger == self.genesis.ledger, "a header of another ledger")
-        names_header(Checkpoint(self.note, self.genesis.ledger, self.genesis.log_key), self.header)
-
-    def check_inclusion(self):
-        for index, statement, path in self.statements:
-            root = root_from_path(leaf_hash(statement.leaf), index, self.header.log_size, path)
-            need(root == self.header.log_root, f"statement {index} is not in the log")
-        for key, record, siblings in self.records:
-            place, value = sha256(cbor.encode(list(key))), sha256(encoded(key, record))
-            root = tree.root_of_presence(place, value, siblings)
-            need(root == self.header.state_root, f"record {key} is not in the state")
 
     def check_entries(self):
         """The sheets' hash chains prove that the lists are complete."""
@@ -120,27 +75,36 @@ class Bundle:
             need(counted == (sheet.entries, sheet.entries_digest), f"month {month}: a list that is not complete")
 
     def check_completeness(self):
-        """No record is missing, and none is there that nothing here names."""
-        named = {(ACCOUNT, statement.signer) for statement in self.by_id.values()}
-        spans = [(self.bill.start, self.bill.until)]
+        """No record or statement is missing, and none is there that nothing here names."""
+        records, statements = set(), {self.billing}
+        tariffs, spans = set(), [(self.bill.start, self.bill.until)]
         for month, entries in self.months.items():
-            named |= {(SHEET, month, self.account), (MONTH, month)}
+            records |= {(SHEET, month, self.account), (MONTH, month)}
             if self.is_closed(month):
-                named.add((TARIFF, self.record(MONTH, month).tariff))
+                tariffs.add(self.record(MONTH, month).tariff)
             else:
                 # Only who has left is billed for an open month.
                 in_force = self.tariff(month)
                 need(in_force is not None, f"the tariff of month {month} is missing")
-                named |= {(ACCOUNT, self.account), (TARIFF, in_force.tariff.since)}
-            for kind, *place in entries:
-                stated = self.statement(place[0]).acts if kind == 1 else []
-                named |= {(BINDING, act.binding) for act in stated if isinstance(act, acts.Readings)}
+                records.add((ACCOUNT, self.account))
+                tariffs.add(in_force.tariff.since)
             for correction in self.sheet(month).corrections:
-                named.add((TARIFF, correction.tariff))
+                tariffs.add(correction.tariff)
                 spans.append(self.genesis.span(correction.month))
-        touched = [one.utility.start for span in spans for one in touching(self.state, *span)]
-        named |= {(UTILITY, start) for start in touched}
-        need(set(self.state) == named, "records that nothing names, or too few")
+            listed = dict.fromkeys(entry[1] for entry in entries if entry[0] == 1)
+            statements |= set(listed)
+            stated = [act for statement in listed for act in self.statement(statement).acts]
+            statements |= {act.offer[1] for act in stated if isinstance(act, acts.Accept)}
+            chains = {}
+            for act in stated:
+                if isinstance(act, acts.Readings):
+                    chains.setdefault(act.binding, act)
+            records |= {(BINDING, binding) for binding in chains}
+            statements |= {act.previous for act in chains.values() if act.number > 0 and act.broken is None}
+        records |= {(TARIFF, since) for since in tariffs}
+        records |= {(UTILITY, one.utility.start) for span in spans for one in touching(self.state, *span)}
+        statements |= {self.record(*key).statement for key in records if key[0] in (TARIFF, UTILITY)}
+        self.check_nothing_idle(records, statements)
 
     def acts_of(self, month):
         """(signer, statement, act, number of entries) in the order of the list."""
@@ -360,24 +324,6 @@ class Bundle:
                 )
 
 
-def rising(values, what):
-    need(all(a < b for a, b in zip(values, values[1:])), f"{what} are not in order")
-
-
-def read_statement(value):
-    index, leaf, path = cbor.items(value, 3)
-    return cbor.uint(index), Statement(cbor.octets(leaf)), cbor.listed(path, cbor.digest, 0, 64)
-
-
-def read_proven_record(value):
-    key, record, proof = cbor.items(value, 3)
-    key, (kind, record) = read_key(key), read_record(record)
-    need(key[0] == kind, "a record of another kind than its key's")
-    siblings, other = cbor.items(proof, 2, 1)
-    need(other is None, "a proof of absence")
-    return key, record, cbor.listed(siblings, cbor.digest, 0, 256)
-
-
 def read_month_entries(value):
     month, entries = cbor.items(value, 2)
     return cbor.uint(month, 32), cbor.listed(entries, read_entry)
@@ -393,14 +339,5 @@ def read_entry(value):
 
 def read_frame(value):
     statement, is_last, salt, proof = cbor.items(value, 4)
-    frame, path = cbor.items(proof, 2)
-    time, exchanges = cbor.items(frame, 2)
-    cbor.uint(time)
-    cbor.listed(exchanges, lambda pair: cbor.listed(pair, cbor.octets, 2, 2), 0, 32)
-    return (
-        cbor.digest(statement),
-        cbor.boolean(is_last),
-        cbor.octets(salt, 32),
-        frame,
-        cbor.listed(path, cbor.digest, 0, 64),
-    )
+    frame, path = frames.read_proof(proof)
+    return cbor.digest(statement), cbor.boolean(is_last), cbor.octets(salt, 32), frame, path

@@ -3,11 +3,21 @@
 import tomllib
 from pathlib import Path
 
+from . import cbor
 from .refusal import need
 
 PROFILES = Path(__file__).parents[4] / "meter" / "profiles"
 FUNCTIONS = {"holding": 3, "input": 4}
 WORDS = {"u16": 1, "u32": 2}
+
+
+def read_proof(value):
+    """A frame and its path (section 8)."""
+    frame, path = cbor.items(value, 2)
+    time, exchanges = cbor.items(frame, 2)
+    cbor.uint(time)
+    cbor.listed(exchanges, lambda pair: cbor.listed(pair, cbor.octets, 2, 2), 0, 32)
+    return frame, cbor.listed(path, cbor.digest, 0, 64)
 
 
 def counter(profile, frame):

@@ -55,6 +55,31 @@ def root_from_path(leaf, index, size, path):
     return result
 
 
+def roots_from_growth(old, new, old_root, path):
+    """RFC 9162 2.1.4.2: the two roots that a consistency path leads to; the older one counts where it is a subtree."""
+    need(0 < old <= new, "an older tree without leaves, or larger than the newer")
+    if old == new:
+        need(not path, "a path between equal trees")
+        return old_root, old_root
+    nodes = [old_root, *path] if old & old - 1 == 0 else list(path)
+    need(nodes, "a path that is too short")
+    at, last = old - 1, new - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    first = second = nodes[0]
+    for node in nodes[1:]:
+        need(last != 0, "a path that is too long")
+        if at & 1 or at == last:
+            first, second = node_hash(node, first), node_hash(node, second)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            second = node_hash(second, node)
+        at, last = at >> 1, last >> 1
+    need(last == 0, "a path that is too short")
+    return first, second
+
+
 NUMBER, HASH = "(0|[1-9][0-9]{0,19})", "([A-Za-z0-9+/]{43}=)"
 NOTE_BYTES_MAX = 1024
 

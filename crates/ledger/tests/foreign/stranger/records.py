@@ -13,6 +13,7 @@ from .acts import (
     Upgrade,
     Utility,
     meter_id,
+    read_act_id,
     read_counters,
     read_tariff,
     read_utility,
@@ -360,6 +361,9 @@ def read_key(value):
         BINDING: (cbor.digest,),
         TARIFF: (read_month_number,),
         MONTH: (read_month_number,),
+        BILL: (cbor.digest, cbor.uint),
+        OUTSIDE: (read_month_number, read_act_id),
+        CLAIM: (read_act_id,),
         UTILITY: (cbor.uint,),
     }
     kind = cbor.one_of(cbor.listed(value, lambda item: item, 1)[0], readers)
@@ -379,6 +383,9 @@ def read_record(value):
         BINDING: read_binding,
         TARIFF: read_tariff_record,
         MONTH: read_month,
+        BILL: read_bill_record,
+        OUTSIDE: read_outside,
+        CLAIM: read_claim_record,
         UTILITY: read_utility_record,
     }
     kind, body = cbor.items(value, 2)
@@ -439,6 +446,30 @@ def read_divided(value):
 def read_utility_record(value):
     utility, statement, amount, energy = cbor.items(value, 4)
     return UtilityRecord(read_utility(utility), cbor.digest(statement), cbor.sint(amount), cbor.uint(energy))
+
+
+def read_bill_record(value):
+    until, statement, total, claim = cbor.items(value, 4, 1)
+    return BillRecord(cbor.uint(until), cbor.digest(statement), cbor.sint(total), cbor.present(claim, read_act_id))
+
+
+def read_outside(value):
+    member, meter, start, end, found, limits, claim = cbor.items(value, 7, 1)
+    return Outside(
+        cbor.digest(member), meter_id(meter), cbor.uint(start), cbor.uint(end),
+        tuple(cbor.listed(found, cbor.uint, 2, 2)), tuple(cbor.listed(limits, cbor.uint, 2, 2)),
+        cbor.present(claim, read_act_id),
+    )  # fmt: skip
+
+
+def read_claim_record(value):
+    member, answer = cbor.items(value, 2, 1)
+    return Claim(cbor.digest(member), cbor.present(answer, read_decision))
+
+
+def read_decision(value):
+    decision, act = cbor.items(value, 2)
+    return cbor.one_of(decision, {1, 2}), read_act_id(act)
 
 
 def read_priced(value):

@@ -41,3 +41,13 @@ def fold(start, key, siblings):
 def root_of_presence(key, value, siblings):
     need(len(siblings) <= 256, "more siblings than a key has bits")
     return fold(leaf(key, value), key, siblings)
+
+
+def root_of_absence(key, siblings, other):
+    """The way towards the key ends at nothing, or at the record of another key that shares its bits so far."""
+    need(len(siblings) <= 256, "more siblings than a key has bits")
+    if other is None:
+        return fold(EMPTY, key, siblings)
+    shared = all(bit(key, depth) == bit(other[0], depth) for depth in range(len(siblings)))
+    need(other[0] != key and shared, "the record at the way's end is not another one on the same way")
+    return fold(leaf(*other), key, siblings)
