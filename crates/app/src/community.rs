@@ -189,6 +189,25 @@ pub(crate) struct Config {
     pub(crate) http: SocketAddr,
     /// Whether the node makes blocks by itself.
     pub(crate) automatic_mining: bool,
+    /// Bills that are made by themselves; none without.
+    pub(crate) bills: Option<BillsConfig>,
+}
+
+/// How bills are made by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BillsConfig {
+    /// Whether they are.
+    pub(crate) automatic: bool,
+    /// The operator's key, from the community's directory on.
+    pub(crate) key: PathBuf,
+    /// How many months a bill is for: a divisor of 12, one without.
+    #[serde(default = "one_month")]
+    pub(crate) months: u32,
+}
+
+const fn one_month() -> u32 {
+    1
 }
 
 #[derive(Deserialize)]
@@ -271,13 +290,12 @@ impl Community {
         let bytes = std::fs::read(&path).map_err(io_error(&path))?;
         let genesis = Genesis::from_bytes(&bytes).map_err(|error| CommunityError::Genesis { path, error })?;
         let entries = read_directory(&dir.join(DIRECTORY))?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            genesis,
-            config: read_toml(&dir.join(CONFIG))?,
-            entries,
-            passphrases: PassphraseSource::default(),
-        })
+        let config: Config = read_toml(&dir.join(CONFIG))?;
+        if let Some(bills) = config.bills.as_ref().filter(|bills| bills.months == 0 || 12 % bills.months != 0) {
+            let reason = format!("`months = {}` of [bills]: take 1, 2, 3, 4, 6 or 12", bills.months);
+            return Err(CommunityError::Entry { path: dir.join(CONFIG), reason });
+        }
+        Ok(Self { dir: dir.to_owned(), genesis, config, entries, passphrases: PassphraseSource::default() })
     }
 
     /// The same, with passphrases from elsewhere than the variable and the terminal.
@@ -324,6 +342,16 @@ impl Community {
     /// When the file is missing or damaged.
     pub(crate) fn key(&self, name: KeyName) -> Result<KeyFile, CommunityError> {
         Ok(key_file::read(&self.key_path(name), &self.passphrases)?)
+    }
+    /// The key that bills are made with, if the settings say that they are made by themselves.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged, or its passphrase is not the one.
+    pub(crate) fn bills_key(&self) -> Result<Option<(PathBuf, KeyFile)>, CommunityError> {
+        let Some(bills) = self.config.bills.as_ref().filter(|bills| bills.automatic) else { return Ok(None) };
+        let path = self.dir.join(&bills.key);
+        let key = key_file::read(&path, &self.passphrases)?;
+        Ok(Some((path, key)))
     }
     /// Where a key lies.
     pub(crate) fn key_path(&self, name: KeyName) -> PathBuf {
@@ -507,7 +535,14 @@ fn config_toml(founding: &Founding) -> String {
          # (127.0.0.1) everybody in the network reads them, and nothing on the way is encrypted.\n\
          http = \"{}\"\n\n\
          # Whether the node makes blocks by itself. Without, statements wait until somebody asks for a block.\n\
-         automatic_mining = true\n",
+         automatic_mining = true\n\n\
+         # Bills that this node makes by itself: when a month has closed, and when a member has left. Whoever runs the\n\
+         # node then has the operator's key at hand; if it has a passphrase, that is asked for when the node starts.\n\
+         # `months` is how many a bill is for: 1, 2, 3, 4, 6 or 12, in groups that begin with January.\n\
+         # [bills]\n\
+         # automatic = true\n\
+         # key = \"keys/operator.key\"\n\
+         # months = 1\n",
         founding.http
     )
 }

@@ -24,8 +24,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// # Errors
 /// When the month is outside the ledger's calendar, or there is no such bill in the final ledger.
 pub(crate) fn bill_bundle(node: &NodeHandle, account: AccountId, month: Month) -> Result<Vec<u8>, NodeError> {
-    let span = node.with_state(move |state| state.genesis().month_span(month))?;
-    let (from, _) = span.ok_or_else(|| NodeError::NotFound(format!("month {month} in the ledger's calendar")))?;
+    let start = node.with_state(move |state| {
+        let (start, _) = state.genesis().month_span(month)?;
+        Some(ledger::bill::start_of(state, account, month).unwrap_or(start))
+    })?;
+    let from = start.ok_or_else(|| NodeError::NotFound(format!("month {month} in the ledger's calendar")))?;
     when_final(|| node.bill_bundle(account, from))
 }
 

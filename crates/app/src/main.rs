@@ -1,6 +1,7 @@
 //! The program `wattproof`: flags, settings, routes, pages and wiring. What is true about energy is decided below it.
 
 mod bench;
+mod bills;
 mod cli;
 mod clock;
 mod community;

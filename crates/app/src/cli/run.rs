@@ -2,11 +2,13 @@
 
 use super::terminal::{say, warned};
 use super::{ClockArgs, GatewayArgs, NodeArgs, Trouble};
+use crate::bills;
 use crate::clock::RealClock;
 use crate::community::{Community, KeyName};
 use crate::key_file::{self, PassphraseSource};
 use crate::web;
 use gateway::{Config, HttpLink, StartError};
+use ledger::bill::Due;
 use ledger::{Genesis, SecretKey};
 use meter::strict_toml::TomlError;
 use node::{NodeError, NodeHandle};
@@ -39,12 +41,16 @@ pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<Exi
     let community = Community::open(&args.data)?.with_passphrases(passphrases);
     let key = |name| Ok::<_, Trouble>(Some(warned(&community.key_path(name), community.key(name)?)));
     let keys = NodeKeys { miner: key(KeyName::Miner)?, log: key(KeyName::Log)?, receipt: key(KeyName::Receipt)? };
+    let bills_key = community.bills_key()?.map(|(path, key)| warned(&path, key));
     let address = args.http.unwrap_or(community.config().http);
     runtime()?.block_on(async {
         // The port first: a node that cannot be reached need not read its whole ledger.
         let listener = web::bind(address).await.map_err(|error| served(&error))?;
         let place = listener.local_addr().unwrap_or(address);
         let node = start_node(&community, keys, community.config().automatic_mining, args.time.of_node())?;
+        if let Some((bills, key)) = community.config().bills.as_ref().zip(bills_key) {
+            bills::start(node.clone(), key, Due { months: bills.months }).map_err(|error| node_trouble(&error))?;
+        }
         let state = web::AppState::new(node.clone(), None, Arc::new(community.directory()));
         say(format_args!("`{}`: the pages are at http://{place}; Ctrl-C stops the node", community.genesis().name));
         let watched = node.clone();

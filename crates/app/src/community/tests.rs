@@ -52,6 +52,27 @@ fn thirty_years_of_months_begin_at_local_midnight() {
 }
 
 #[test]
+fn offsets_are_those_of_the_time_zone_at_every_hour_of_thirty_years() {
+    for name in ["Asia/Taipei", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"] {
+        let (_, starts) = month_starts(name, CREATED).unwrap();
+        let (offsets, zone) = (offsets(name, &starts).unwrap(), TimeZone::get(name).unwrap());
+        let mut known = 0;
+        // The minute before each hour and the hour: changes happen on the hour, or half past.
+        for half_hour in 0..=(starts[360].since(starts[0]).ms() / 1_800_000 - 1) {
+            for ms in [half_hour * 1_800_000, half_hour * 1_800_000 + 1_799_999] {
+                let time = starts[0] + Millis::from_ms(ms);
+                while offsets.get(known + 1).is_some_and(|next| next.from <= time) {
+                    known += 1;
+                }
+                let instant = jiff::Timestamp::from_millisecond(i64::try_from(time.ms()).unwrap()).unwrap();
+                assert_eq!(offsets[known].seconds, zone.to_offset(instant).seconds(), "{name} at {instant}");
+            }
+        }
+        assert_eq!(offsets.len(), if name == "Asia/Taipei" { 1 } else { 61 }, "{name}");
+    }
+}
+
+#[test]
 fn a_founded_community_opens_with_its_keys_and_names() {
     let (_folder, mut community) = founded();
     let genesis = community.genesis().clone();
@@ -104,6 +125,11 @@ fn a_damaged_directory_says_what_is_wrong() {
         (GENESIS, "x", "DIR/genesis.cbor: not a genesis document"),
         (CONFIG, "htp = 1", "DIR/config.toml: line 1: unknown key `htp`; did you mean `http`?"),
         (CONFIG, "http = \"127.0.0.1:1\"", "DIR/config.toml: line 1: missing field `automatic_mining`"),
+        (
+            CONFIG,
+            "http = \"127.0.0.1:1\"\nautomatic_mining = true\n[bills]\nautomatic = true\nkey = \"k\"\nmonths = 5",
+            "DIR/config.toml: `months = 5` of [bills]: take 1, 2, 3, 4, 6 or 12",
+        ),
         (DIRECTORY, "[[account]]\nid = \"wp1\"\nname = \"Lee\"", "DIR/directory.toml: `Lee`: `wp1` is not an account"),
     ] {
         let error = error(file, text);

@@ -30,6 +30,11 @@ fn now() -> Timestamp {
 
 impl World {
     fn new() -> Self {
+        Self::with_settings("")
+    }
+
+    /// With more in the node's settings.
+    fn with_settings(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // In UTC, so that the test computes the months by itself.
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -56,6 +61,8 @@ impl World {
             "--public-readings",
         ];
         run(folder.path(), &arguments).ok();
+        let config = folder.path().join("house/config.toml");
+        std::fs::write(&config, std::fs::read_to_string(&config).unwrap() + more).unwrap();
         let mut world = Self { folder, node: None, url: String::new(), month, month_start: start(last) };
         world.start_node();
         world
@@ -275,6 +282,9 @@ fn a_community_lives_from_its_founding_to_a_bill_that_proves_itself() {
     let meter = &bill["months"][0]["meters"][0];
     assert_eq!((meter["meter"].as_str(), meter["previous_mwh"].as_i64() >= Some(1_200_000_000)), (Some("A-101"), true));
     world.submit("house/keys/operator.key", &["bill", "Chen", &month]).ok();
+    // Whoever is billed may make the bill, and nobody else but the operator.
+    assert_eq!(world.submit("Chen.key", &["bill", "Lee", &month]).code, 1);
+    world.submit("Lee.key", &["bill", "Lee", &month]).ok();
 
     // Exported while the node runs, and from its directory when it does not.
     let operator = ["--directory", "house/directory.toml", "--node", &world.url];
@@ -302,6 +312,32 @@ fn a_community_lives_from_its_founding_to_a_bill_that_proves_itself() {
     }
     flips_fail(&world);
     an_audit_names_what_was_changed(&world);
+}
+
+#[test]
+fn bills_make_themselves_after_the_close_and_only_once() {
+    let mut world = World::with_settings("[bills]\nautomatic = true\nkey = \"keys/operator.key\"\n");
+    world.register();
+    let bills = |world: &World, name| {
+        let account = world.ask(&["account", name, "--json", "--directory", "house/directory.toml"]).json();
+        account["bills"].as_array().unwrap().clone()
+    };
+    assert!(bills(&world, "Chen").is_empty(), "the month is open");
+    let made = eventually("both are billed", || {
+        world.submit("Lee.key", &["note", "--text", "time passes"]).ok();
+        let made = [bills(&world, "Chen"), bills(&world, "Lee")];
+        made.iter().all(|bills| !bills.is_empty()).then_some(made)
+    });
+    assert_eq!(made[0][0]["statement"], made[1][0]["statement"], "both in one statement");
+    world.stop_node();
+    world.start_node();
+    world.submit("Lee.key", &["note", "--text", "after the start"]).ok();
+    assert_eq!([bills(&world, "Chen"), bills(&world, "Lee")], made);
+    let month = world.month.to_string();
+    let operator = ["--directory", "house/directory.toml", "--node", &world.url];
+    world.run(&[&["export", "--out", "bill.cbor"][..], &operator, &["bill", "Lee", &month]].concat()).ok();
+    let said = world.run(&["verify", "bill.cbor", "--trust", "house/genesis.cbor"]).ok();
+    assert!(said.contains("\nVerified: "), "{said}");
 }
 
 fn flips_fail(world: &World) {

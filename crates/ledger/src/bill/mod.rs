@@ -12,6 +12,7 @@ mod tenancy;
 
 pub use books::Books;
 pub use due::{Due, due};
+pub use span::start_of;
 pub(crate) use span::{Span, has_bill_of_open_month, is_billed};
 pub(crate) use tenancy::{Charged, charged};
 

@@ -79,16 +79,28 @@ fn months_touched(genesis: &Genesis, from: Timestamp, until: Timestamp) -> Optio
     (!months.is_empty() && at >= until).then_some(months)
 }
 
-/// Whether an earlier bill of the account is for a sheet that a span touches. Of the bills that begin before the end of
-/// the span's last month, the last one decides, because bills are for whole sheets and do not overlap each other.
+/// Start of the bill that an account has for a month; bills of whoever moved in begin with that.
+#[must_use]
+pub fn start_of(state: &State, account: AccountId, month: Month) -> Option<Timestamp> {
+    let (start, end) = state.genesis().month_span(month)?;
+    bill_in(state, account, start, end)
+}
+
+/// Whether an earlier bill of the account is for a sheet that a span touches.
 pub(crate) fn is_billed(state: &State, account: AccountId, months: &[Month]) -> bool {
-    let genesis = state.genesis();
-    let start = months.first().and_then(|month| genesis.month_span(*month)).map(|(start, _)| start);
-    let end = months.last().and_then(|month| genesis.month_span(*month)).map(|(_, end)| end);
-    let (Some(start), Some(end)) = (start, end) else { return false };
+    let span = |month: Option<&Month>| month.and_then(|month| state.genesis().month_span(*month));
+    let (Some((start, _)), Some((_, end))) = (span(months.first()), span(months.last())) else { return false };
+    bill_in(state, account, start, end).is_some()
+}
+
+/// Start of the last bill that touches a time that begins and ends with months. Of the bills that begin before its end the
+/// last one decides, because bills are for whole sheets and do not overlap each other.
+fn bill_in(state: &State, account: AccountId, start: Timestamp, end: Timestamp) -> Option<Timestamp> {
     let keys = RecordKey::Bill(account, Timestamp::from_ms(0))..RecordKey::Bill(account, end);
-    let last = state.range(keys).next_back();
-    matches!(last, Some((_, Record::Bill(earlier))) if earlier.until > start)
+    match state.range(keys).next_back()? {
+        (RecordKey::Bill(_, from), Record::Bill(earlier)) if earlier.until > start => Some(*from),
+        _ => None,
+    }
 }
 
 /// Whether an account that left has been billed for a month that is still open.
