@@ -1,5 +1,6 @@
 //! Accounts, their months and bills.
 
+use crate::{ActRef, OpenOffer, OutsideView};
 use serde::{Deserialize, Serialize};
 use units::{
     AccountId, BindingId, Digest, Energy, EnergyBalance, Height, MeterId, Money, Month, StatementId, Timestamp,
@@ -14,6 +15,28 @@ pub struct RoleView {
     /// From when.
     #[schema(value_type = u64)]
     pub from_ms: Timestamp,
+    /// From when no longer, once that is stated.
+    #[schema(value_type = Option<u64>)]
+    pub until_ms: Option<Timestamp>,
+}
+
+/// A place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogPlace {
+    /// Place of the statement in the log, from 0.
+    pub log_index: u64,
+    /// The block that it stands in.
+    #[schema(value_type = u64)]
+    pub height: Height,
+}
+
+/// A key of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyView {
+    /// The COSE_Key in hexadecimal digits.
+    pub key: String,
+    /// The first statement that it may sign.
+    pub since: LogPlace,
 }
 
 /// An account in a list.
@@ -38,9 +61,13 @@ pub struct AccountView {
     /// The account.
     #[schema(value_type = String)]
     pub id: AccountId,
-    /// Its COSE_Key in hexadecimal digits.
+    /// Its present COSE_Key in hexadecimal digits.
     pub key: String,
-    /// What it may do.
+    /// All its keys, the present one last.
+    pub keys: Vec<KeyView>,
+    /// The statement that revoked its key, after which it signs nothing.
+    pub revoked: Option<LogPlace>,
+    /// What it may, and might, do.
     pub roles: Vec<RoleView>,
     /// For a miner: who gains the rewards.
     #[schema(value_type = Option<String>)]
@@ -53,6 +80,11 @@ pub struct AccountView {
     pub months: Vec<Month>,
     /// Bills that the ledger accepted, oldest first.
     pub bills: Vec<BillSummary>,
+    /// Its open offers.
+    pub offers: Vec<OpenOffer>,
+    /// Intervals whose voltage was outside the limits and that may be claimed, newest first; at most
+    /// [`crate::PAGE_ITEMS_MAX`].
+    pub outside: Vec<OutsideView>,
 }
 
 /// A bill that the ledger accepted.
@@ -70,6 +102,19 @@ pub struct BillSummary {
     /// The statement.
     #[schema(value_type = String)]
     pub statement: StatementId,
+    /// The claim about it, if there is one.
+    pub claim: Option<ActRef>,
+}
+
+/// Energy with the money for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PricedView {
+    /// How much.
+    #[schema(value_type = u64)]
+    pub energy_mwh: Energy,
+    /// Sum of the trades' amounts.
+    #[schema(value_type = i64)]
+    pub amount_1e4: Money,
 }
 
 /// The poster's formula (8), term by term, with the paper's (e1) and (e2).
@@ -134,6 +179,10 @@ pub struct SheetView {
     pub terms: TermsView,
     /// 80 or 100 when that percentage of what the sheet allows (all terms but consumption) is consumed; else 0.
     pub used_percent_warning: u32,
+    /// What was bought at a price; part of what was gained.
+    pub bought: PricedView,
+    /// What was sold at a price; part of what was traded away.
+    pub sold: PricedView,
     /// The tariff in force (at the close, of a closed month).
     pub tariff: Option<TariffView>,
     /// Counters of its meters, in the order they were booked.

@@ -1,8 +1,8 @@
 //! A typed client: builds requests and reads answers. Who carries them is the [`Transport`].
 
 use crate::{
-    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, MEDIA_COSE, MEDIA_JSON, MeterView, Page,
-    PoolView, Problem, ReadingRow, SheetView, StatementView, Status, SubmitAnswer, path,
+    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, ClaimView, MEDIA_COSE, MEDIA_JSON, MeterView,
+    OpenOffer, Page, PoolView, Problem, ReadingRow, SheetView, StatementView, Status, SubmitAnswer, path,
 };
 use serde::de::DeserializeOwned;
 use units::{AccountId, MeterId, Month, StatementId, Timestamp};
@@ -113,6 +113,11 @@ impl<T: Transport> Client<T> {
         read(&self.get_bytes(path, MEDIA_JSON)?)
     }
 
+    fn page<A: DeserializeOwned>(&self, path: &str, cursor: Option<&str>, limit: u32) -> Result<Page<A>, ClientError> {
+        let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        self.get(format!("{path}?limit={limit}{cursor}"))
+    }
+
     /// Where the ledger and the node stand.
     ///
     /// # Errors
@@ -178,13 +183,19 @@ impl<T: Transport> Client<T> {
     pub fn bill(&self, id: &AccountId, month: Month) -> Result<BillView, ClientError> {
         self.get(path::bill(id, month))
     }
+    /// An account's bill of a span whose ends are month starts, or when it moved in or out, as the ledger computes it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn bill_of_span(&self, id: &AccountId, from: Timestamp, until: Timestamp) -> Result<BillView, ClientError> {
+        self.get(path::bill_of_span(id, from, until))
+    }
     /// Blocks, newest first.
     ///
     /// # Errors
     /// [`ClientError`].
     pub fn blocks(&self, cursor: Option<&str>, limit: u32) -> Result<Page<BlockSummary>, ClientError> {
-        let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-        self.get(format!("{}?limit={limit}{cursor}", path::BLOCKS))
+        self.page(path::BLOCKS, cursor, limit)
     }
     /// A block by height or hash.
     ///
@@ -228,6 +239,20 @@ impl<T: Transport> Client<T> {
     pub fn checkpoint(&self) -> Result<String, ClientError> {
         let bytes = self.get_bytes(path::CHECKPOINT.to_owned(), "text/plain")?;
         String::from_utf8(bytes).map_err(|error| ClientError::Answer { status: 200, reason: error.to_string() })
+    }
+    /// Open offers, those that end first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn offers(&self, cursor: Option<&str>, limit: u32) -> Result<Page<OpenOffer>, ClientError> {
+        self.page(path::OFFERS, cursor, limit)
+    }
+    /// Claims, newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn claims(&self, cursor: Option<&str>, limit: u32) -> Result<Page<ClaimView>, ClientError> {
+        self.page(path::CLAIMS, cursor, limit)
     }
     /// What waits for a block.
     ///

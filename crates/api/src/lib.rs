@@ -5,6 +5,7 @@
 //! is no socket here: a [`Client`] is given a [`Transport`].
 
 mod account;
+mod act;
 mod block;
 mod client;
 mod event;
@@ -14,23 +15,29 @@ pub mod path;
 mod pool;
 mod problem;
 mod statement;
+mod trade;
 
 pub use account::{
     AccountSummary, AccountView, BillLineView, BillMeterView, BillMonthView, BillSummary, BillView, CorrectionView,
-    EntryKind, EntryView, MeterMonthView, PriceView, RoleView, SheetView, SurchargeView, TariffView, TermsView,
-    UtilityView,
+    EntryKind, EntryView, KeyView, LogPlace, MeterMonthView, PriceView, PricedView, RoleView, SheetView, SurchargeView,
+    TariffView, TermsView, UtilityView,
+};
+pub use act::{
+    ActRef, AnswerView, ClaimBillView, ClaimVoltageView, ControlView, LevelView, OfferAnswerView, OfferRef, OfferView,
+    RetireMeterView, RetireRoleView, RevokeView, RotateView, UpgradeView, VoltageLimitsView,
 };
 pub use block::{BlockDetail, BlockSummary};
 pub use client::{Client, ClientError, Method, Request, Response, Transport, TransportError};
 pub use event::Event;
 pub use ledger::{MiningStatus, Page, Status};
-pub use meter::{ChainHeadView, MeterView, ReadingRow};
+pub use meter::{ChainHeadView, LoadView, MeterView, ReadingRow};
 pub use pool::{PoolEntry, PoolView};
 pub use problem::Problem;
 pub use statement::{
-    ActView, ContractView, NoteView, OtherView, Place, ReadingsView, RegisterKeyView, RegisterMeterView,
-    StatementState, StatementView, SubmitAnswer, SubmitState, TransferView, VoltageEventView,
+    ActView, ContractView, NoteView, Place, ReadingsView, RegisterKeyView, RegisterMeterView, StatementState,
+    StatementView, SubmitAnswer, SubmitState, TransferView, VoltageEventView,
 };
+pub use trade::{ClaimAnswer, ClaimStatus, ClaimView, OpenOffer, OutsideView};
 
 /// Media type of a statement as it is posted (RFC 9052 2) and of receipts and transparent statements.
 pub const MEDIA_COSE: &str = "application/cose";

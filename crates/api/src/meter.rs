@@ -23,12 +23,32 @@ pub struct MeterView {
     /// Start of the binding.
     #[schema(value_type = u64)]
     pub from_ms: Timestamp,
+    /// Its end, once that is stated.
+    #[schema(value_type = Option<u64>)]
+    pub until_ms: Option<Timestamp>,
     /// The meter's profile.
     pub profile: String,
     /// What its counter is multiplied by.
     pub factor: u32,
+    /// Whether it is a main meter, which books to no sheet.
+    pub main: bool,
     /// Where the chain stands in the ledger.
     pub head: ChainHeadView,
+    /// Its load as it was switched last; absent until a switching is stated.
+    pub load: Option<LoadView>,
+}
+
+/// A load as it was switched last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoadView {
+    /// `on`, `off` or `unknown`.
+    pub state: String,
+    /// When it was switched.
+    #[schema(value_type = u64)]
+    pub time_ms: Timestamp,
+    /// The statement.
+    #[schema(value_type = String)]
+    pub statement: StatementId,
 }
 
 /// Where a meter's chain stands.

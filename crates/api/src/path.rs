@@ -1,6 +1,6 @@
 //! Every path of the contract, once: the server's routes and the client's requests both come from here.
 
-use units::{AccountId, MeterId, Month, StatementId};
+use units::{AccountId, MeterId, Month, StatementId, Timestamp};
 
 /// `GET`: [`crate::Status`].
 pub const STATUS: &str = "/api/v1/status";
@@ -24,8 +24,14 @@ pub const ACCOUNT: &str = "/api/v1/accounts/{id}";
 pub const MONTH: &str = "/api/v1/accounts/{id}/months/{month}";
 /// `GET`: [`crate::BillView`] of one closed month.
 pub const BILL: &str = "/api/v1/accounts/{id}/months/{month}/bill";
+/// `GET`: [`crate::BillView`] of a span, `from` and `until` in the query.
+pub const BILL_OF_SPAN: &str = "/api/v1/accounts/{id}/bill";
 /// `GET`: [`crate::PoolView`].
 pub const POOL: &str = "/api/v1/pool";
+/// `GET`: a [`crate::Page`] of [`crate::OpenOffer`], those that end first.
+pub const OFFERS: &str = "/api/v1/offers";
+/// `GET`: a [`crate::Page`] of [`crate::ClaimView`], newest first.
+pub const CLAIMS: &str = "/api/v1/claims";
 /// `GET`: all [`crate::MeterView`].
 pub const METERS: &str = "/api/v1/meters";
 /// `GET`: [`crate::MeterView`].
@@ -78,6 +84,11 @@ pub fn month(id: &AccountId, month: Month) -> String {
 #[must_use]
 pub fn bill(id: &AccountId, month: Month) -> String {
     fill(&fill(BILL, "id", &id.to_string()), "month", &month.to_string())
+}
+/// Path of an account's bill of a span.
+#[must_use]
+pub fn bill_of_span(id: &AccountId, from: Timestamp, until: Timestamp) -> String {
+    format!("{}?from={}&until={}", fill(BILL_OF_SPAN, "id", &id.to_string()), from.ms(), until.ms())
 }
 /// Path of a meter.
 #[must_use]

@@ -1,6 +1,9 @@
 //! Statements and their acts, as JSON shows them. The signed bytes are CBOR; this is a view.
 
-use crate::{BillView, TariffView, UtilityView};
+use crate::{
+    AnswerView, BillView, ClaimBillView, ClaimVoltageView, ControlView, LevelView, OfferAnswerView, OfferView,
+    RetireMeterView, RetireRoleView, RevokeView, RotateView, TariffView, UpgradeView, UtilityView, VoltageLimitsView,
+};
 use serde::{Deserialize, Serialize};
 use units::{
     AccountId, BindingId, Current, Digest, Energy, Height, LedgerId, MeterId, Month, Power, StatementId, Timestamp,
@@ -82,15 +85,34 @@ pub enum ActView {
     Bill(BillView),
     /// The utility's bill.
     Utility(UtilityView),
-    /// An act without a view of its own.
-    Other(OtherView),
-}
-
-/// An act without a view of its own, by its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct OtherView {
-    /// The act's name, such as `offer`.
-    pub name: String,
+    /// The end of a role.
+    RetireRole(RetireRoleView),
+    /// The end of a meter's binding.
+    RetireMeter(RetireMeterView),
+    /// A key that signs nothing any more.
+    Revoke(RevokeView),
+    /// A new key of the signer.
+    Rotate(RotateView),
+    /// Energy for sale.
+    Offer(OfferView),
+    /// The yes to an offer.
+    Accept(OfferAnswerView),
+    /// An offer taken back.
+    Withdraw(OfferAnswerView),
+    /// A claim about the voltage.
+    ClaimVoltage(ClaimVoltageView),
+    /// A claim about a bill.
+    ClaimBill(ClaimBillView),
+    /// The answer to a claim.
+    Answer(AnswerView),
+    /// A relay was switched.
+    Control(ControlView),
+    /// Another mining level.
+    Level(LevelView),
+    /// Other voltage limits.
+    VoltageLimits(VoltageLimitsView),
+    /// Another protocol version.
+    Upgrade(UpgradeView),
 }
 
 /// A key bound to a role.
@@ -130,6 +152,8 @@ pub struct RegisterMeterView {
     pub profile: String,
     /// What its counter is multiplied by.
     pub factor: u32,
+    /// Whether it is a main meter, which books to no sheet.
+    pub main: bool,
 }
 
 /// Contracted energy of a member for a month.
@@ -201,6 +225,8 @@ pub struct ReadingsView {
     pub events: Vec<VoltageEventView>,
     /// Whether the counters at the ends were estimated rather than read.
     pub estimated: bool,
+    /// Whether it was read by eye and signed by the operator; then there is no attachment.
+    pub by_hand: bool,
     /// Salted SHA-256 of the attachment's columns.
     #[schema(value_type = String)]
     pub columns: Digest,

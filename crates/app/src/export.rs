@@ -2,6 +2,7 @@
 //! compare with. Only what is final is exported; what is not yet is asked for again for a moment.
 
 use gateway::audit::{Committed, LedgerSource};
+use ledger::act::ActId;
 use ledger::attachment::Frame;
 use ledger::{Block, SignedStatement, TransparentStatement};
 use meter::{Exchange, Profile};
@@ -30,6 +31,14 @@ pub(crate) fn bill_bundle(node: &NodeHandle, account: AccountId, month: Month) -
     })?;
     let from = start.ok_or_else(|| NodeError::NotFound(format!("month {month} in the ledger's calendar")))?;
     when_final(|| node.bill_bundle(account, from))
+}
+
+/// The bundle of a claim.
+///
+/// # Errors
+/// When there is no such claim in the final ledger.
+pub(crate) fn claim_bundle(node: &NodeHandle, claim: ActId) -> Result<Vec<u8>, NodeError> {
+    when_final(|| node.claim_bundle(claim))
 }
 
 /// The whole ledger.

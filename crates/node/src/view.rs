@@ -1,17 +1,24 @@
 //! The ledger's values as the HTTP contract shows them.
 
+mod acts;
+
+pub(crate) use acts::add_terms;
+pub use acts::{claimed, open_offer, outside};
+
 use crate::core::Committed;
+use acts::act_ref;
 use api::{
     AccountSummary, AccountView, ActView, BillLineView, BillMeterView, BillMonthView, BillSummary, BillView,
-    BlockSummary, ChainHeadView, ContractView, CorrectionView, Event, MeterMonthView, MeterView, NoteView, OtherView,
-    Place, PriceView, ReadingsView, RegisterKeyView, RegisterMeterView, RoleView, StatementState, StatementView,
-    SurchargeView, TariffView, TermsView, TransferView, UtilityView, VoltageEventView,
+    BlockSummary, ChainHeadView, ContractView, CorrectionView, Event, KeyView, LoadView, LogPlace, MeterMonthView,
+    MeterView, NoteView, Place, PriceView, PricedView, ReadingsView, RegisterKeyView, RegisterMeterView, RoleView,
+    StatementState, StatementView, SurchargeView, TariffView, TermsView, TransferView, UtilityView, VoltageEventView,
 };
 use ledger::act::{Act, Bill, Break, EventKind, Note, Readings, Register, Role, Utility, UtilityFigures};
 use ledger::price::{Grouping, Seasonal, Table};
-use ledger::state::{AccountRecord, BindingRecord, Correction, MeterMonth, Record, RecordKey, RoleSpan, Terms};
+use ledger::state::{AccountRecord, BindingRecord, Correction, MeterMonth, Priced, Record, RecordKey, RoleSpan, Terms};
 use ledger::{Header, PublicKey, SignedStatement, State, cbor};
-use units::{AccountId, BindingId, EnergyBalance, MeterId, Month, StatementId};
+use std::collections::BTreeMap;
+use units::{AccountId, BindingId, EnergyBalance, Height, MeterId, Month, StatementId};
 
 /// Lower-case hexadecimal digits.
 #[must_use]
@@ -121,6 +128,7 @@ fn act(act: &Act, state: &State) -> ActView {
             from_ms: register.from,
             profile: register.profile.clone(),
             factor: register.factor,
+            main: register.main,
         }),
         Act::Contract(contract) => ActView::Contract(ContractView {
             account: contract.account,
@@ -135,7 +143,17 @@ fn act(act: &Act, state: &State) -> ActView {
         Act::Tariff(shown) => ActView::Tariff(tariff(shown, None)),
         Act::Utility(shown) => ActView::Utility(utility(shown)),
         Act::Bill(shown) => ActView::Bill(bill(shown)),
-        other => ActView::Other(OtherView { name: other.name().to_owned() }),
+        Act::Retire(shown) => acts::retire(shown),
+        Act::Revoke(shown) => ActView::Revoke(acts::revoke(shown)),
+        Act::Rotate(shown) => ActView::Rotate(acts::rotate(shown)),
+        Act::Offer(shown) => ActView::Offer(acts::offer(shown)),
+        Act::Accept(shown) => ActView::Accept(acts::offer_answer(shown.offer)),
+        Act::Withdraw(shown) => ActView::Withdraw(acts::offer_answer(shown.offer)),
+        Act::Claim(shown) => acts::claim(shown),
+        Act::Answer(shown) => ActView::Answer(acts::answer(shown)),
+        Act::Control(shown) => ActView::Control(acts::control(shown)),
+        Act::Parameter(shown) => acts::parameter(shown),
+        Act::Upgrade(shown) => ActView::Upgrade(acts::upgrade(shown)),
     }
 }
 
@@ -171,6 +189,7 @@ fn readings(readings: &Readings, state: &State) -> ReadingsView {
         broken: broken.map(str::to_owned),
         events: events.collect(),
         estimated: readings.estimated,
+        by_hand: readings.by_hand,
         columns: readings.columns,
         frames: readings.frames,
     }
@@ -319,8 +338,14 @@ fn bill_line(line: &ledger::act::BillLine) -> BillLineView {
     }
 }
 
-fn role(since: &RoleSpan) -> RoleView {
-    RoleView { role: role_name(since.role).to_owned(), from_ms: since.from }
+fn role(span: &RoleSpan) -> RoleView {
+    RoleView { role: role_name(span.role).to_owned(), from_ms: span.from, until_ms: span.until }
+}
+
+/// Energy with the money for it.
+#[must_use]
+pub const fn priced(priced: Priced) -> PricedView {
+    PricedView { energy_mwh: priced.energy, amount_1e4: priced.amount }
 }
 
 /// Meters that an account is billed for at present.
@@ -339,7 +364,7 @@ pub(crate) fn present_bindings(state: &State) -> impl Iterator<Item = (BindingId
 /// All accounts, with what remains of a month.
 #[must_use]
 pub fn accounts(state: &State, month: Month) -> Vec<AccountSummary> {
-    let mut meters = std::collections::BTreeMap::<AccountId, Vec<MeterId>>::new();
+    let mut meters = BTreeMap::<AccountId, Vec<MeterId>>::new();
     for (_, binding) in present_bindings(state) {
         meters.entry(binding.member).or_default().push(binding.meter.clone());
     }
@@ -356,46 +381,75 @@ pub fn accounts(state: &State, month: Month) -> Vec<AccountSummary> {
     accounts.map(summary).collect()
 }
 
-/// An account.
+/// An account; `heights` gives the block of each place in the log that its record names.
 #[must_use]
-pub fn account(state: &State, id: AccountId) -> Option<AccountView> {
+pub fn account(state: &State, id: AccountId, heights: &BTreeMap<u64, Height>) -> Option<AccountView> {
     let record = state.account(&id)?;
-    let key = record.key()?;
-    let (mut months, mut bills) = (Vec::new(), Vec::new());
-    for (key, record) in state.records() {
-        match (key, record) {
-            (RecordKey::Sheet(month, account), _) if *account == id => months.push(*month),
-            (RecordKey::Bill(account, from), Record::Bill(bill)) if *account == id => bills.push(BillSummary {
-                from_ms: *from,
-                until_ms: bill.until,
-                total_1e4: bill.total,
-                statement: bill.statement,
-            }),
-            _ => {}
-        }
-    }
-    Some(AccountView {
+    let place = |log_index| Some(LogPlace { log_index, height: *heights.get(&log_index)? });
+    let keys = record.keys.iter().map(|span| Some(KeyView { key: key_hex(&span.key), since: place(span.since)? }));
+    let mut view = AccountView {
         id,
-        key: key_hex(key),
+        key: key_hex(record.key()?),
+        keys: keys.collect::<Option<_>>()?,
+        revoked: record.revoked.and_then(place),
         roles: record.roles.iter().map(role).collect(),
         beneficiary: record.beneficiary,
         meters: meters_of(state, &id),
-        months,
-        bills,
-    })
+        months: Vec::new(),
+        bills: Vec::new(),
+        offers: Vec::new(),
+        outside: Vec::new(),
+    };
+    for (key, record) in state.records() {
+        add_record(&mut view, key, record);
+    }
+    view.outside.sort_by_key(|interval| std::cmp::Reverse(interval.start_ms));
+    view.outside.truncate(usize::try_from(api::PAGE_ITEMS_MAX).unwrap_or(usize::MAX));
+    Some(view)
 }
 
-/// A meter's present binding.
+/// Adds a record to the account that it is of.
+fn add_record(view: &mut AccountView, key: &RecordKey, record: &Record) {
+    match (key, record) {
+        (RecordKey::Sheet(month, account), _) if *account == view.id => view.months.push(*month),
+        (RecordKey::Bill(account, from), Record::Bill(bill)) if *account == view.id => view.bills.push(BillSummary {
+            from_ms: *from,
+            until_ms: bill.until,
+            total_1e4: bill.total,
+            statement: bill.statement,
+            claim: bill.claim.map(act_ref),
+        }),
+        (RecordKey::Offer(id), Record::Offer(offer)) if offer.seller == view.id => {
+            view.offers.push(open_offer(id, offer));
+        }
+        (RecordKey::Outside(_, id), Record::Outside(found)) if found.member == view.id => {
+            view.outside.push(outside(*id, found));
+        }
+        _ => {}
+    }
+}
+
+/// A meter's present binding and its load.
 #[must_use]
-pub fn meter(id: BindingId, binding: &BindingRecord) -> MeterView {
+pub fn meter(state: &State, id: BindingId, binding: &BindingRecord) -> MeterView {
+    let load = match state.record(&RecordKey::Load(binding.meter.clone())) {
+        Some(Record::Load(load)) => Some(LoadView {
+            state: acts::load_name(load.state).to_owned(),
+            time_ms: load.time,
+            statement: load.statement,
+        }),
+        _ => None,
+    };
     MeterView {
         meter: binding.meter.clone(),
         binding: id,
         signer: binding.signer,
         member: binding.member,
         from_ms: binding.from,
+        until_ms: binding.until,
         profile: binding.profile.clone(),
         factor: binding.factor,
+        main: binding.main,
         head: ChainHeadView {
             next_seq: binding.head.next_seq,
             previous: binding.head.previous,
@@ -403,6 +457,7 @@ pub fn meter(id: BindingId, binding: &BindingRecord) -> MeterView {
             import_mwh: binding.head.import,
             export_mwh: binding.head.export,
         },
+        load,
     }
 }
 

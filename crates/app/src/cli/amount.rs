@@ -1,6 +1,7 @@
 //! Amounts as people type them on a command line.
 
-use units::{Current, Millis, ParseQuantityError, Power, Timestamp, Voltage};
+use ledger::act::ActId;
+use units::{Current, Height, Millis, ParseQuantityError, Power, StatementId, Timestamp, Voltage};
 
 /// Volts, such as `110` or `121.5`.
 pub(super) fn volts(text: &str) -> Result<Voltage, ParseQuantityError> {
@@ -57,6 +58,19 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     u64::try_from(instant.as_millisecond()).map(Timestamp::from_ms).map_err(|_| wrong())
 }
 
+/// An act by its statement's id, with `#` and its number there if that is not 0.
+pub(super) fn act(text: &str) -> Result<ActId, String> {
+    let wrong = || format!("`{text}` is not a statement's id, with #1 behind it for its second act");
+    let (statement, act) = text.split_once('#').unwrap_or((text, "0"));
+    let statement: StatementId = statement.parse().map_err(|_| wrong())?;
+    Ok(ActId { statement, act: act.parse().map_err(|_| wrong())? })
+}
+
+/// A block's number.
+pub(super) fn height(text: &str) -> Result<Height, String> {
+    text.parse().map(Height::from_number).map_err(|_| format!("`{text}` is not a block's number"))
+}
+
 /// The code of a currency.
 pub(super) fn currency(text: &str) -> Result<String, String> {
     if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -84,6 +98,17 @@ mod tests {
             ("99999999999999999999d", None),
         ] {
             assert_eq!(span(text).ok().map(Millis::ms), ms, "{text}");
+        }
+    }
+
+    #[test]
+    fn acts_are_named_by_statement_and_number() {
+        let statement = StatementId::from_bytes([0xab; 32]);
+        for (text, number) in [(statement.to_string(), Some(0)), (format!("{statement}#2"), Some(2))] {
+            assert_eq!(act(&text).ok().map(|id| (id.statement, id.act)), number.map(|act| (statement, act)), "{text}");
+        }
+        for text in ["", "5f0c...", "#1", &format!("{statement}#"), &format!("{statement}#x")] {
+            assert!(act(text).is_err(), "{text}");
         }
     }
 

@@ -15,7 +15,6 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use units::{AccountId, Month};
 
 pub(super) fn export(args: &ExportArgs, passphrases: PassphraseSource) -> Result<ExitCode, Trouble> {
     // Asked before anything is gathered, and made sure of when the file is made.
@@ -61,6 +60,7 @@ fn from_directory(dir: &Path, args: &ExportArgs, passphrases: PassphraseSource) 
         ExportCommand::Bill { account, month } => {
             source::bill_bundle(&node, names.account(account, || Ok(operator))?, *month)
         }
+        ExportCommand::Claim { claim } => source::claim_bundle(&node, *claim),
         ExportCommand::Ledger | ExportCommand::Genesis => source::ledger(&node),
     };
     node.shutdown();
@@ -88,7 +88,11 @@ fn from_node(args: &ExportArgs) -> Result<Vec<u8>, Trouble> {
         ExportCommand::Bill { account, month } => {
             let names = Names::read(args.directory.as_deref(), None)?;
             let account = names.account(account, || Ok(client.status()?.operator))?;
-            bill_of_node(&transport, &account, *month)
+            let path = web::bundle::PATH.replace("{id}", &account.to_string());
+            bundle_of_node(&transport, path.replace("{month}", &month.to_string()))
+        }
+        ExportCommand::Claim { claim } => {
+            bundle_of_node(&transport, web::bundle::claim_path(&claim.statement, claim.act))
         }
         ExportCommand::Ledger | ExportCommand::Genesis => Err(Trouble::environment(
             "a node gives neither the whole ledger nor its genesis document over the network",
@@ -97,9 +101,8 @@ fn from_node(args: &ExportArgs) -> Result<Vec<u8>, Trouble> {
     }
 }
 
-/// The bundle is a download of the pages, not a type of the contract.
-fn bill_of_node(transport: &HttpTransport, account: &AccountId, month: Month) -> Result<Vec<u8>, Trouble> {
-    let path = web::bundle::PATH.replace("{id}", &account.to_string()).replace("{month}", &month.to_string());
+/// A bundle is a download of the pages, not a type of the contract.
+fn bundle_of_node(transport: &HttpTransport, path: String) -> Result<Vec<u8>, Trouble> {
     let request =
         Request { method: Method::Get, path, content_type: None, accept: "application/cbor", body: Vec::new() };
     let Response { status, body } = transport.send(request).map_err(api::ClientError::from)?;

@@ -3,6 +3,7 @@
 //!
 //! Exit codes: 0 done, 1 found wrong (a check said no), 2 usage or environment.
 
+mod acts;
 mod amount;
 mod audit;
 mod bill;
@@ -10,6 +11,7 @@ mod experiment;
 mod export;
 mod init;
 mod key;
+mod listing;
 mod meter;
 mod names;
 mod run;
@@ -24,13 +26,18 @@ use crate::key_file::PassphraseSource;
 use crate::language;
 use crate::web::i18n::Lang;
 use crate::{bench, demo};
+use acts::{
+    ActCommand, ClaimCommand, NoteArgs, OfferArgs, ParameterCommand, ReadingsArgs, RegisterCommand, RetireCommand,
+    RoleName, SpanArgs, TariffArgs, UtilityArgs,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ledger::VoltageLimits;
+use ledger::act::ActId;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 pub(crate) use trouble::Trouble;
-use units::{Energy, MeterId, Millis, Money, Month, StatementId, Timestamp, Voltage};
+use units::{Energy, Millis, Month, StatementId, Voltage};
 
 /// Energy of a community, from the meter's bytes to a bill that everybody can check.
 #[derive(Debug, Parser)]
@@ -102,10 +109,16 @@ enum Command {
     /// An account's bill of a closed month, as the ledger computes it.
     #[command(after_help = "Example:\n  wattproof bill Chen 2026-07")]
     Bill(BillArgs),
+    /// The offers that can be accepted.
+    #[command(after_help = "Example:\n  wattproof offers --directory maple-house/directory.toml")]
+    Offers(ListArgs),
+    /// The claims and how they stand; with an account, the intervals that it may claim too.
+    #[command(after_help = "Example:\n  wattproof claims --account Chen")]
+    Claims(ClaimsArgs),
     /// The statements that wait for a block.
     #[command(after_help = "Example:\n  wattproof pool")]
     Pool(StatusArgs),
-    /// Write a statement, a bill, the whole ledger or its genesis document into a file that others can verify.
+    /// Write a statement, a bill, a claim, the whole ledger or its genesis document into a file that others can verify.
     #[command(after_help = "Example:\n  wattproof export --out chen-07.cbor bill Chen 2026-07")]
     Export(ExportArgs),
     /// Check files, without a network: a statement, a bill, a checkpoint, a ledger.
@@ -428,154 +441,31 @@ struct SubmitArgs {
     act: ActCommand,
 }
 
-#[derive(Debug, Subcommand)]
-enum ActCommand {
-    /// Give energy to a member or the operator, out of what remains of your month.
-    #[command(after_help = "Example:\n  wattproof submit --key chen.key transfer Lee 20 2026-07")]
-    Transfer {
-        /// Account id, name, or `operator`.
-        to: String,
-        /// How much, in kWh.
-        #[arg(value_name = "KWH", value_parser = Energy::parse_kwh)]
-        energy: Energy,
-        /// The month whose energy it is [default: the present one]
-        month: Option<Month>,
-    },
-    /// State a reading of your own; it is public and moves no counter.
-    #[command(after_help = "Example:\n  wattproof submit --key chen.key note --energy 1284.5 --text \"read by eye\"")]
-    Note(NoteArgs),
-    /// Set a member's contracted energy of a month; in an open month it may only rise. By the operator.
-    #[command(
-        after_help = "Example:\n  wattproof submit --key maple-house/keys/operator.key contract Chen 2026-07 200"
-    )]
-    Contract {
-        /// Account id or name.
-        account: String,
-        /// The month.
-        month: Month,
-        /// How much, in kWh.
-        #[arg(value_name = "KWH", value_parser = Energy::parse_kwh)]
-        energy: Energy,
-    },
-    /// Set the prices from a month on. By the operator.
-    #[command(
-        after_help = "Example:\n  wattproof submit --key maple-house/keys/operator.key tariff 2026-07 --price 3.5"
-    )]
-    Tariff(TariffArgs),
-    /// Register a key or a meter. By the operator.
-    #[command(
-        subcommand,
-        after_help = "Example:\n  wattproof submit --key maple-house/keys/operator.key register key chen.key member"
-    )]
-    Register(RegisterCommand),
-    /// Put an account's bill of a closed month on the ledger. By the operator or the account.
-    #[command(after_help = "Example:\n  wattproof submit --key maple-house/keys/operator.key bill Chen 2026-07")]
-    Bill {
-        /// Account id or name.
-        account: String,
-        /// The month.
-        month: Month,
-    },
-}
-
-#[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
-struct NoteArgs {
-    /// Voltage, in V.
-    #[arg(long, value_name = "VOLTS", value_parser = amount::volts)]
-    voltage: Option<Voltage>,
-    /// Current, in A.
-    #[arg(long, value_name = "AMPERES", value_parser = amount::amperes)]
-    current: Option<units::Current>,
-    /// Active power, in W.
-    #[arg(long, value_name = "WATTS", value_parser = amount::watts)]
-    power: Option<units::Power>,
-    /// The counter, in kWh.
-    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh)]
-    energy: Option<Energy>,
-    /// A remark; it is public forever.
-    #[arg(long)]
-    text: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct TariffArgs {
-    /// First month it is in force.
-    from: Month,
-    /// Price of a kWh.
-    #[arg(long, value_parser = Money::parse)]
-    price: Money,
-    /// Price of a kWh beyond what the account has [default: the same]
-    #[arg(long, value_parser = Money::parse)]
-    excess_price: Option<Money>,
-    /// Totals are rounded half up to a multiple of this.
-    #[arg(long, default_value = "1", value_parser = Money::parse)]
-    round_to: Money,
-}
-
-#[derive(Debug, Subcommand)]
-enum RegisterCommand {
-    /// Bind a key to a role.
-    #[command(after_help = "Example:\n  wattproof submit --key operator.key register key chen.key member")]
-    Key {
-        /// A key file, or the public key as `wattproof key show` prints it.
-        key: String,
-        /// What it may do.
-        #[arg(value_enum)]
-        role: RoleName,
-        /// For a miner: who gains its rewards.
-        #[arg(long, value_name = "ACCOUNT")]
-        beneficiary: Option<String>,
-        /// From when, such as 2026-07-01T00:00:00+08:00 [default: now]
-        #[arg(long, value_name = "TIME", value_parser = amount::time)]
-        from: Option<Timestamp>,
-    },
-    /// Bind a meter to the gateway that signs for it and the member who is billed.
-    #[command(
-        after_help = "Example:\n  wattproof submit --key operator.key register meter A-101 --signer wp1... --member Chen --profile im1281b"
-    )]
-    Meter {
-        /// The number on the meter.
-        number: MeterId,
-        /// Account of the gateway, or its key file.
-        #[arg(long, value_name = "ACCOUNT")]
-        signer: String,
-        /// Account id or name of the member.
-        #[arg(long, value_name = "ACCOUNT")]
-        member: String,
-        /// The meter's model.
-        #[arg(long, value_name = "NAME")]
-        profile: String,
-        /// What its counter is multiplied by.
-        #[arg(long, default_value_t = 1)]
-        factor: u32,
-        /// From when, such as 2026-07-01T00:00:00+08:00 [default: now]
-        #[arg(long, value_name = "TIME", value_parser = amount::time)]
-        from: Option<Timestamp>,
-    },
-}
-
-/// Roles that a registration can give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RoleName {
-    /// Has a sheet, trades and is billed.
-    Member,
-    /// Signs the readings of meters.
-    Gateway,
-    /// A meter that signs for itself.
-    Meter,
-    /// Proposes blocks.
-    Miner,
-    /// Keeps and confirms a copy.
-    Validator,
-    /// Reads everything.
-    Auditor,
-}
-
 #[derive(Debug, Args)]
 struct StatusArgs {
     #[command(flatten)]
     asking: Asking,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// How many at most.
+    #[arg(long, default_value_t = api::PAGE_ITEMS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=500))]
+    limit: u32,
+    /// `next` of the page before.
+    #[arg(long)]
+    cursor: Option<String>,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+#[derive(Debug, Args)]
+struct ClaimsArgs {
+    /// Account id or name: show what it may claim, besides the claims.
+    #[arg(long)]
+    account: Option<String>,
+    #[command(flatten)]
+    list: ListArgs,
 }
 
 #[derive(Debug, Args)]
@@ -608,8 +498,8 @@ struct StatementArgs {
 struct BillArgs {
     /// Account id or name.
     account: String,
-    /// A closed month.
-    month: Month,
+    #[command(flatten)]
+    span: SpanArgs,
     #[command(flatten)]
     asking: Asking,
 }
@@ -646,6 +536,13 @@ enum ExportCommand {
         account: String,
         /// The month.
         month: Month,
+    },
+    /// A claim with every reading of its intervals and its answer.
+    #[command(after_help = "Example:\n  wattproof export --out claim.cbor claim 5f0c...")]
+    Claim {
+        /// Its statement's id, and `#` with the act's number there if that is not 0.
+        #[arg(value_name = "CLAIM", value_parser = amount::act)]
+        claim: ActId,
     },
     /// The whole ledger.
     #[command(after_help = "Example:\n  wattproof export --data maple-house --out ledger.cbor ledger")]
@@ -703,6 +600,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
         Command::Block(args) => show::block(&args),
         Command::Statement(args) => show::statement(&args),
         Command::Bill(args) => show::bill(&args, texts),
+        Command::Offers(args) => listing::offers(&args, texts),
+        Command::Claims(args) => listing::claims(&args, texts),
         Command::Pool(args) => show::pool(&args),
         Command::Export(args) => export::export(&args, passphrases),
         Command::Verify(args) => verify::verify(&args, texts),

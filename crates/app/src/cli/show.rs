@@ -1,5 +1,9 @@
 //! `wattproof status, account, block, statement, bill, pool`: what a node answers, as text or as JSON.
 
+mod acts;
+
+pub(super) use acts::offer_summary;
+
 use super::names::Names;
 use super::terminal::{say, say_json};
 use super::{AccountArgs, Asking, BillArgs, BlockArgs, StatementArgs, StatusArgs, Trouble};
@@ -13,23 +17,23 @@ use std::process::ExitCode;
 use units::{AccountId, Timestamp};
 
 /// A node, and who is who.
-struct Asked {
-    client: Client<HttpTransport>,
-    names: Names,
+pub(super) struct Asked {
+    pub(super) client: Client<HttpTransport>,
+    pub(super) names: Names,
 }
 
 impl Asked {
-    fn new(asking: &Asking) -> Result<Self, Trouble> {
+    pub(super) fn new(asking: &Asking) -> Result<Self, Trouble> {
         let client = Client::new(HttpTransport::new(&asking.url.node));
         Ok(Self { client, names: Names::read(asking.directory.as_deref(), None)? })
     }
 
-    fn account(&self, typed: &str) -> Result<AccountId, Trouble> {
+    pub(super) fn account(&self, typed: &str) -> Result<AccountId, Trouble> {
         self.names.account(typed, || Ok(self.client.status()?.operator))
     }
 
     /// How times are shown: in the community's own time zone.
-    fn clockface(&self) -> Result<Clockface, Trouble> {
+    pub(super) fn clockface(&self) -> Result<Clockface, Trouble> {
         Ok(Clockface::new(&self.client.status()?.time_zone))
     }
 }
@@ -88,6 +92,13 @@ fn show_account(view: &AccountView, asked: &Asked, texts: Texts) {
     line(texts.get("cli-account-id"), view.id);
     let roles = view.roles.iter().map(|role| texts.get(&format!("role-{}", role.role)));
     line(texts.get("cli-account-roles"), list(roles.collect()));
+    for key in &view.keys {
+        let since = texts.arg("cli-account-key-since", "height", key.since.height.to_string());
+        line(texts.get("cli-account-key"), format_args!("{} ({since})", key.key));
+    }
+    if let Some(revoked) = &view.revoked {
+        say(texts.arg("cli-account-revoked", "height", revoked.height.to_string()));
+    }
     line(texts.get("cli-account-meters"), list(view.meters.iter().map(ToString::to_string).collect()));
     line(texts.get("cli-account-months"), list(view.months.iter().map(ToString::to_string).collect()));
     for bill in &view.bills {
@@ -112,6 +123,14 @@ fn show_sheet(view: &SheetView, asked: &Asked, texts: Texts) {
         line(format_args!("{sign} {}", texts.get(key)), energy);
     }
     line(format_args!("= {}", texts.get("remaining")), terms.remaining_mwh);
+    for (key, priced) in [("cli-month-bought", view.bought), ("cli-month-sold", view.sold)] {
+        if priced != api::PricedView::default() {
+            line(texts.get(key), format_args!("{}, {}", priced.energy_mwh, priced.amount_1e4));
+        }
+    }
+    if view.used_percent_warning > 0 {
+        say(texts.arg("cli-month-warning", "percent", view.used_percent_warning.to_string()));
+    }
     for meter in &view.meters {
         let mark = if meter.estimated { texts.get("estimated") } else { String::new() };
         line(
@@ -123,7 +142,7 @@ fn show_sheet(view: &SheetView, asked: &Asked, texts: Texts) {
 
 pub(super) fn bill(args: &BillArgs, texts: Texts) -> Result<ExitCode, Trouble> {
     let asked = Asked::new(&args.asking)?;
-    let view = asked.client.bill(&asked.account(&args.account)?, args.month)?;
+    let view = args.span.bill(&asked.client, &asked.account(&args.account)?)?;
     if args.asking.json {
         say_json(&view);
     } else {
@@ -215,7 +234,7 @@ fn act_summary(act: &ActView, asked: &Asked) -> String {
         ActView::Tariff(tariff) => format!("tariff from {}: {}", tariff.from, tariff.table),
         ActView::Utility(bill) => format!("utility's bill: {} for {}", bill.amount_1e4, bill.energy_mwh),
         ActView::Bill(bill) => format!("bill of {}: {}", name(&bill.account), bill.total_1e4),
-        ActView::Other(other) => other.name.clone(),
+        other => acts::summary(other, asked),
     }
 }
 

@@ -1,18 +1,24 @@
 //! `wattproof submit`: signs a statement, sends it, and waits until it is final.
 
+mod acts;
+
 use super::names::Names;
 use super::terminal::{from_hex, note, say, say_json, warned};
-use super::{ActCommand, NoteArgs, RegisterCommand, RoleName, SubmitArgs, TariffArgs, Trouble, bill};
+use super::{ActCommand, NoteArgs, RegisterCommand, RoleName, SpanArgs, SubmitArgs, TariffArgs, Trouble, bill};
 use crate::key_file::{self, PassphraseSource};
 use crate::web::i18n::Texts;
-use api::{Client, ClientError, Problem, StatementState, StatementView, Status};
+use api::{BillView, Client, ClientError, Problem, SheetView, StatementState, StatementView, Status};
 use gateway::HttpTransport;
-use ledger::act::{Act, Contract, Note, Register, RegisterKey, RegisterMeter, Role, Tariff, Transfer};
-use ledger::{Payload, PublicKey, SignedStatement};
+use ledger::act::{
+    Accept, Act, Answer, Contract, Note, Register, RegisterKey, RegisterMeter, Revoke, Role, Tariff, Transfer, Upgrade,
+    Withdraw,
+};
+use ledger::price::file::{SHIPPED, TariffFile};
+use ledger::{Payload, PublicKey, SecretKey, SignedStatement};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use units::{AccountId, Energy, Millis, StatementId};
+use units::{AccountId, Energy, Millis, Month, StatementId, Timestamp};
 
 /// How often the node is asked whether a statement is final.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -27,6 +33,7 @@ struct Signing<'a> {
     status: &'a Status,
     names: &'a Names,
     passphrases: &'a PassphraseSource,
+    signer: AccountId,
 }
 
 pub(super) fn submit(args: SubmitArgs, texts: Texts, passphrases: &PassphraseSource) -> Result<ExitCode, Trouble> {
@@ -34,9 +41,10 @@ pub(super) fn submit(args: SubmitArgs, texts: Texts, passphrases: &PassphraseSou
     let client = Client::new(HttpTransport::new(&args.asking.url.node));
     let status = client.status()?;
     let names = Names::read(args.asking.directory.as_deref(), Some(&args.key))?;
-    let act = Signing { client: &client, status: &status, names: &names, passphrases }.act(args.act)?;
+    let signer = account_of(&client, &key)?;
+    let act = Signing { client: &client, status: &status, names: &names, passphrases, signer }.act(args.act)?;
     // The community's clock, not this computer's: the demo's runs ahead, and a phone's may be wrong.
-    let life = if matches!(act, Act::Transfer(_)) { Payload::LIFE_MAX_TRADE } else { LIFE };
+    let life = if act.is_trade() { Payload::LIFE_MAX_TRADE } else { LIFE };
     let payload = Payload {
         ledger: status.ledger,
         nonce: key_file::random()?,
@@ -44,7 +52,7 @@ pub(super) fn submit(args: SubmitArgs, texts: Texts, passphrases: &PassphraseSou
         expires: Some(status.time_ms + life),
         acts: vec![act],
     };
-    let statement = SignedStatement::sign(&payload, &key)
+    let statement = SignedStatement::sign_for(signer, &payload, &key)
         .map_err(|error| Trouble::environment(error, "give less, and submit it in several statements"))?;
     let answer = client.submit(statement.to_submission(None)).map_err(|error| refusal(error, texts))?;
     note(texts.arg("cli-submit-accepted", "id", answer.id.to_string()));
@@ -64,6 +72,17 @@ pub(super) fn submit(args: SubmitArgs, texts: Texts, passphrases: &PassphraseSou
         say(texts.with("cli-submit-final", &[("id", &view.id.to_string()), ("height", &height)]));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The account that a key signs for: after a rotation that is not the key's own thumbprint. A key that the ledger does not
+/// know is left to the node to refuse.
+fn account_of(client: &Client<HttpTransport>, key: &SecretKey) -> Result<AccountId, Trouble> {
+    let thumbprint = key.public().account();
+    match client.account(&thumbprint) {
+        Ok(view) => Ok(view.id),
+        Err(ClientError::Problem(problem)) if problem.status == 404 => Ok(thumbprint),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A refusal in the reader's language where there are words for its rule, else in the rule's own.
@@ -118,20 +137,29 @@ fn wait_until_final(client: &Client<HttpTransport>, id: &StatementId, texts: Tex
 impl Signing<'_> {
     fn act(&self, command: ActCommand) -> Result<Act, Trouble> {
         Ok(match command {
-            ActCommand::Transfer { to, energy, month } => {
-                let outside =
-                    || Trouble::environment("the present time lies outside the ledger's calendar", "name a month");
-                let month = month.or(self.status.month).ok_or_else(outside)?;
-                self.transfer(&to, energy, month)?
+            ActCommand::Transfer { to, energy, month } => self.transfer(&to, energy, self.month(month)?)?,
+            ActCommand::Offer(args) => Act::Offer(self.offer(args)?),
+            ActCommand::Accept { offer } => Act::Accept(Accept { offer: self.offer_id(offer)? }),
+            ActCommand::Withdraw { offer } => Act::Withdraw(Withdraw { offer: self.offer_id(offer)? }),
+            ActCommand::Claim(command) => Act::Claim(self.claim(command)?),
+            ActCommand::Answer { claim, decision, text } => {
+                Act::Answer(Answer { claim, decision: decision.decision(), text })
             }
+            ActCommand::ReadingsByHand(args) => Act::Readings(Box::new(self.by_hand(&args)?)),
+            ActCommand::Retire(command) => Act::Retire(self.retire(command)?),
+            ActCommand::Revoke { account } => Act::Revoke(Revoke { account: self.account(&account)? }),
+            ActCommand::Rotate { new_key } => Act::Rotate(Box::new(self.rotate(&new_key)?)),
+            ActCommand::Parameter(command) => Act::Parameter(acts::parameter(command)),
+            ActCommand::Upgrade { version, height } => Act::Upgrade(Upgrade { version, height }),
+            ActCommand::Utility(args) => Act::Utility(acts::utility(&args)),
             ActCommand::Note(args) => Act::Note(self.note(args)),
             ActCommand::Contract { account, month, energy } => {
                 Act::Contract(Contract { account: self.account(&account)?, month, energy })
             }
-            ActCommand::Tariff(args) => Act::Tariff(tariff(&args)),
+            ActCommand::Tariff(args) => Act::Tariff(tariff(&args)?),
             ActCommand::Register(command) => Act::Register(self.register(command)?),
-            ActCommand::Bill { account, month } => {
-                let view = self.client.bill(&self.account(&account)?, month)?;
+            ActCommand::Bill { account, span } => {
+                let view = span.bill(self.client, &self.account(&account)?)?;
                 let unknown = || Trouble::environment("the bill has a line of an unknown kind", "use a newer version");
                 Act::Bill(Box::new(bill::act(view).ok_or_else(unknown)?))
             }
@@ -142,7 +170,12 @@ impl Signing<'_> {
         self.names.account(typed, || Ok(self.status.operator))
     }
 
-    fn transfer(&self, to: &str, energy: Energy, month: units::Month) -> Result<Act, Trouble> {
+    fn month(&self, month: Option<Month>) -> Result<Month, Trouble> {
+        let outside = || Trouble::environment("the present time lies outside the ledger's calendar", "name a month");
+        month.or(self.status.month).ok_or_else(outside)
+    }
+
+    fn transfer(&self, to: &str, energy: Energy, month: Month) -> Result<Act, Trouble> {
         Ok(Act::Transfer(Transfer { to: self.account(to)?, energy, month }))
     }
 
@@ -163,22 +196,54 @@ impl Signing<'_> {
                     beneficiary,
                 })
             }
-            RegisterCommand::Meter { number, signer, member, profile, factor, from } => {
+            RegisterCommand::Meter { number, signer, member, main, profile, factor, from } => {
                 let from = from.unwrap_or(now);
                 let signer = if Path::new(&signer).is_file() {
                     key_file::read_public(Path::new(&signer), self.passphrases)?.account()
                 } else {
                     self.account(&signer)?
                 };
-                let member = self.account(&member)?;
-                Register::Meter(RegisterMeter { meter: number, signer, member, from, profile, factor, main: false })
+                let member = member.map_or(Ok(self.status.operator), |typed| self.account(&typed))?;
+                Register::Meter(RegisterMeter { meter: number, signer, member, from, profile, factor, main })
             }
         })
     }
 }
 
-const fn tariff(args: &TariffArgs) -> Tariff {
-    Tariff::flat(args.from, args.price, args.excess_price, args.round_to)
+/// A flat price, or a table by the name of a shipped one or from a file.
+fn tariff(args: &TariffArgs) -> Result<Tariff, Trouble> {
+    let Some(file) = &args.file else {
+        let price = args.price.unwrap_or_default();
+        return Ok(Tariff::flat(args.from, price, args.excess_price, args.round_to));
+    };
+    if let Some(table) = TariffFile::shipped(file) {
+        return Ok(table.tariff(args.from));
+    }
+    let read = |error| {
+        let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        let remedy = format!("name a file, or a table that comes with the program: {}", names.join(", "));
+        Trouble::environment(format_args!("{file}: {error}"), remedy)
+    };
+    let text = std::fs::read_to_string(file).map_err(read)?;
+    let wrong = |error| Trouble::environment(format_args!("{file}: {error}"), "correct the file");
+    Ok(TariffFile::parse(&text).map_err(wrong)?.tariff(args.from))
+}
+
+impl SpanArgs {
+    /// The bill of the span, as the ledger computes it.
+    pub(super) fn bill(self, client: &Client<HttpTransport>, account: &AccountId) -> Result<BillView, Trouble> {
+        if (self.months, self.from, self.until) == (1, None, None) {
+            return Ok(client.bill(account, self.month)?);
+        }
+        let last = self.month.plus(self.months.saturating_sub(1));
+        let edge = |given: Option<Timestamp>, month, edge: fn(&SheetView) -> Timestamp| match given {
+            Some(time) => Ok(time),
+            None => client.month(account, month).map(|sheet| edge(&sheet)),
+        };
+        let from = edge(self.from, self.month, |sheet| sheet.from_ms)?;
+        let until = edge(self.until, last, |sheet| sheet.until_ms)?;
+        Ok(client.bill_of_span(account, from, until)?)
+    }
 }
 
 impl RoleName {

@@ -6,7 +6,9 @@ use crate::community::Community;
 use crate::export;
 use crate::web::format;
 use api::Event;
-use ledger::act::{Act, Bill, Transfer};
+use ledger::act::{
+    Accept, Act, ActId, Answer, Bill, BillLine, Claim, Decision, Offer, OfferId, Transfer, VoltageClaim,
+};
 use ledger::bundle::BillBundle;
 use ledger::verify::Verdict;
 use ledger::{SignedStatement, bill};
@@ -15,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use units::{Energy, Key, Millis, Quantity, Voltage};
+use units::{Energy, Key, Millis, Money, Quantity, StatementId, Voltage};
 
+/// What Lee pays Chen for a kWh in the second scene: a little less than the operator's price.
+const SALE_PRICE: Money = Money::from_1e4(32_000);
 /// The voltage of the third scene.
 const TOO_HIGH: Voltage = Voltage::from_mv(130_000);
 
@@ -122,17 +126,31 @@ fn counting(demo: &Running) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// Two: 20 kWh to Lee go through, 1,000 do not.
+/// Two: Chen offers 20 kWh at a price and Lee accepts; 1,000 cannot be given away.
 fn selling(demo: &Running) -> Result<(), DemoError> {
-    let sale = |kwh| Act::Transfer(Transfer { to: demo.lee().account(), energy: Energy::from_kwh(kwh), month: MONTH });
-    let sign = |kwh| founding::sign(&demo.community, &demo.chen().key, demo.clock.time(), vec![sale(kwh)]);
-    let statement = sign(20)?;
-    let height = founding::submit_and_wait(&demo.node, &statement)?;
-    let file = write(demo, "sale-20-kwh.cose", &demo.node.transparent_statement(statement.id())?)?;
-    demo.say(2, "demo-sold", &[("height", &height.to_string()), ("file", &file)]);
-    match demo.node.submit(sign(1_000)?.leaf().to_vec()) {
+    let (chen, lee) = (demo.chen(), demo.lee());
+    let sign = |by: &Household, act| founding::sign(&demo.community, &by.key, demo.clock.time(), vec![act]);
+    let offer = Offer {
+        to: Some(lee.account()),
+        energy: Energy::from_kwh(20),
+        price: SALE_PRICE,
+        month: MONTH,
+        until: demo.clock.time() + Millis::from_minutes(60),
+    };
+    let (until, amount) = (offer.until, offer.amount().unwrap_or_default());
+    let offered = sign(chen, Act::Offer(offer))?;
+    founding::submit_and_wait(&demo.node, &offered)?;
+    let offer = OfferId { until, statement: offered.id(), act: 0 };
+    let accepted = sign(lee, Act::Accept(Accept { offer }))?;
+    let height = founding::submit_and_wait(&demo.node, &accepted)?;
+    let file = write(demo, "sale-20-kwh.cose", &demo.node.transparent_statement(accepted.id())?)?;
+    let (price, amount) = (format::money(SALE_PRICE), format::money(amount));
+    let values = [("height", height.to_string()), ("file", file), ("price", price), ("amount", amount)];
+    demo.say(2, "demo-sold", &values.each_ref().map(|(name, value)| (*name, value.as_str())));
+    let gift = Transfer { to: lee.account(), energy: Energy::from_kwh(1_000), month: MONTH };
+    match demo.node.submit(sign(chen, Act::Transfer(gift))?.leaf().to_vec()) {
         Err(refusal) if refusal.name() == "energy_used_up" => {
-            let chen = demo.chen().account();
+            let chen = chen.account();
             let remaining = move |state: &ledger::State| state.sheet(MONTH, &chen).map(|sheet| sheet.terms.remaining());
             let left = demo.node.with_state(remaining)?.unwrap_or_default();
             demo.go_on("demo-refused", &[("left", &format::kwh_balance(left))]);
@@ -160,6 +178,28 @@ fn too_high_a_voltage(demo: &Running) -> Result<(), DemoError> {
     let volts = format::decimal(i128::from(extreme.mv()), 3, 1);
     let id = statement.to_string();
     demo.go_on("demo-voltage", &[("volts", &volts), ("height", &height.to_string()), ("id", &id[..12])]);
+    claiming(demo, statement)
+}
+
+/// Chen claims the interval, and the operator answers. Which act of the statement it is, the ledger's own record says.
+fn claiming(demo: &Running, statement: StatementId) -> Result<(), DemoError> {
+    let outside = demo.node.account(demo.chen().account())?.outside;
+    let interval = outside.iter().find(|interval| interval.statement == statement);
+    let interval = interval.ok_or_else(|| DemoError::Story(demo.texts.get("demo-nothing-happened")))?;
+    let text = demo.texts.get("demo-claim-text");
+    let intervals = vec![ActId { statement, act: interval.act_index }];
+    let claim = Act::Claim(Claim::Voltage(VoltageClaim { intervals, text }));
+    let claim = founding::sign(&demo.community, &demo.chen().key, demo.clock.time(), vec![claim])?;
+    founding::submit_and_wait(&demo.node, &claim)?;
+    let operator = demo.community.key(crate::community::KeyName::Operator)?.key;
+    let answer = Act::Answer(Answer {
+        claim: ActId { statement: claim.id(), act: 0 },
+        decision: Decision::Accepted,
+        text: demo.texts.get("demo-answer-text"),
+    });
+    let answer = founding::sign(&demo.community, &operator, demo.clock.time(), vec![answer])?;
+    let height = founding::submit_and_wait(&demo.node, &answer)?;
+    demo.go_on("demo-claim", &[("height", &height.to_string())]);
     Ok(())
 }
 
@@ -192,6 +232,12 @@ fn the_month_closes(demo: &Running) -> Result<(), DemoError> {
 fn tell_bill(demo: &Running, household: &Household, bill: &Bill) {
     let Some(meter) = bill.months.first().and_then(|month| month.meters.first()) else { return };
     let price = bill.lines.first().and_then(|line| line.unit_price).unwrap_or_default();
+    // Energy and what was traded at a price; the words are the bill page's own.
+    let line = |line: &BillLine| {
+        let kind = demo.texts.get(&format!("line-kind-{}", line.kind.name()));
+        format!("{kind} {}", format::money(line.amount))
+    };
+    let lines = bill.lines.iter().map(line).collect::<Vec<_>>().join(", ");
     demo.go_on(
         "demo-bill",
         &[
@@ -201,6 +247,7 @@ fn tell_bill(demo: &Running, household: &Household, bill: &Bill) {
             ("present", &format::kwh(meter.present)),
             ("energy", &format::kwh(meter.energy)),
             ("price", &format::money(price)),
+            ("lines", &lines),
             ("total", &format::money(bill.total)),
         ],
     );

@@ -5,9 +5,9 @@ use super::access::Origin;
 use super::failure::Failure;
 use super::{AppState, bundle};
 use api::{
-    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, MEDIA_COSE, MeterView, MiningStatus,
-    PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page, PoolView, Problem, ReadingRow, SheetView, StatementView, Status,
-    SubmitAnswer, path,
+    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, ClaimView, MEDIA_COSE, MeterView, MiningStatus,
+    OpenOffer, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page, PoolView, Problem, ReadingRow, SheetView, StatementView,
+    Status, SubmitAnswer, path,
 };
 use axum::Json;
 use axum::body::Bytes;
@@ -16,6 +16,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger::SignedStatement;
+use ledger::act::ActId;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::str::FromStr;
@@ -178,7 +179,7 @@ pub(crate) async fn accounts(State(state): State<AppState>) -> Answer<Vec<Accoun
     state.ask(|node| Ok(node.accounts()?)).await.map(Json)
 }
 
-/// An account.
+/// An account, by its id or by the thumbprint of a later key of it.
 #[utoipa::path(get, path = path::ACCOUNT, tag = "accounts", params(("id" = String, Path)), responses(
     (status = 200, body = AccountView),
     (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -208,6 +209,31 @@ pub(crate) async fn bill(State(state): State<AppState>, Path(place): Path<(Strin
     state.ask(move |node| Ok(node::view::bill(&node.bill(id, month)?))).await.map(Json)
 }
 
+/// Which span.
+#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SpanQuery {
+    /// Start, ms since 1970 UTC: of a month, or when the member moved in.
+    from: u64,
+    /// End, exclusive, ms since 1970 UTC: of a month, or when the member moved out.
+    until: u64,
+}
+
+/// An account's bill of a span, as the ledger computes it: one or several closed months, until moving out, since moving in.
+#[utoipa::path(get, path = path::BILL_OF_SPAN, tag = "accounts", params(("id" = String, Path), SpanQuery), responses(
+    (status = 200, body = BillView),
+    (status = 422, description = "No such span, a month in it is open, or it has nothing to bill", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn bill_of_span(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    span: Result<Query<SpanQuery>, QueryRejection>,
+) -> Answer<BillView> {
+    let (id, span) = (parse(&id)?, query(span)?);
+    let (from, until) = (Timestamp::from_ms(span.from), Timestamp::from_ms(span.until));
+    state.ask(move |node| Ok(node::view::bill(&node.bill_of_span(id, from, until)?))).await.map(Json)
+}
+
 /// The bill with everything that its check needs, one file for `wattproof verify`.
 #[utoipa::path(get, path = bundle::PATH, tag = "accounts", params(("id" = String, Path), ("month" = String, Path, description = "As 2026-07")), responses(
     (status = 200, body = Vec<u8>, content_type = "application/cbor"),
@@ -224,8 +250,53 @@ pub(crate) async fn bill_bundle(
     Ok((headers, bytes).into_response())
 }
 
+/// A claim with the readings behind it and its answer, one file for `wattproof verify`.
+#[utoipa::path(get, path = bundle::CLAIM_PATH, tag = "claims", params(("id" = String, Path), ("act" = u32, Path)), responses(
+    (status = 200, body = Vec<u8>, content_type = "application/cbor"),
+    (status = 403, description = "The ledger does not open its readings to everybody", body = Problem, content_type = "application/problem+json"),
+    (status = 404, body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn claim_bundle(
+    State(state): State<AppState>,
+    origin: Origin,
+    Path((id, act)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    let claim = ActId { statement: parse(&id)?, act: parse(&act)? };
+    let bytes = state.ask(move |node| {
+        origin.check_readings(&node.status()?)?;
+        bundle::of_claim(node, claim)
+    });
+    Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes.await?).into_response())
+}
+
 fn account_month((id, month): &(String, String)) -> Result<(AccountId, Month), Failure> {
     Ok((parse(id)?, parse(month)?))
+}
+
+/// Open offers, those that end first.
+#[utoipa::path(get, path = path::OFFERS, tag = "trades", params(Listing), responses(
+    (status = 200, body = Page<OpenOffer>),
+    (status = 404, description = "No such cursor", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn offers(
+    State(state): State<AppState>,
+    listing: Result<Query<Listing>, QueryRejection>,
+) -> Answer<Page<OpenOffer>> {
+    let listing = query(listing)?;
+    state.ask(move |node| Ok(node.offers(listing.cursor.as_deref(), limit(listing.limit))?)).await.map(Json)
+}
+
+/// Claims and how they stand, newest first. An indication: the meters are not instruments of class A (IEC 61000-4-30).
+#[utoipa::path(get, path = path::CLAIMS, tag = "claims", params(Listing), responses(
+    (status = 200, body = Page<ClaimView>),
+    (status = 404, description = "No such cursor", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn claims(
+    State(state): State<AppState>,
+    listing: Result<Query<Listing>, QueryRejection>,
+) -> Answer<Page<ClaimView>> {
+    let listing = query(listing)?;
+    state.ask(move |node| Ok(node.claims(listing.cursor.as_deref(), limit(listing.limit))?)).await.map(Json)
 }
 
 /// The statements that wait for a block, oldest first.

@@ -134,6 +134,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/chain", get(pages::chain))
         .route("/blocks/{block}", get(pages::block))
         .route("/accounts", get(pages::accounts))
+        .route("/claims", get(pages::claims))
         .route("/accounts/{account}", get(pages::account))
         .route("/accounts/{account}/{month}", get(pages::month))
         .fallback(not_found)

@@ -1,5 +1,9 @@
 //! Small pieces that several pages show: a hash, a person, a statement.
 
+mod acts;
+
+pub(crate) use acts::volts;
+
 use super::directory::Directory;
 use super::format::{Clockface, Moment, decimal, group_number, kwh, money};
 use super::i18n::Texts;
@@ -128,24 +132,7 @@ impl Words<'_> {
             issued: self.face.moment(view.issued_ms),
             sender: self.party(&view.signer),
             receiver: view.acts.iter().find_map(|act| self.receiver(act)),
-            lines: view.acts.iter().flat_map(|act| self.lines(act)).collect(),
-        }
-    }
-
-    /// The name of an act, from its name in the contract.
-    pub(crate) fn act(&self, name: &str) -> String {
-        let t = self.t;
-        match name {
-            "register_key" | "register" => t.get("act-register-key"),
-            "register_meter" => t.get("act-register-meter"),
-            "contract" => t.get("act-contract"),
-            "readings" => t.get("act-readings"),
-            "note" => t.get("act-note"),
-            "transfer" => t.get("act-transfer"),
-            "tariff" => t.get("act-tariff"),
-            "utility" => t.get("act-utility"),
-            "bill" => t.get("act-bill"),
-            other => other.to_owned(),
+            lines: view.acts.iter().flat_map(|act| self.lines(act)).filter(|line| !line.is_empty()).collect(),
         }
     }
 
@@ -165,9 +152,11 @@ impl Words<'_> {
             ActView::Bill(bill) => Some(self.party(&bill.account)),
             ActView::RegisterKey(key) => Some(self.party(&key.account)),
             ActView::RegisterMeter(meter) => Some(self.party(&meter.member)),
-            ActView::Readings(_) | ActView::Note(_) | ActView::Tariff(_) | ActView::Utility(_) | ActView::Other(_) => {
-                None
-            }
+            ActView::RetireRole(end) => Some(self.party(&end.account)),
+            ActView::Revoke(revoke) => Some(self.party(&revoke.account)),
+            ActView::Offer(offer) => offer.to.as_ref().map(|to| self.party(to)),
+            ActView::Accept(accept) => accept.seller.as_ref().map(|seller| self.party(seller)),
+            _ => None,
         }
     }
 
@@ -193,6 +182,10 @@ impl Words<'_> {
                 let role = self.role(&key.role);
                 t.with("line-register-key", &[("name", &self.name(&key.account)), ("role", &role)])
             }
+            ActView::RegisterMeter(meter) if meter.main => t.with(
+                "line-register-main",
+                &[("meter", meter.meter.as_str()), ("profile", &meter.profile), ("factor", &meter.factor.to_string())],
+            ),
             ActView::RegisterMeter(meter) => t.with(
                 "line-register-meter",
                 &[
@@ -224,19 +217,11 @@ impl Words<'_> {
                     ("currency", &self.currency),
                 ],
             ),
-            ActView::Utility(bill) => t.with(
-                "line-utility",
-                &[
-                    ("total", &money(bill.amount_1e4)),
-                    ("energy", &kwh(bill.energy_mwh)),
-                    ("average", &money(bill.average_1e4)),
-                    ("currency", &self.currency),
-                ],
-            ),
+            ActView::Utility(bill) => return self.utility_lines(bill),
             ActView::Bill(bill) => {
                 t.with("line-bill", &[("total", &money(bill.total_1e4)), ("currency", &self.currency)])
             }
-            ActView::Other(_) => return Vec::new(),
+            other => return self.plain_lines(other),
         };
         vec![line]
     }
@@ -259,17 +244,19 @@ impl Words<'_> {
     fn readings_lines(&self, readings: &ReadingsView) -> Vec<String> {
         let t = self.t;
         let meter = readings.meter.as_ref().map_or_else(String::new, ToString::to_string);
-        let mut lines = vec![t.with(
-            "line-readings",
-            &[
-                ("meter", &meter),
-                ("from", &self.when(readings.start_ms)),
-                ("until", &self.when(readings.end_ms)),
-                ("previous", &kwh(readings.import_start_mwh)),
-                ("present", &kwh(readings.import_end_mwh)),
-                ("count", &readings.count.to_string()),
-            ],
-        )];
+        let span = [
+            ("meter", meter.as_str()),
+            ("from", &self.when(readings.start_ms)),
+            ("until", &self.when(readings.end_ms)),
+            ("previous", &kwh(readings.import_start_mwh)),
+            ("present", &kwh(readings.import_end_mwh)),
+            ("count", &readings.count.to_string()),
+        ];
+        let mut lines = vec![if readings.by_hand {
+            t.with("line-readings-by-hand", &span)
+        } else {
+            t.with("line-readings", &span)
+        }];
         if let (Some(min), Some(max)) = (readings.voltage_min_mv, readings.voltage_max_mv) {
             let current = readings.peak_current_ua.map_or(0, |current| i128::from(current.ua()));
             let power = readings.peak_power_mw.map_or(0, |power| i128::from(power.mw()));
@@ -318,7 +305,7 @@ pub(crate) fn is_over(kind: &str) -> bool {
     kind == "over_voltage"
 }
 
-fn act_name(act: &ActView) -> &str {
+const fn act_name(act: &ActView) -> &'static str {
     match act {
         ActView::RegisterKey(_) => "register_key",
         ActView::RegisterMeter(_) => "register_meter",
@@ -329,7 +316,20 @@ fn act_name(act: &ActView) -> &str {
         ActView::Tariff(_) => "tariff",
         ActView::Utility(_) => "utility",
         ActView::Bill(_) => "bill",
-        ActView::Other(other) => &other.name,
+        ActView::RetireRole(_) => "retire_role",
+        ActView::RetireMeter(_) => "retire_meter",
+        ActView::Revoke(_) => "revoke",
+        ActView::Rotate(_) => "rotate",
+        ActView::Offer(_) => "offer",
+        ActView::Accept(_) => "accept",
+        ActView::Withdraw(_) => "withdraw",
+        ActView::ClaimVoltage(_) => "claim_voltage",
+        ActView::ClaimBill(_) => "claim_bill",
+        ActView::Answer(_) => "answer",
+        ActView::Control(_) => "control",
+        ActView::Level(_) => "level",
+        ActView::VoltageLimits(_) => "voltage_limits",
+        ActView::Upgrade(_) => "upgrade",
     }
 }
 

@@ -15,11 +15,11 @@ use units::{Energy, Frequency, Millis, Month, Timestamp};
 const CLOSES_IN: Millis = Millis::from_seconds(40);
 
 /// A community whose first month was the last one, and closes within the minute.
-struct World {
+pub(crate) struct World {
     folder: TempDir,
     node: Option<Running>,
-    url: String,
-    month: Month,
+    pub(crate) url: String,
+    pub(crate) month: Month,
     month_start: Timestamp,
 }
 
@@ -30,11 +30,16 @@ fn now() -> Timestamp {
 
 impl World {
     fn new() -> Self {
-        Self::with_settings("")
+        Self::with_settings("", CLOSES_IN)
+    }
+
+    /// With some time until the month closes.
+    pub(crate) fn closing_in(closes_in: Millis) -> Self {
+        Self::with_settings("", closes_in)
     }
 
     /// With more in the node's settings.
-    fn with_settings(more: &str) -> Self {
+    fn with_settings(more: &str, closes_in: Millis) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // In UTC, so that the test computes the months by itself.
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -45,7 +50,7 @@ impl World {
             Timestamp::from_ms(u64::try_from(midnight).unwrap())
         };
         let month: Month = last.strftime("%Y-%m").to_string().parse().unwrap();
-        let close_after = format!("{}ms", now().since(start(this)).ms() + CLOSES_IN.ms());
+        let close_after = format!("{}ms", now().since(start(this)).ms() + closes_in.ms());
         let arguments = [
             "init",
             "--plain-keys",
@@ -79,22 +84,22 @@ impl World {
         assert_eq!(self.node.take().unwrap().stop(), 0);
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         run(self.path(), arguments)
     }
 
     /// A command that asks the node.
-    fn ask(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Ended {
         let mut all = arguments.to_vec();
         all.extend(["--node", &self.url]);
         self.run(&all)
     }
 
-    fn submit(&self, key: &str, act: &[&str]) -> Ended {
+    pub(crate) fn submit(&self, key: &str, act: &[&str]) -> Ended {
         let mut all = vec!["submit", "--key", key, "--node", &self.url, "--directory", "house/directory.toml"];
         all.extend(act);
         self.run(&all)
@@ -105,7 +110,7 @@ impl World {
     }
 
     /// Two members by name, a meter, a price, contracts.
-    fn register(&self) {
+    pub(crate) fn register(&self) {
         let (operator, month) = ("house/keys/operator.key", self.month.to_string());
         let from =
             jiff::Timestamp::from_millisecond(i64::try_from(self.month_start.ms()).unwrap()).unwrap().to_string();
@@ -126,7 +131,7 @@ impl World {
     }
 
     /// Chen's meter over a quarter of an hour, as a gateway states it, from a meter's own bytes.
-    fn readings(&self) {
+    pub(crate) fn readings(&self) {
         let view = get_json(&format!("{}/api/v1/meters/A-101", self.url));
         let (end, every) = (self.month_start + Millis::from_minutes(15), Millis::from_minutes(5));
         let meter = simulated_meter(self.month_start);
@@ -316,7 +321,7 @@ fn a_community_lives_from_its_founding_to_a_bill_that_proves_itself() {
 
 #[test]
 fn bills_make_themselves_after_the_close_and_only_once() {
-    let mut world = World::with_settings("[bills]\nautomatic = true\nkey = \"keys/operator.key\"\n");
+    let mut world = World::with_settings("[bills]\nautomatic = true\nkey = \"keys/operator.key\"\n", CLOSES_IN);
     world.register();
     let bills = |world: &World, name| {
         let account = world.ask(&["account", name, "--json", "--directory", "house/directory.toml"]).json();

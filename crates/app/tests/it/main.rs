@@ -3,6 +3,7 @@
 // Tells clippy that the helpers are tests too.
 #![cfg(test)]
 
+mod acts;
 mod browser;
 mod cli;
 mod community;

@@ -4,11 +4,11 @@ use super::{Keys, Message, NodeError, Reply, Shell};
 use crate::audit::{AuditError, AuditReport, audit};
 use crate::core::{Input, Submission};
 use api::{
-    AccountSummary, AccountView, BlockDetail, BlockSummary, Event, MeterView, Page, PoolView, ReadingRow, SheetView,
-    StatementView, Status, SubmitAnswer,
+    AccountSummary, AccountView, BlockDetail, BlockSummary, ClaimView, Event, MeterView, OpenOffer, Page, PoolView,
+    ReadingRow, SheetView, StatementView, Status, SubmitAnswer,
 };
 use ledger::State;
-use ledger::act::Bill;
+use ledger::act::{ActId, Bill};
 use ledger::state::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -219,6 +219,14 @@ impl NodeHandle {
         self.ask(move |shell| shell.bill(&account, month))?
     }
 
+    /// An account's bill of a span, as the ledger computes it: what a `bill` act must say.
+    ///
+    /// # Errors
+    /// The rule that stands against it, for example an open month.
+    pub fn bill_of_span(&self, account: AccountId, from: Timestamp, until: Timestamp) -> Result<Bill, NodeError> {
+        self.ask(move |shell| Ok(ledger::bill::of_state(shell.state(), account, from, until)?))?
+    }
+
     /// What moved a sheet, in order, each statement with its place in the final log, path and attachment.
     ///
     /// # Errors
@@ -235,12 +243,39 @@ impl NodeHandle {
         self.ask(move |shell| shell.bill_bundle(&account, from))?
     }
 
+    /// The bundle ([`ledger::bundle::ClaimBundle`]) of a claim. It holds every reading of the claimed intervals: who may see
+    /// it is the caller's to decide.
+    ///
+    /// # Errors
+    /// When there is no such claim in the final ledger.
+    pub fn claim_bundle(&self, claim: ActId) -> Result<Vec<u8>, NodeError> {
+        self.ask(move |shell| shell.claim_bundle(claim))?
+    }
+
     /// The whole final ledger in one file ([`ledger::verify::LedgerExport`]).
     ///
     /// # Errors
     /// When nothing is final, or the store fails.
     pub fn ledger_export(&self) -> Result<Vec<u8>, NodeError> {
         self.ask(|shell| shell.ledger_export())?
+    }
+
+    /// Open offers, those that end first; the cursor is that of the page before.
+    ///
+    /// # Errors
+    /// When the cursor is none.
+    pub fn offers(&self, cursor: Option<&str>, limit: u32) -> Result<Page<OpenOffer>, NodeError> {
+        let cursor = cursor.map(str::to_owned);
+        self.ask(move |shell| shell.offers(cursor.as_deref(), limit))?
+    }
+
+    /// Claims, newest first; the cursor is that of the page before.
+    ///
+    /// # Errors
+    /// When the cursor is none, or the store fails.
+    pub fn claims(&self, cursor: Option<&str>, limit: u32) -> Result<Page<ClaimView>, NodeError> {
+        let cursor = cursor.map(str::to_owned);
+        self.ask(move |shell| shell.claims(cursor.as_deref(), limit))?
     }
 
     /// What waits for a block.

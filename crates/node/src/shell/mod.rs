@@ -3,6 +3,7 @@
 //! Several submissions that wait are taken together and share one sync: what is shown (answers, events, searches) is held
 //! back until everything stored before it is durable, so the order that [`crate::core`] asks for is kept.
 
+mod claims;
 mod error;
 mod handle;
 mod load;

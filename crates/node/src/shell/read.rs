@@ -7,13 +7,13 @@ use super::{EntryDetail, NodeError, Shell, StatementProof};
 use crate::tables::{EntryRow, TablesError};
 use crate::view;
 use api::{
-    AccountSummary, AccountView, BlockDetail, BlockSummary, EntryKind, EntryView, MeterView, MiningStatus, Page,
-    PoolEntry, PoolView, ReadingRow, SheetView, StatementState, StatementView, Status,
+    AccountSummary, AccountView, ActView, BlockDetail, BlockSummary, EntryKind, EntryView, MeterView, MiningStatus,
+    Page, PoolEntry, PoolView, ReadingRow, SheetView, StatementState, StatementView, Status,
 };
-use ledger::act::{Act, Bill};
+use ledger::act::{Act, ActId, Bill};
 use ledger::attachment::Attachment;
-use ledger::bundle::{BillBundle, Source};
-use ledger::state::Entry;
+use ledger::bundle::{BillBundle, ClaimBundle, Source};
+use ledger::state::{Entry, Record, RecordKey};
 use ledger::verify::LedgerExport;
 use ledger::{Block, Header, RuleViolation, SecretKey, SignedStatement, TransparentStatement, bill, issue_receipt};
 use std::cell::RefCell;
@@ -131,7 +131,7 @@ impl Shell {
         Ok(self.block_detail(&block.header, Some(&block)))
     }
 
-    fn block_detail(&self, header: &Header, block: Option<&Block>) -> BlockDetail {
+    fn block_detail(&mut self, header: &Header, block: Option<&Block>) -> BlockDetail {
         let statements = block.map(|block| block.statements.as_slice()).unwrap_or_default();
         let reward = self.rows.tables().reward(header.height).ok().flatten();
         BlockDetail {
@@ -158,14 +158,22 @@ impl Shell {
         }
     }
 
-    fn statement_view(&self, statement: &SignedStatement) -> StatementView {
+    fn statement_view(&mut self, statement: &SignedStatement) -> StatementView {
         let id = statement.id();
         let state = self.node.statement_state(&id).unwrap_or(StatementState::Pending);
-        view::statement(statement, state, self.node.place(&id), self.node.state())
+        let mut view = view::statement(statement, state, self.node.place(&id), self.node.state());
+        for act in &mut view.acts {
+            if let ActView::Accept(answer) | ActView::Withdraw(answer) = act
+                && let Ok(offer) = self.signed(&answer.offer.statement)
+            {
+                view::add_terms(answer, &offer);
+            }
+        }
+        view
     }
 
     /// A statement, wherever it is.
-    fn signed(&mut self, id: &StatementId) -> Result<SignedStatement, NodeError> {
+    pub(super) fn signed(&mut self, id: &StatementId) -> Result<SignedStatement, NodeError> {
         if let Some(pooled) = self.node.pooled(id) {
             return Ok(pooled.statement.signed().clone());
         }
@@ -219,8 +227,33 @@ impl Shell {
         view::accounts(state, month)
     }
 
-    pub(super) fn account(&self, id: &AccountId) -> Result<AccountView, NodeError> {
-        view::account(self.node.state(), *id).ok_or_else(|| NodeError::NotFound(format!("account {id}")))
+    pub(super) fn account(&mut self, id: &AccountId) -> Result<AccountView, NodeError> {
+        let missing = || NodeError::NotFound(format!("account {id}"));
+        // A later key of an account is known by its thumbprint too: whoever holds only the key finds its account.
+        let id = match self.node.state().record(&RecordKey::Key(*id)) {
+            Some(Record::Key(account)) => account,
+            _ => id,
+        };
+        let id = *id;
+        let record = self.node.state().account(&id).ok_or_else(missing)?;
+        let places: Vec<u64> = record.keys.iter().map(|span| span.since).chain(record.revoked).collect();
+        let heights = places.into_iter().map(|place| Ok((place, self.height_at(place)?)));
+        let heights = heights.collect::<Result<_, NodeError>>()?;
+        view::account(self.node.state(), id, &heights).ok_or_else(missing)
+    }
+
+    /// The block that a place in the log stands in: headers' log sizes rise, so it is searched by halves.
+    fn height_at(&mut self, log_index: u64) -> Result<Height, NodeError> {
+        let (mut low, mut high) = (0, self.node.state().head().height.number());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.header(Height::from_number(middle))?.0.log_size > log_index {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(Height::from_number(low))
     }
 
     /// A sheet's entries, which must hash to the digest that the state root commits to.
@@ -256,6 +289,8 @@ impl Shell {
             closed,
             terms: view::terms(&sheet.terms),
             used_percent_warning: sheet.terms.warning().percent(),
+            bought: view::priced(sheet.bought),
+            sold: view::priced(sheet.sold),
             tariff: tariff.map(|record| view::tariff(&record.tariff, Some(record.statement))),
             meters: sheet.meters.iter().map(view::meter_month).collect(),
             corrections: sheet.corrections.iter().map(view::correction).collect(),
@@ -307,12 +342,14 @@ impl Shell {
         Ok(details)
     }
 
-    pub(super) fn pool(&self) -> PoolView {
+    pub(super) fn pool(&mut self) -> PoolView {
         let (size, bytes) = self.node.pool_size();
         let most = usize::try_from(api::PAGE_ITEMS_MAX).unwrap_or(usize::MAX);
-        let entries = self.node.pool().take(most).map(|pooled| PoolEntry {
-            received_ms: pooled.received,
-            statement: self.statement_view(pooled.statement.signed()),
+        let waiting = self.node.pool().take(most).map(|pooled| (pooled.received, pooled.statement.signed().clone()));
+        let waiting: Vec<_> = waiting.collect();
+        let entries = waiting.iter().map(|(received, statement)| PoolEntry {
+            received_ms: *received,
+            statement: self.statement_view(statement),
         });
         PoolView {
             size: natural(size),
@@ -324,11 +361,13 @@ impl Shell {
     }
 
     pub(super) fn meters(&self) -> Vec<MeterView> {
-        view::present_bindings(self.node.state()).map(|(id, binding)| view::meter(id, binding)).collect()
+        let state = self.node.state();
+        view::present_bindings(state).map(|(id, binding)| view::meter(state, id, binding)).collect()
     }
 
     pub(super) fn meter(&self, meter: &MeterId) -> Result<MeterView, NodeError> {
-        let found = self.node.state().meter(meter).map(|(id, binding)| view::meter(id, binding));
+        let state = self.node.state();
+        let found = state.meter(meter).map(|(id, binding)| view::meter(state, id, binding));
         found.ok_or_else(|| NodeError::NotFound(format!("meter {meter}")))
     }
 
@@ -382,6 +421,14 @@ impl Shell {
         let state = self.node.state().clone();
         let source = ShellSource(RefCell::new(self));
         Ok(BillBundle::gather(&state, checkpoint, *account, from, &source)?.to_bytes())
+    }
+
+    /// The bundle of a claim.
+    pub(super) fn claim_bundle(&mut self, claim: ActId) -> Result<Vec<u8>, NodeError> {
+        let checkpoint = self.final_checkpoint()?;
+        let state = self.node.state().clone();
+        let source = ShellSource(RefCell::new(self));
+        Ok(ClaimBundle::gather(&state, checkpoint, claim, &source)?.to_bytes())
     }
 
     /// The whole ledger as one file.

@@ -7,8 +7,8 @@ use crate::web::failure::{Failure, optional};
 use crate::web::format::decimal;
 use crate::web::frame::{Frame, Reader, Section};
 use crate::web::i18n::Texts;
-use crate::web::view::Words;
-use api::{AccountSummary, SheetView, Status};
+use crate::web::view::{Party, Words};
+use api::{AccountSummary, OpenOffer, PAGE_ITEMS_DEFAULT, SheetView, Status};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -41,14 +41,23 @@ struct AccountsPage {
     t: Texts,
     lead: String,
     rows: Vec<Line>,
+    offers: Vec<OfferText>,
     others: Vec<Other>,
+}
+
+/// An offer that can be accepted.
+struct OfferText {
+    seller: Party,
+    line: String,
+    id: String,
 }
 
 type Listed = (AccountSummary, Option<SheetView>);
 
-fn gather(node: &NodeHandle, status: &Status) -> Result<Vec<Listed>, Failure> {
+fn gather(node: &NodeHandle, status: &Status) -> Result<(Vec<Listed>, Vec<OpenOffer>), Failure> {
+    let offers = node.offers(None, PAGE_ITEMS_DEFAULT)?.items;
     let accounts = node.accounts()?.into_iter().take(ACCOUNTS_MAX);
-    accounts
+    let listed = accounts
         .map(|account| {
             let sheet = match status.month.filter(|_| is_member(&account)) {
                 Some(month) => optional(node.sheet(account.id, month))?,
@@ -56,7 +65,8 @@ fn gather(node: &NodeHandle, status: &Status) -> Result<Vec<Listed>, Failure> {
             };
             Ok((account, sheet))
         })
-        .collect()
+        .collect::<Result<_, Failure>>()?;
+    Ok((listed, offers))
 }
 
 fn is_member(account: &AccountSummary) -> bool {
@@ -65,7 +75,7 @@ fn is_member(account: &AccountSummary) -> bool {
 
 /// `GET /accounts`.
 pub(crate) async fn accounts(State(state): State<AppState>, reader: Reader) -> Answer {
-    let (status, listed) = ask(&state, &reader, gather).await?;
+    let (status, (listed, offers)) = ask(&state, &reader, gather).await?;
     let words = words(&state, &reader, &status);
     let t = reader.texts();
     let (mut members, others): (Vec<_>, Vec<_>) = listed.iter().partition(|(account, _)| is_member(account));
@@ -80,6 +90,7 @@ pub(crate) async fn accounts(State(state): State<AppState>, reader: Reader) -> A
             .month
             .map_or_else(|| t.get("accounts-lead-none"), |month| t.arg("accounts-lead", "month", month.to_string())),
         rows: members.into_iter().map(|(account, sheet)| line(&words, account, sheet.as_ref())).collect(),
+        offers: offers.iter().map(|offer| offer_text(&words, offer)).collect(),
         others: others.into_iter().map(|(account, _)| other(&words, account)).collect(),
     };
     Ok(render(&page, StatusCode::OK))
@@ -100,6 +111,10 @@ fn line(words: &Words<'_>, account: &AccountSummary, sheet: Option<&SheetView>) 
         remaining: quota.remaining,
         below: quota.class == "over",
     }
+}
+
+fn offer_text(words: &Words<'_>, open: &OpenOffer) -> OfferText {
+    OfferText { seller: words.party(&open.seller), line: words.offer_line(&open.offer), id: open.statement.to_string() }
 }
 
 fn other(words: &Words<'_>, account: &AccountSummary) -> Other {

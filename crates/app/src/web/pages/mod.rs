@@ -3,6 +3,7 @@
 
 mod accounts;
 mod chain;
+mod claims;
 mod error;
 mod month;
 mod overview;
@@ -10,6 +11,7 @@ mod readings;
 
 pub(crate) use accounts::accounts;
 pub(crate) use chain::{block, chain};
+pub(crate) use claims::claims;
 pub(crate) use error::not_found;
 pub(crate) use month::{account, month};
 pub(crate) use overview::overview;

@@ -1,5 +1,6 @@
 //! `/accounts/{account}/{yyyy-mm}`: an account's month as the poster's formula (8), what stands behind it, and its bill.
 
+use super::claims::{IntervalText, interval_text};
 use super::overview::percent_used;
 use super::{Answer, ask, render, words};
 use crate::web::AppState;
@@ -10,7 +11,8 @@ use crate::web::frame::{Frame, Reader, Section};
 use crate::web::i18n::Texts;
 use crate::web::view::Words;
 use api::{
-    ActView, BillLineView, BillView, EntryKind, EntryView, MeterMonthView, SheetView, StatementView, Status, TermsView,
+    ActView, BillLineView, BillView, EntryKind, EntryView, MeterMonthView, OfferAnswerView, OpenOffer, OutsideView,
+    SheetView, StatementView, Status, TermsView,
 };
 use askama::Template;
 use axum::extract::{Path, State};
@@ -22,6 +24,8 @@ use units::{AccountId, Energy, EnergyBalance, Money, Month, StatementId};
 
 /// Trades and other single entries listed, newest first; readings are summed up by meter.
 const ENTRIES_MAX: usize = 60;
+/// Intervals outside the voltage limits listed, newest first: as many as a claim names.
+const INTERVALS_MAX: usize = 16;
 
 struct Gathered {
     sheet: SheetView,
@@ -30,6 +34,10 @@ struct Gathered {
     /// Whether the ledger has accepted it, so that there is a bundle.
     is_issued: bool,
     statements: BTreeMap<StatementId, StatementView>,
+    /// Intervals of the month whose voltage was outside the limits, newest first.
+    outside: Vec<OutsideView>,
+    /// The account's open offers of the month.
+    offers: Vec<OpenOffer>,
 }
 
 fn gather(node: &NodeHandle, account: AccountId, month: Month) -> Result<Gathered, Failure> {
@@ -45,7 +53,10 @@ fn gather(node: &NodeHandle, account: AccountId, month: Month) -> Result<Gathere
         statements.insert(id, node.statement(id)?);
     }
     let is_issued = view.bills.iter().any(|bill| bill.from_ms == sheet.from_ms);
-    Ok(Gathered { sheet, months: view.months, bill, is_issued, statements })
+    let within = |at| (sheet.from_ms..sheet.until_ms).contains(&at);
+    let outside = view.outside.into_iter().filter(|interval| within(interval.start_ms)).take(INTERVALS_MAX).collect();
+    let offers = view.offers.into_iter().filter(|open| open.offer.month == month).collect();
+    Ok(Gathered { sheet, months: view.months, bill, is_issued, statements, outside, offers })
 }
 
 /// Entries that are listed one by one, newest first.
@@ -86,6 +97,8 @@ struct BillText {
     meters: Vec<BillMeterText>,
     lines: Vec<BillLineText>,
     lines_how: String,
+    utilities: Vec<String>,
+    notes: Vec<String>,
     is_issued: bool,
     download: String,
     file: String,
@@ -122,6 +135,8 @@ struct MonthPage {
     zero_at: i64,
     bill: Option<BillText>,
     bill_note: String,
+    offers: Vec<(String, String)>,
+    outside: Vec<IntervalText>,
     entries: Vec<EntryText>,
     entries_note: String,
 }
@@ -185,6 +200,12 @@ fn page(words: &Words<'_>, reader: &Reader, status: &Status, gathered: &Gathered
         zero_at,
         bill,
         bill_note: bill_note(words, gathered),
+        offers: gathered
+            .offers
+            .iter()
+            .map(|open| (words.offer_line(&open.offer), open.statement.to_string()))
+            .collect(),
+        outside: gathered.outside.iter().map(|interval| interval_text(words, interval)).collect(),
         entries_note: entries_note(t, sheet),
         entries,
     }
@@ -206,7 +227,7 @@ fn warning(t: Texts, sheet: &SheetView) -> Option<String> {
         return Some(if sheet.closed { t.get("warn-over-closed") } else { t.get("warn-over") });
     }
     let percent = percent_used(terms.consumed_mwh, terms.remaining_mwh);
-    (percent >= 80 && !sheet.closed).then(|| t.arg("warn-80", "percent", percent.to_string()))
+    (sheet.used_percent_warning >= 80 && !sheet.closed).then(|| t.arg("warn-80", "percent", percent.to_string()))
 }
 
 /// The formula's terms in the poster's order, then what remains. A term that not every ledger has is left out at zero.
@@ -297,6 +318,8 @@ fn bill_text(words: &Words<'_>, status: &Status, gathered: &Gathered, bill: &Bil
             .collect(),
         lines_how: t
             .with("bill-lines-how", &[("step", &money_total(round_to)), ("currency", &currency_sign(&words.currency))]),
+        utilities: bill.utilities.iter().flat_map(|utility| words.utility_lines(utility)).collect(),
+        notes: band_notes(words, bill),
         is_issued: gathered.is_issued,
         download: format!("/api/v1/accounts/{}/months/{}/bill.cbor", sheet.account, sheet.month),
         file: format!("bill-{}-{}.cbor", sheet.account.short(), sheet.month),
@@ -399,9 +422,37 @@ fn act_entry(words: &Words<'_>, gathered: &Gathered, entry: &EntryView) -> (Stri
         Some((_, ActView::Transfer(transfer))) => {
             (t.arg("entry-sold", "name", words.name(&transfer.to)), Some((MINUS, transfer.energy_mwh)))
         }
+        Some((statement, ActView::Accept(accept))) => priced_entry(words, gathered, statement, accept),
         Some((_, ActView::Contract(contract))) => (t.get("entry-contract"), Some(("+", contract.energy_mwh))),
         _ => (t.arg("entry-other", "act", words.act(entry.act.as_deref().unwrap_or_default())), None),
     }
+}
+
+/// A trade at a price: the buyer signed the acceptance, the seller the offer.
+fn priced_entry(
+    words: &Words<'_>,
+    gathered: &Gathered,
+    statement: &StatementView,
+    accept: &OfferAnswerView,
+) -> (String, Option<(&'static str, Energy)>) {
+    let t = words.t;
+    let (Some(seller), Some(terms)) = (accept.seller, &accept.terms) else { return (t.get("act-accept"), None) };
+    let bought = statement.signer == gathered.sheet.account;
+    let name = words.name(if bought { &seller } else { &statement.signer });
+    let (price, amount) = (money(terms.price_1e4), terms.amount_1e4.map(money).unwrap_or_default());
+    let currency = currency_sign(&words.currency);
+    let values = [("name", name.as_str()), ("price", &price), ("amount", &amount), ("currency", &currency)];
+    if bought {
+        (t.with("entry-bought", &values), Some(("+", terms.energy_mwh)))
+    } else {
+        (t.with("entry-sold-priced", &values), Some((MINUS, terms.energy_mwh)))
+    }
+}
+
+/// What was used in each band, and whether a change of band was split by time.
+fn band_notes(words: &Words<'_>, bill: &BillView) -> Vec<String> {
+    let estimated = bill.months.iter().filter(|month| month.bands_estimated);
+    estimated.map(|month| words.t.arg("bands-estimated", "month", month.month.to_string())).collect()
 }
 
 fn entry_text(words: &Words<'_>, entry: &EntryView, what: String, energy: Option<(&'static str, Energy)>) -> EntryText {
