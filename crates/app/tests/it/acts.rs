@@ -81,7 +81,7 @@ fn keys_change_end_and_are_withdrawn() {
     let month = world.month.to_string();
     world.run(&["key", "new", "--plain", "Chen-new.key"]).ok();
     world.stated("Chen.key", &["rotate", "Chen-new.key"]);
-    world.refused("Chen.key", &["note", "--energy", "1"], "wrong_key");
+    world.refused("Chen.key", &["note", "--energy", "1"], "wrong_signature");
     world.stated("Chen-new.key", &["note", "--energy", "1"]);
     world.stated("Chen-new.key", &["transfer", "Lee", "1", &month]);
     let account = world.json(&["account", "Chen"]);
