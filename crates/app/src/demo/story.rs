@@ -21,6 +21,8 @@ use units::{Energy, Key, Millis, Money, Quantity, StatementId, Voltage};
 
 /// What Lee pays Chen for a kWh in the second scene: a little less than the operator's price.
 const SALE_PRICE: Money = Money::from_1e4(32_000);
+/// How long the offer stands: no longer than the month, which closes in the fourth scene.
+const SALE_STANDS: Millis = Millis::from_minutes(15);
 /// The voltage of the third scene.
 const TOO_HIGH: Voltage = Voltage::from_mv(130_000);
 
@@ -135,7 +137,7 @@ fn selling(demo: &Running) -> Result<(), DemoError> {
         energy: Energy::from_kwh(20),
         price: SALE_PRICE,
         month: MONTH,
-        until: demo.clock.time() + Millis::from_minutes(60),
+        until: demo.clock.time() + SALE_STANDS,
     };
     let (until, amount) = (offer.until, offer.amount().unwrap_or_default());
     let offered = sign(chen, Act::Offer(offer))?;
