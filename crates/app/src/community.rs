@@ -167,6 +167,8 @@ pub(crate) struct Founding {
     pub(crate) public_readings: bool,
     /// Whether it is for teaching.
     pub(crate) classroom: bool,
+    /// Whether the tenancy rule holds.
+    pub(crate) tenancy: bool,
     /// Voltage outside these is an event.
     pub(crate) voltage_limits: VoltageLimits,
     /// Where the node serves its pages.
@@ -436,7 +438,7 @@ fn genesis(founding: &Founding, keys: &[SecretKey; 5]) -> Result<Genesis, Commun
         classroom: founding.classroom,
         voltage_limits: founding.voltage_limits,
         offsets,
-        tenancy: false,
+        tenancy: founding.tenancy,
     };
     genesis.check()?;
     Ok(genesis)

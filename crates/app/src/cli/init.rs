@@ -51,6 +51,7 @@ fn founding(args: &InitArgs) -> Result<Founding, Trouble> {
         rewards: if args.classroom { rewards } else { NO_REWARDS },
         public_readings: args.public_readings,
         classroom: args.classroom,
+        tenancy: args.tenancy,
         voltage_limits: args.voltage_limits.clone(),
         http: args.http,
     })

@@ -188,6 +188,10 @@ struct InitArgs {
     /// Everybody may read every reading, not only the member, the operator and the auditor.
     #[arg(long)]
     public_readings: bool,
+    /// The tenancy rule: no bill asks more a kWh than the average of the utility's bill for the time, nor more in sum than
+    /// its total. Bills then wait for `submit utility`.
+    #[arg(long)]
+    tenancy: bool,
     /// For teaching: miners gain 2, 4, 6, 8 or 10 kWh a block by level, out of the budget; weak keys may be allowed.
     #[arg(long)]
     classroom: bool,

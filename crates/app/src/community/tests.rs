@@ -23,6 +23,7 @@ fn founding() -> Founding {
         rewards: NO_REWARDS,
         public_readings: false,
         classroom: false,
+        tenancy: false,
         voltage_limits: ledger::VoltageLimits {
             nominal: units::Voltage::from_mv(110_000),
             min: units::Voltage::from_mv(99_000),

@@ -72,6 +72,7 @@ pub(super) fn found(dir: &Path, args: &Args) -> Result<(Community, Vec<Household
             },
             public_readings: true,
             classroom: true,
+            tenancy: false,
             voltage_limits: ledger::VoltageLimits {
                 nominal: Voltage::from_mv(110_000),
                 min: Voltage::from_mv(99_000),

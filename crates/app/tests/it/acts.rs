@@ -158,3 +158,28 @@ fn the_operator_states_prices_readings_by_eye_settings_and_versions() {
     let utility = world.submit(OPERATOR, &[&bill[..], &["--amount", "1250", "--energy", "410"]].concat());
     assert_eq!(utility.code, 1, "no tenancy ledger: {utility:?}");
 }
+
+#[test]
+fn a_tenants_bill_waits_for_the_utilitys_and_shows_its_figures() {
+    let world = World::founded(&["--tenancy"], "", Millis::from_seconds(30));
+    world.register();
+    let month = world.month.to_string();
+    world.stated(OPERATOR, &["readings-by-hand", "A-101", "1000", "--at", &world.day(1)]);
+    world.stated(OPERATOR, &["readings-by-hand", "A-101", "1100", "--at", &world.day(2)]);
+    eventually("the month closes", || {
+        world.submit("Lee.key", &["note", "--text", "time passes"]).ok();
+        (world.json(&["status"])["first_open_month"] != month.as_str()).then_some(())
+    });
+    world.refused(OPERATOR, &["bill", "Chen", &month], "utility_bill_missing");
+    let (from, until) = (world.day(0), world.month_end());
+    world.stated(OPERATOR, &["utility", "--from", &from, "--until", &until, "--amount", "2000", "--energy", "500"]);
+    world.stated(OPERATOR, &["bill", "Chen", &month]);
+    let bill = world.json(&["bill", "Chen", &month]);
+    assert_eq!(bill["total_1e4"], 3_500_000, "{bill}");
+    let shown = &bill["utilities"][0];
+    assert_eq!(
+        (shown["average_1e4"].as_i64(), shown["amount_1e4"].as_i64()),
+        (Some(40_000), Some(20_000_000)),
+        "{bill}"
+    );
+}

@@ -28,18 +28,22 @@ fn now() -> Timestamp {
     Timestamp::from_ms(u64::try_from(elapsed.as_millis()).unwrap())
 }
 
+fn said(time: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(i64::try_from(time.ms()).unwrap()).unwrap().to_string()
+}
+
 impl World {
     fn new() -> Self {
-        Self::with_settings("", CLOSES_IN)
+        Self::founded(&[], "", CLOSES_IN)
     }
 
     /// With some time until the month closes.
     pub(crate) fn closing_in(closes_in: Millis) -> Self {
-        Self::with_settings("", closes_in)
+        Self::founded(&[], "", closes_in)
     }
 
-    /// With more in the node's settings.
-    fn with_settings(more: &str, closes_in: Millis) -> Self {
+    /// With more flags of `init`, and more in the node's settings.
+    pub(crate) fn founded(flags: &[&str], more: &str, closes_in: Millis) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // In UTC, so that the test computes the months by itself.
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -65,7 +69,7 @@ impl World {
             "50ms",
             "--public-readings",
         ];
-        run(folder.path(), &arguments).ok();
+        run(folder.path(), &[&arguments[..], flags].concat()).ok();
         let config = folder.path().join("house/config.toml");
         std::fs::write(&config, std::fs::read_to_string(&config).unwrap() + more).unwrap();
         let mut world = Self { folder, node: None, url: String::new(), month, month_start: start(last) };
@@ -109,11 +113,20 @@ impl World {
         Genesis::from_bytes(&std::fs::read(self.path().join("house/genesis.cbor")).unwrap()).unwrap()
     }
 
+    /// A time of the month, in words, some days after it began.
+    pub(crate) fn day(&self, days: u64) -> String {
+        said(self.month_start + Millis::from_minutes(days * 24 * 60))
+    }
+
+    /// When the month ends.
+    pub(crate) fn month_end(&self) -> String {
+        said(self.genesis().month_span(self.month).unwrap().1)
+    }
+
     /// Two members by name, a meter, a price, contracts.
     pub(crate) fn register(&self) {
         let (operator, month) = ("house/keys/operator.key", self.month.to_string());
-        let from =
-            jiff::Timestamp::from_millisecond(i64::try_from(self.month_start.ms()).unwrap()).unwrap().to_string();
+        let from = self.day(0);
         let mut directory = std::fs::read_to_string(self.path().join("house/directory.toml")).unwrap();
         self.submit(operator, &["register", "key", "house/keys/gateway.key", "gateway", "--from", &from]).ok();
         for (name, contract) in [("Chen", "200"), ("Lee", "100")] {
@@ -321,7 +334,7 @@ fn a_community_lives_from_its_founding_to_a_bill_that_proves_itself() {
 
 #[test]
 fn bills_make_themselves_after_the_close_and_only_once() {
-    let mut world = World::with_settings("[bills]\nautomatic = true\nkey = \"keys/operator.key\"\n", CLOSES_IN);
+    let mut world = World::founded(&[], "[bills]\nautomatic = true\nkey = \"keys/operator.key\"\n", CLOSES_IN);
     world.register();
     let bills = |world: &World, name| {
         let account = world.ask(&["account", name, "--json", "--directory", "house/directory.toml"]).json();

@@ -7,8 +7,8 @@ use crate::state::{AccountRecord, RecordKey};
 use std::collections::BTreeSet;
 use units::{AccountId, Month, Timestamp};
 
-/// How many months a bill is for: a bill is due when the last month of its group has closed, or when the member has left. Groups begin with January, so
-/// that two months are the pairs that Taipower reads (January and February, ...).
+/// How many months a bill is for: a bill is due when the last month of its group has closed, or when the member has left.
+/// Groups begin with January, so that two months are the pairs that Taipower reads (January and February, ...).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
     /// 1 to [`Bill::MONTHS_MAX`] months; 12 must be a multiple of it.

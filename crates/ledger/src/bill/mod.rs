@@ -1,8 +1,9 @@
 //! Bills: what closed sheets and their tariffs come to in money. One function, for the ledger's rule and for whoever
 //! checks a bill offline.
 //!
-//! A bill is for whole sheets, and for those that nothing moves any more: of closed months, or of a member who has left. Its months, in runs of one tariff and one season, are priced by [`crate::price`]; to them
-//! come what was used beyond the sheet, corrections of earlier months, and priced trades.
+//! A bill is for whole sheets, and for those that nothing moves any more: of closed months, or of a member who has left.
+//! Its months, in runs of one tariff and one season, are priced by [`crate::price`]; to them come what was used beyond the
+//! sheet, corrections of earlier months, and priced trades.
 
 mod books;
 mod due;
@@ -35,8 +36,8 @@ pub fn of_state(state: &State, account: AccountId, from: Timestamp, until: Times
 /// proves them.
 ///
 /// # Errors
-/// When the span is not one of whole sheets; when a month is open (and the member has not left), has no sheet or no tariff; on a tenancy ledger, when
-/// the utility's bills do not cover the span or the price or the sum is above theirs.
+/// When the span is not one of whole sheets; when a month is open (and the member has not left), has no sheet or no
+/// tariff; on a tenancy ledger, when the utility's bills do not cover the span or the price or the sum is above theirs.
 pub fn of_books(
     books: &dyn Books,
     account: AccountId,

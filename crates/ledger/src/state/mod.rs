@@ -214,9 +214,9 @@ impl State {
         self.records.iter()
     }
     /// Records whose keys lie in a range.
-    pub(crate) fn range(
+    pub fn range(
         &self,
-        keys: std::ops::Range<RecordKey>,
+        keys: impl std::ops::RangeBounds<RecordKey>,
     ) -> impl DoubleEndedIterator<Item = (&RecordKey, &Record)> {
         self.records.range(keys)
     }

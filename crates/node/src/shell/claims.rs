@@ -11,12 +11,14 @@ use units::{StatementId, Timestamp};
 impl Shell {
     /// Open offers, those that end first; the cursor is that of the page before.
     pub(super) fn offers(&self, cursor: Option<&str>, limit: u32) -> Result<Page<OpenOffer>, NodeError> {
+        let bound = |ms, byte, act| OfferId { until: Timestamp::from_ms(ms), statement: all(byte), act };
         let from = cursor.map(|cursor| offer_of_cursor(cursor).ok_or_else(no_cursor)).transpose()?;
-        let offers = self.state().records().filter_map(|(key, record)| match (key, record) {
+        let (from, last) = (from.unwrap_or(bound(0, 0, 0)), bound(u64::MAX, 0xff, u32::MAX));
+        let keys = RecordKey::Offer(from)..=RecordKey::Offer(last);
+        let mut offers = self.state().range(keys).filter_map(|(key, record)| match (key, record) {
             (RecordKey::Offer(id), Record::Offer(record)) => Some((id, record)),
             _ => None,
         });
-        let mut offers = offers.skip_while(|(id, _)| from.is_some_and(|from| **id < from));
         let items = offers.by_ref().take(most(limit)).map(|(id, record)| view::open_offer(id, record)).collect();
         Ok(Page { items, next: offers.next().map(|(id, _)| cursor_of_offer(id)) })
     }
@@ -24,10 +26,12 @@ impl Shell {
     /// Claims, newest first; the cursor is that of the page before.
     pub(super) fn claims(&mut self, cursor: Option<&str>, limit: u32) -> Result<Page<ClaimView>, NodeError> {
         let skipped: usize = cursor.map_or(Ok(0), |cursor| cursor.parse().map_err(|_| no_cursor()))?;
-        let claims = self.state().records().filter_map(|(key, record)| match (key, record) {
-            (RecordKey::Claim(id), Record::Claim(record)) => Some((*id, record.clone())),
-            _ => None,
-        });
+        let bound = |byte, act| RecordKey::Claim(ActId { statement: all(byte), act });
+        let claims =
+            self.state().range(bound(0, 0)..=bound(0xff, u32::MAX)).filter_map(|(key, record)| match (key, record) {
+                (RecordKey::Claim(id), Record::Claim(record)) => Some((*id, record.clone())),
+                _ => None,
+            });
         let mut claims: Vec<_> = claims.collect();
         claims.sort_by_key(|(id, _)| std::cmp::Reverse((self.log_index(&id.statement), id.act)));
         let shown = claims.iter().skip(skipped).take(most(limit));
@@ -98,6 +102,11 @@ const fn status(answer: Option<AnswerRecord>) -> ClaimStatus {
         Some(AnswerRecord { decision: Decision::Accepted, .. }) => ClaimStatus::Accepted,
         Some(AnswerRecord { decision: Decision::Declined, .. }) => ClaimStatus::Declined,
     }
+}
+
+/// An id at the end of all ids.
+const fn all(byte: u8) -> StatementId {
+    StatementId::from_bytes([byte; 32])
 }
 
 fn most(limit: u32) -> usize {
