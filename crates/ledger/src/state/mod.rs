@@ -18,6 +18,7 @@ pub use account::{AccountRecord, KeySpan, RoleSpan};
 pub use claims::{AnswerRecord, ClaimRecord, LoadRecord, OutsideRecord};
 pub use draft::{Draft, Drafted, Undo};
 pub use parameters::ParametersRecord;
+pub(crate) use readings::Stretch;
 pub use record::{
     BillRecord, BindingRecord, ChainHead, Correction, DividedEnergy, Entry, MeterMonth, MonthRecord, MonthStatus,
     OfferRecord, Priced, Record, RecordKey, SheetRecord, TariffRecord, UtilityRecord,
@@ -409,4 +410,4 @@ impl MonthRecord {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

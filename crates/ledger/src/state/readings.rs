@@ -10,10 +10,10 @@ use units::{AccountId, Energy, Month, Timestamp};
 
 /// A stretch of time with the counters at its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stretch {
-    start: Timestamp,
-    end: Timestamp,
-    import: CounterPair,
+pub(crate) struct Stretch {
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+    pub(crate) import: CounterPair,
     export: Option<CounterPair>,
     estimated: bool,
 }
@@ -102,7 +102,7 @@ impl Draft<'_> {
         while rest.start < rest.end {
             let month = self.state.genesis.month_at(rest.start).ok_or(RuleViolation::OutsideCalendar)?;
             let (_, month_end) = self.state.genesis.month_span(month).ok_or(RuleViolation::OutsideCalendar)?;
-            let (part, after) = if month_end < rest.end { rest.split_at(month_end) } else { (rest, rest.after()) };
+            let (part, after) = rest.cut_at(month_end);
             self.book_part(binding, id, month, part, entry)?;
             rest = after;
         }
@@ -157,13 +157,7 @@ impl Draft<'_> {
 
 /// Checks start and counters against the chain's head; gives the stretch to be booked.
 fn continue_chain(readings: &Readings, head: &ChainHead) -> Result<Stretch, RuleViolation> {
-    let here = Stretch {
-        start: readings.start,
-        end: readings.end,
-        import: readings.import,
-        export: readings.export,
-        estimated: readings.estimated,
-    };
+    let here = Stretch::of(readings);
     difference(here.import)?;
     here.export.map(difference).transpose()?;
     let Some(import) = head.import else {
@@ -195,6 +189,17 @@ fn times(energy: Energy, factor: u32) -> Result<Energy, RuleViolation> {
 }
 
 impl Stretch {
+    /// An interval as it was stated.
+    pub(crate) const fn of(readings: &Readings) -> Self {
+        let Readings { start, end, import, export, estimated, .. } = *readings;
+        Self { start, end, import, export, estimated }
+    }
+
+    /// Up to a boundary, and what is left behind it: nothing, if the boundary is not within.
+    pub(crate) fn cut_at(self, boundary: Timestamp) -> (Self, Self) {
+        if boundary < self.end { self.split_at(boundary) } else { (self, self.after()) }
+    }
+
     /// With the gap before it: the counters ran on while nobody read them.
     fn joined_to(self, head: &ChainHead, import: Energy) -> Result<Self, RuleViolation> {
         let back_to = |pair: CounterPair, start| {

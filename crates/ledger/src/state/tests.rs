@@ -7,7 +7,8 @@ use units::{AccountId, BindingId, Energy, Millis, Month, Timestamp, Voltage};
 
 const JULY: Month = Month::new(2026, 7).unwrap();
 
-fn state() -> State {
+/// A ledger of one month, a second long.
+pub(crate) fn state() -> State {
     let (operator, log_key) = (SecretKey::ed25519([1; 32]).public(), SecretKey::ed25519([2; 32]).public());
     let miner = GenesisMiner { key: operator.clone(), beneficiary: operator.account() };
     let amounts = [Energy::ZERO; 5];

@@ -1,10 +1,11 @@
 //! A bill bundle, layer by layer.
 
+use super::bands::{self, Bands};
 use super::chain::{self, Interval};
 use super::named::Named;
 use super::proven::{self, Failure, Opened, at};
 use super::{Kind, Layer, Outcome, Report};
-use crate::act::{Accept, Act, Bill, Offer, Readings};
+use crate::act::{Accept, Act, Bill, BillMonth, Offer, Readings};
 use crate::attachment::frame_leaf;
 use crate::bill::{self, Books};
 use crate::bundle::{BillBundle, FrameEvidence, FrameReader};
@@ -39,6 +40,7 @@ fn layers(report: &mut Report, bytes: &[u8], trust: Option<&Genesis>, frames: Fr
             report.add(Layer::MeterSequence, Outcome::Passed, line);
         }
         evidence.terms(stated.account, month.month).map_err(at(Layer::Arithmetic))?;
+        evidence.bands(report, stated.account, month).map_err(at(Layer::Arithmetic))?;
     }
     evidence.raw_frames(report, &stated, frames)?;
     let amount = evidence.amounts(&stated).map_err(at(Layer::Arithmetic))?;
@@ -181,6 +183,30 @@ impl Evidence<'_> {
             return Ok(());
         }
         Err(format!("{month}: the acts give {computed:?}, the sheet says {:?}", sheet.terms))
+    }
+
+    /// The energy of each band of a tariff by time of day, from the intervals.
+    fn bands(&self, report: &mut Report, account: AccountId, month: &BillMonth) -> Result<(), String> {
+        let tariffs = self.records.values().filter_map(|record| match record {
+            Record::Tariff(tariff) if tariff.statement == month.tariff => Some(&tariff.tariff),
+            _ => None,
+        });
+        let (sheet, month) = (self.sheet(month.month, account)?, month.month);
+        for tariff in tariffs {
+            match bands::check(self.genesis, month, tariff, sheet, &self.chains(month)?)? {
+                None => {}
+                Some(Bands::Fit) => {
+                    let detail = format!("{month}: the bands' energy, computed again from the intervals");
+                    report.add(Layer::Arithmetic, Outcome::Passed, detail);
+                }
+                Some(Bands::Untold) => {
+                    let detail =
+                        format!("{month}: the intervals here do not tell all of the bands' energy; the state does");
+                    report.add(Layer::Arithmetic, Outcome::Unknown, detail);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The offer that was accepted, and its seller.

@@ -3,6 +3,7 @@
 //! Invariant: nothing in a file is taken for true because the file says so. What cannot be checked with the file and the
 //! trusted genesis document alone is reported as unknown, never as passed.
 
+mod bands;
 mod bill;
 mod chain;
 mod claim;
