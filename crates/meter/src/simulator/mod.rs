@@ -7,6 +7,7 @@
 mod bus;
 mod faults;
 mod replay;
+pub mod uart;
 
 use crate::Profile;
 use crate::modbus::{EXCEPTION_FLAG, FRAME_BYTES_MAX, READ_HOLDING, READ_INPUT, RegisterKind, crc16, seal};
