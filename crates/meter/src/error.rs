@@ -39,6 +39,20 @@ pub enum MeterError {
         /// What it claims to measure.
         quantity: Key,
     },
+    /// Power does not follow from the other values.
+    #[error(
+        "{quantity} = {value} beside voltage x current x power factor = {expected}, which may differ by {tolerance}: a damaged answer, a wrong profile, or a defective meter"
+    )]
+    PowersDisagree {
+        /// Which power.
+        quantity: Key,
+        /// What it claims, in mW.
+        value: i64,
+        /// What it should be, without sign, in mW.
+        expected: i64,
+        /// How far off resolution and class allow it to be, in mW.
+        tolerance: i64,
+    },
     /// Not as many exchanges as the profile has reads.
     #[error("{got} exchanges for a profile with {expected} reads")]
     WrongExchanges {
@@ -65,6 +79,7 @@ impl MeterError {
             Self::LineBusy { .. } => "line_busy",
             Self::Implausible { .. } => "implausible",
             Self::NotANumber { .. } => "not_a_number",
+            Self::PowersDisagree { .. } => "powers_disagree",
             Self::WrongExchanges { .. } => "wrong_exchanges",
             Self::WrongRequest { .. } => "wrong_request",
         }

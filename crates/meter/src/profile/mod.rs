@@ -6,6 +6,7 @@
 //! A new model needs one TOML file and no code; its `[[example]]` frames are its test.
 
 mod number;
+mod powers;
 mod register;
 mod text;
 
@@ -14,7 +15,7 @@ use crate::modbus::{FrameError, Request};
 use crate::strict_toml::{self, TomlError};
 use number::Scale;
 pub use register::{Register, RegisterRead, RegisterType, WordOrder};
-use units::{Millis, Reading};
+use units::{Key, Millis, Reading};
 
 /// The profiles that come with the program, by name.
 const SHIPPED: [(&str, &str); 3] = [
@@ -235,19 +236,30 @@ impl Profile {
                 return Err(MeterError::WrongRequest { at: read.address });
             }
             let block = request.parse_rtu(&exchange.response)?;
-            self.take_values(read, block, &mut reading)?;
+            let answered = self.values(read, block)?;
+            // Only values of one answer are compared: between two answers a load may have been switched.
+            powers::check(&answered, |key, value| self.resolution(key, value))?;
+            answered.iter().for_each(|(key, value)| reading.insert(key, value));
         }
         Ok(reading)
     }
 
+    /// How far apart neighbouring values of a quantity are at a value, in the quantity's unit; zero for one that the model
+    /// does not have.
+    #[must_use]
+    pub fn resolution(&self, key: Key, value: i64) -> i64 {
+        self.registers.iter().find(|register| register.key == key).map_or(0, |register| register.resolution(value))
+    }
+
     /// Decodes the registers of one read out of its data; an older model's shorter answer has fewer.
-    fn take_values(&self, read: &RegisterRead, block: &[u8], reading: &mut Reading) -> Result<(), MeterError> {
+    fn values(&self, read: &RegisterRead, block: &[u8]) -> Result<Reading, MeterError> {
+        let mut reading = Reading::new();
         for register in &self.registers {
             let Some(bytes) = register.range_in(read, self.bytes_per_count).and_then(|range| block.get(range)) else {
                 continue;
             };
             reading.insert(register.key, register.decode(bytes, self.word_order)?);
         }
-        Ok(())
+        Ok(reading)
     }
 }
