@@ -10,6 +10,7 @@ mod clock;
 pub mod config;
 pub mod core;
 pub mod link;
+pub mod metrics;
 pub mod ports;
 pub mod shell;
 pub mod simulate;

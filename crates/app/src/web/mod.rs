@@ -16,6 +16,7 @@ pub(crate) mod format;
 mod frame;
 pub(crate) mod i18n;
 mod live;
+mod metrics;
 mod openapi;
 mod pages;
 mod serve;

@@ -1,7 +1,7 @@
 //! Every route of the contract, once: the router and the OpenAPI 3.1 document come from this one list. The document is
 //! committed as `openapi.json`, and a test compares.
 
-use super::{AppState, api, events};
+use super::{AppState, api, events, metrics};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
@@ -58,6 +58,7 @@ routes! {
     post api mining __path_mining,
     get api checkpoint __path_checkpoint,
     get api health __path_health,
+    get metrics metrics __path_metrics,
     get events events __path_events,
 }
 

@@ -72,6 +72,7 @@ async fn every_route_answers_with_its_status_and_type() {
         (format!("{}/style.css", super::assets::base()), 200, "text/css; charset=utf-8"),
         ("/assets/0/none.css".to_owned(), 404, ""),
         ("/healthz".to_owned(), 200, "text/plain; charset=utf-8"),
+        ("/metrics".to_owned(), 200, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
         ("/checkpoint".to_owned(), 200, "text/plain; charset=utf-8"),
         ("/api/v1/status".to_owned(), 200, json),
         ("/api/v1/blocks?limit=2".to_owned(), 200, json),

@@ -318,6 +318,12 @@ impl Gateway {
         self.outbox.queues.get(meter).map_or(0, Queue::len)
     }
 
+    /// End of a meter's oldest interval that is not final.
+    #[must_use]
+    pub fn unconfirmed_since(&self, meter: &MeterId) -> Option<Timestamp> {
+        self.outbox.queues.get(meter).and_then(Queue::oldest)
+    }
+
     /// Where a meter's chain stands, once known.
     #[must_use]
     pub fn chain(&self, meter: &MeterId) -> Option<&Chain> {

@@ -108,6 +108,10 @@ impl Queue {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
+    /// End of the oldest interval that is not final.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.entries.front().map(|queued| queued.end)
+    }
     pub(super) const fn is_busy(&self) -> bool {
         self.under_way.is_some()
     }

@@ -44,6 +44,8 @@ pub struct LiveMeter {
     pub address: u8,
     /// Maker and model.
     pub model: String,
+    /// How often it is asked.
+    pub poll_every: Millis,
     /// Its newest reading since the gateway's start.
     pub reading: Option<Reading>,
     /// When that was taken, by the community's clock.
@@ -60,6 +62,8 @@ pub struct LiveMeter {
     pub errors: BTreeMap<&'static str, u64>,
     /// Statements that are not final.
     pub unconfirmed: usize,
+    /// End of the oldest interval whose statement is not final.
+    pub unconfirmed_since: Option<Timestamp>,
 }
 
 /// A bus at a glance.
@@ -82,7 +86,6 @@ struct Entry {
     meter: LiveMeter,
     place: (usize, usize),
     read_at: Option<Instant>,
-    poll_every: Millis,
 }
 
 #[derive(Debug)]
@@ -102,6 +105,7 @@ impl Live {
                     bus: bus.name.clone(),
                     address: settings.device.address,
                     model: settings.device.profile.model().to_owned(),
+                    poll_every: settings.device.poll_every,
                     reading: None,
                     time: None,
                     age: None,
@@ -110,9 +114,9 @@ impl Live {
                     answers: 0,
                     errors: BTreeMap::new(),
                     unconfirmed: 0,
+                    unconfirmed_since: None,
                 };
-                let poll_every = settings.device.poll_every;
-                entries.push(Entry { meter, place: (at, device), read_at: None, poll_every });
+                entries.push(Entry { meter, place: (at, device), read_at: None });
             }
         }
         Self { entries, buses: buses.iter().map(live_bus).collect(), trouble: None }
@@ -139,6 +143,7 @@ impl Live {
     pub(super) fn take_stats(&mut self, gateway: &Gateway) {
         for Entry { meter, place: (bus, device), .. } in &mut self.entries {
             meter.unconfirmed = gateway.unconfirmed(&meter.meter);
+            meter.unconfirmed_since = gateway.unconfirmed_since(&meter.meter);
             if let Some(stats) = gateway.stats(*bus, *device) {
                 (meter.polls, meter.answers, meter.errors) = (stats.polls, stats.answers, stats.errors.clone());
             }
@@ -149,7 +154,7 @@ impl Live {
 impl Entry {
     fn now(&self) -> LiveMeter {
         let age = self.read_at.map(|at| millis(at.elapsed()));
-        let limit = (self.poll_every.ms().saturating_mul(STALE_AFTER_POLLS)).max(STALE_AFTER_MIN.ms());
+        let limit = (self.meter.poll_every.ms().saturating_mul(STALE_AFTER_POLLS)).max(STALE_AFTER_MIN.ms());
         let quality = match age {
             None => Quality::Missing,
             Some(age) if age.ms() <= limit => Quality::Fresh,

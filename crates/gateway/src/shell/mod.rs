@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use units::{AccountId, MeterId, Millis, StatementId};
+use units::{AccountId, MeterId, Millis, StatementId, Timestamp};
 
 /// Ticks at least this often, because the community's clock may run at another speed than the loop's.
 const TICK_MAX: Duration = Duration::from_millis(200);
@@ -68,6 +68,7 @@ pub struct GatewayHandle {
     live: Arc<Mutex<Live>>,
     readings: broadcast::Sender<LiveReading>,
     store: Store,
+    clock: Arc<dyn Clock>,
 }
 
 impl GatewayHandle {
@@ -85,6 +86,11 @@ impl GatewayHandle {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+    /// The community's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
     /// Readings from now on, each after it was stored.
     #[must_use]
@@ -137,7 +143,12 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
     let live = Arc::new(Mutex::new(Live::new(&setup.buses)));
     let (readings, _) = broadcast::channel(LIVE_READINGS_MAX);
     let (stop, stopped) = watch::channel(false);
-    let handle = GatewayHandle { live: Arc::clone(&live), readings: readings.clone(), store: store.clone() };
+    let handle = GatewayHandle {
+        live: Arc::clone(&live),
+        readings: readings.clone(),
+        store: store.clone(),
+        clock: Arc::clone(&setup.clock),
+    };
     let settings = Settings::from_genesis(&setup.genesis, setup.interval);
     let signer = setup.key.account();
     let buses = setup.buses.iter().map(|bus| bus.settings.clone()).collect();

@@ -1,0 +1,107 @@
+//! What a gateway and its process show to Prometheus: readings, their ages, and how polls, buses, outbox and database fare.
+//!
+//! Everything is taken at the moment of the scrape from what the gateway shows anyway, so nothing is counted twice and
+//! nothing runs when nobody asks. Values are in Prometheus' base units (volts, amperes, watts, joules, seconds), which are
+//! fractions; nothing signed or billed is computed from them. Labels are meters, buses and channels of the configuration and
+//! kinds of errors from a fixed list: their number does not grow while the gateway runs.
+
+mod family;
+mod process;
+mod quantity;
+
+use crate::{GatewayHandle, LiveBus, LiveMeter, Quality};
+pub use family::{Family, MEDIA_TYPE, exposition};
+pub use process::of_process;
+use units::{Millis, Timestamp};
+
+/// The newest readings of a gateway's meters.
+#[must_use]
+pub fn of_readings(gateway: &GatewayHandle) -> Vec<Family> {
+    quantity::families(&gateway.snapshot())
+}
+
+/// How a gateway fares; no reading is among it.
+#[must_use]
+pub fn of_gateway(gateway: &GatewayHandle) -> Vec<Family> {
+    let meters = gateway.snapshot();
+    let mut families = of_meters(&meters);
+    families.extend(of_buses(&gateway.buses()));
+    families.extend(of_outbox(&meters, gateway.now()));
+    let trouble = Family::gauge("wattproof_gateway_database_trouble", "1 while the database takes nothing.");
+    families.push(trouble.one(flag(gateway.trouble().is_some())));
+    families
+}
+
+/// Name and version of the program.
+#[must_use]
+pub fn of_program(version: &'static str) -> Family {
+    Family::gauge("wattproof_program", "Always 1; the version stands in the label.").with(&[("version", version)], 1.0)
+}
+
+fn of_meters(meters: &[LiveMeter]) -> Vec<Family> {
+    let mut fresh = Family::gauge("wattproof_meter_fresh", "1 while the newest reading is of the last few polls.");
+    let mut age = Family::gauge("wattproof_meter_reading_age", "Time since the newest reading.").unit("seconds");
+    let mut polls = Family::counter("wattproof_meter_polls", "Polls begun.");
+    let mut answers = Family::counter("wattproof_meter_answers", "Polls that gave a reading.");
+    let mut errors = Family::counter("wattproof_meter_poll_errors", "Polls that gave none, by kind.");
+    let mut waiting = Family::gauge("wattproof_meter_unconfirmed_statements", "Statements that are not final.");
+    for meter in meters {
+        let labels = [("meter", meter.meter.as_str()), ("bus", meter.bus.as_str())];
+        fresh = fresh.with(&labels, flag(meter.quality == Quality::Fresh));
+        if let Some(value) = meter.age {
+            age = age.with(&labels, seconds(value));
+        }
+        polls = polls.with(&labels, count(meter.polls));
+        answers = answers.with(&labels, count(meter.answers));
+        for (kind, number) in &meter.errors {
+            errors = errors.with(&[labels[0], labels[1], ("kind", kind)], count(*number));
+        }
+        waiting = waiting.with(&labels[..1], count(u64::try_from(meter.unconfirmed).unwrap_or(u64::MAX)));
+    }
+    vec![fresh, age, polls, answers, errors, waiting]
+}
+
+fn of_buses(buses: &[LiveBus]) -> Vec<Family> {
+    let mut open = Family::gauge("wattproof_bus_open", "1 while the bus's port is open.");
+    for bus in buses {
+        open = open.with(&[("bus", &bus.name)], flag(bus.open));
+    }
+    vec![open]
+}
+
+fn of_outbox(meters: &[LiveMeter], now: Timestamp) -> Vec<Family> {
+    let waiting: usize = meters.iter().map(|meter| meter.unconfirmed).sum();
+    let oldest = meters.iter().filter_map(|meter| meter.unconfirmed_since).min();
+    let age = oldest.map_or(Millis::ZERO, |since| Millis::from_ms(now.ms().saturating_sub(since.ms())));
+    vec![
+        Family::gauge("wattproof_gateway_outbox_statements", "Statements that are not final, of all meters.")
+            .one(count(u64::try_from(waiting).unwrap_or(u64::MAX))),
+        Family::gauge(
+            "wattproof_gateway_outbox_oldest",
+            "Time since the end of the oldest interval that is not final.",
+        )
+        .unit("seconds")
+        .one(seconds(age)),
+    ]
+}
+
+/// Exact up to 2^53, beyond which no counter here comes.
+#[must_use]
+pub fn count(value: u64) -> f64 {
+    value as f64
+}
+
+/// 1 for yes.
+#[must_use]
+pub fn flag(is_so: bool) -> f64 {
+    f64::from(u8::from(is_so))
+}
+
+/// A time span in seconds.
+#[must_use]
+pub fn seconds(span: Millis) -> f64 {
+    count(span.ms()) / 1_000.0
+}
+
+#[cfg(test)]
+mod tests;
