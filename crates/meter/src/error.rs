@@ -53,6 +53,16 @@ pub enum MeterError {
         /// How far off resolution and class allow it to be, in mW.
         tolerance: i64,
     },
+    /// A relay's state that means neither on nor off.
+    #[error("the relay's state is {value}, neither {on} (on) nor {off} (off): see [relay] in the profile")]
+    RelayState {
+        /// What was read.
+        value: u64,
+        /// What on would be.
+        on: u16,
+        /// What off would be.
+        off: u16,
+    },
     /// Not as many exchanges as the profile has reads.
     #[error("{got} exchanges for a profile with {expected} reads")]
     WrongExchanges {
@@ -80,6 +90,7 @@ impl MeterError {
             Self::Implausible { .. } => "implausible",
             Self::NotANumber { .. } => "not_a_number",
             Self::PowersDisagree { .. } => "powers_disagree",
+            Self::RelayState { .. } => "relay_state",
             Self::WrongExchanges { .. } => "wrong_exchanges",
             Self::WrongRequest { .. } => "wrong_request",
         }

@@ -14,5 +14,5 @@ pub mod strict_toml;
 
 pub use bus::{Bus, BusInput, BusOutput, Device, DeviceStats, Framing};
 pub use error::MeterError;
-pub use profile::{Example, Exchange, Profile, ProfileError};
+pub use profile::{Example, Exchange, Profile, ProfileError, Relay};
 pub use simulator::{Disturbance, Faults, Options, Replay, ReplayError, SimulatedBus, SimulatedMeter};

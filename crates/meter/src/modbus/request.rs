@@ -97,6 +97,15 @@ impl Request {
         Self { address, answer: Answer::Echo(pdu.clone()), pdu }
     }
 
+    /// Writes one register with the function for several, which is the only one that some devices know.
+    #[must_use]
+    pub fn write_one_of_several(address: u8, register: u16, value: u16) -> Self {
+        let confirmation = pdu(WRITE_REGISTERS, register, 1);
+        let [high, low] = value.to_be_bytes();
+        let pdu = [confirmation.as_slice(), &[2, high, low]].concat();
+        Self { address, pdu, answer: Answer::Echo(confirmation) }
+    }
+
     /// Writes registers from `first` on.
     ///
     /// # Errors

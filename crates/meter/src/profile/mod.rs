@@ -5,17 +5,21 @@
 //!
 //! A new model needs one TOML file and no code; its `[[example]]` frames are its test.
 
+mod approval;
 mod number;
 mod powers;
 mod register;
+mod relay;
 mod text;
 
 use crate::MeterError;
 use crate::modbus::{FrameError, Request};
 use crate::strict_toml::{self, TomlError};
+pub use approval::TypeApproval;
 use number::Scale;
-pub use register::{Register, RegisterRead, RegisterType, WordOrder};
-use units::{Key, Millis, Reading};
+pub use register::{Register, RegisterRead, RegisterType, SignByte, WordOrder};
+pub use relay::Relay;
+use units::{Energy, Key, Millis, Quantity, Reading};
 
 /// The profiles that come with the program, by name.
 const SHIPPED: [(&str, &str); 3] = [
@@ -90,6 +94,25 @@ pub enum ProfileError {
         /// Most registers.
         registers_max: usize,
     },
+    /// A relay that cannot be switched as it is written.
+    #[error("[relay]: {0}")]
+    Relay(&'static str),
+    /// A counter's wrap that cannot be.
+    #[error("{quantity}: `wraps_at` {wraps_at} is for a counter of energy, and lies one step above max {max}")]
+    Wrap {
+        /// Of which register.
+        quantity: String,
+        /// As written.
+        wraps_at: i64,
+        /// The highest value that it shows.
+        max: i64,
+    },
+    /// A sign that no value can have.
+    #[error("{quantity}: a `sign` byte is for a signed quantity with an unsigned type, and lies in one of the reads")]
+    Sign {
+        /// Of which register.
+        quantity: String,
+    },
     /// An example frame is not hexadecimal.
     #[error("example: `{0}` is not bytes in hexadecimal")]
     Hex(String),
@@ -137,6 +160,9 @@ pub struct Profile {
     word_order: WordOrder,
     reads: Vec<RegisterRead>,
     registers: Vec<Register>,
+    relay: Option<Relay>,
+    verified: bool,
+    legal_metrology: Option<TypeApproval>,
     examples: Vec<Example>,
 }
 
@@ -208,6 +234,33 @@ impl Profile {
     pub fn registers(&self) -> &[Register] {
         &self.registers
     }
+    /// Its switch, if it has one.
+    #[must_use]
+    pub const fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
+    }
+    /// Whether its registers were found in a document or tried on a real meter; shown wherever the profile is.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        self.verified
+    }
+    /// Its type approval; `None` when nothing is known of one.
+    #[must_use]
+    pub const fn legal_metrology(&self) -> Option<&TypeApproval> {
+        self.legal_metrology.as_ref()
+    }
+    /// The register of a key.
+    #[must_use]
+    pub fn register(&self, key: impl Into<Key>) -> Option<&Register> {
+        let key = key.into();
+        self.registers.iter().find(|register| register.key == key)
+    }
+    /// Where the import counter begins again at zero: the first value that it does not show. `None` when no source says.
+    #[must_use]
+    pub fn wraps_at(&self) -> Option<Energy> {
+        let wraps_at = self.register(Quantity::EnergyImport)?.wraps_at?;
+        u64::try_from(wraps_at).ok().map(Energy::from_mwh)
+    }
     /// Frames with the reading they must give.
     #[must_use]
     pub fn examples(&self) -> &[Example] {
@@ -258,7 +311,8 @@ impl Profile {
             let Some(bytes) = register.range_in(read, self.bytes_per_count).and_then(|range| block.get(range)) else {
                 continue;
             };
-            reading.insert(register.key, register.decode(bytes, self.word_order)?);
+            let is_negative = register.sign.as_ref().is_some_and(|sign| sign.is_set(read, self.bytes_per_count, block));
+            reading.insert(register.key, register.decode(bytes, self.word_order, is_negative)?);
         }
         Ok(reading)
     }

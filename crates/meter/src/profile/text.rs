@@ -1,6 +1,10 @@
 //! A profile as it is written, and the checks that make it a [`Profile`].
 
-use super::{Example, Exchange, Profile, ProfileError, Register, RegisterRead, RegisterType, Scale, WordOrder};
+use super::register::SignByte;
+use super::relay::{RelayText, yes};
+use super::{
+    Example, Exchange, Profile, ProfileError, Register, RegisterRead, RegisterType, Scale, TypeApproval, WordOrder,
+};
 use crate::modbus::{FRAME_BYTES_MAX, RegisterKind};
 use crate::strict_toml::nearest;
 use serde::Deserialize;
@@ -25,6 +29,10 @@ pub(super) struct ProfileText {
     bytes_per_count: u8,
     #[serde(default)]
     word_order: WordOrder,
+    #[serde(default = "yes")]
+    verified: bool,
+    legal_metrology: Option<TypeApproval>,
+    relay: Option<RelayText>,
     #[serde(default, rename = "read")]
     reads: Vec<ReadText>,
     #[serde(default, rename = "register")]
@@ -74,6 +82,17 @@ struct RegisterText {
     obis: Option<String>,
     min: i64,
     max: i64,
+    wraps_at: Option<i64>,
+    sign: Option<SignText>,
+}
+
+/// The byte that says whether an unsigned value is meant as a negative one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignText {
+    address: u16,
+    byte: u8,
+    negative: u8,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +131,9 @@ impl ProfileText {
             word_order: self.word_order,
             reads,
             registers,
+            relay: self.relay.map(|relay| relay.check(self.bytes_per_count)).transpose()?,
+            verified: self.verified,
+            legal_metrology: self.legal_metrology,
             examples: self.examples.into_iter().map(ExampleText::check).collect::<Result<_, _>>()?,
         })
     }
@@ -140,8 +162,18 @@ impl RegisterText {
         if !width.is_multiple_of(usize::from(bytes_per_count)) {
             return Err(ProfileError::Width { quantity, width, bytes_per_count });
         }
-        let (kind, coding, obis, max) = (self.kind.into(), self.coding, self.obis, self.max);
-        let register = Register { key, kind, address, coding, obis, min, max, scale };
+        let (kind, coding, obis, max, wraps_at) = (self.kind.into(), self.coding, self.obis, self.max, self.wraps_at);
+        let is_counter = matches!(key.quantity, Quantity::EnergyImport | Quantity::EnergyExport);
+        let is_wrap = |wraps_at: i64| is_counter && (1..=scale.step()).contains(&wraps_at.saturating_sub(max));
+        if let Some(wraps_at) = wraps_at.filter(|wraps_at| !is_wrap(*wraps_at)) {
+            return Err(ProfileError::Wrap { quantity, wraps_at, max });
+        }
+        let sign = self.sign.map(|SignText { address, byte, negative }| SignByte { kind, address, byte, negative });
+        let has_place = |sign: &SignByte| reads.iter().any(|read| sign.place_in(read, bytes_per_count).is_some());
+        if sign.as_ref().is_some_and(|sign| !key.quantity.is_signed() || !coding.is_unsigned() || !has_place(sign)) {
+            return Err(ProfileError::Sign { quantity });
+        }
+        let register = Register { key, kind, address, coding, obis, min, max, wraps_at, sign, scale };
         if reads.iter().any(|read| register.range_in(read, bytes_per_count).is_some()) {
             Ok(register)
         } else {

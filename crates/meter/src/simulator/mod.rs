@@ -166,6 +166,12 @@ impl SimulatedMeter {
             if let Some((place, bytes)) = place.zip(bytes) {
                 data[place].copy_from_slice(&bytes);
             }
+            let sign = register.sign.as_ref().filter(|_| values.get(register.key).is_some_and(|value| value < 0));
+            if let Some((sign, place)) =
+                sign.and_then(|sign| Some((sign, sign.place_in(read, self.profile.bytes_per_count())?)))
+            {
+                data[place] = sign.negative;
+            }
         }
         let start = usize::from(first - read.address) * each;
         data.get(start..start + usize::from(count) * each).map(<[u8]>::to_vec)

@@ -3,7 +3,7 @@
 use crate::{hex, profile};
 use meter::modbus::{FrameError, seal};
 use meter::strict_toml::TomlError;
-use meter::{Exchange, MeterError, Profile, ProfileError};
+use meter::{Exchange, MeterError, Profile, ProfileError, Relay};
 use units::{Key, Quantity, Reading};
 
 #[test]
@@ -129,4 +129,85 @@ fn exchanges_of_another_poll_are_refused() {
     assert_eq!(sdm.reading(2, &example.exchanges), Err(MeterError::WrongRequest { at: 0 }));
     let one = &example.exchanges[..1];
     assert_eq!(sdm.reading(1, one), Err(MeterError::WrongExchanges { expected: 2, got: 1 }));
+}
+
+/// The small profile with a relay.
+fn with_relay(relay: &str) -> Result<Relay, ProfileError> {
+    let text = format!("{SMALL}\n[relay]\nsource = \"none\"\n{relay}");
+    Profile::from_toml(&text).map(|profile| profile.relay().unwrap().clone())
+}
+
+#[test]
+fn a_relay_is_switched_and_asked_in_its_models_own_way() {
+    let register = "kind = \"holding\"\naddress = 0x1A\non = 1\noff = 0\nfunction =";
+    for (relay, on, off, asked) in [
+        ("kind = \"coil\"\nfunction = 5\naddress = 0", "05 00 00 FF 00", "05 00 00 00 00", Some("01 00 00 00 01")),
+        (&format!("{register} 6"), "06 00 1A 00 01", "06 00 1A 00 00", Some("03 00 1A 00 01")),
+        (&format!("{register} 16"), "10 00 1A 00 01 02 00 01", "10 00 1A 00 01 02 00 00", Some("03 00 1A 00 01")),
+        (&format!("{register} 16\nread_back = false"), "10 00 1A 00 01 02 00 01", "10 00 1A 00 01 02 00 00", None),
+    ] {
+        let parsed = with_relay(relay).unwrap();
+        let frame = |pdu: &str| seal([vec![9], hex(pdu)].concat());
+        assert_eq!(parsed.switch(9, true).rtu(), frame(on), "{relay}");
+        assert_eq!(parsed.switch(9, false).rtu(), frame(off), "{relay}");
+        assert_eq!(parsed.read_back(9).map(|request| request.rtu()), asked.map(frame), "{relay}");
+    }
+}
+
+#[test]
+fn a_relays_state_is_on_off_or_an_error_that_names_the_value() {
+    let coil = with_relay("kind = \"coil\"\nfunction = 5\naddress = 0").unwrap();
+    let register = with_relay("kind = \"holding\"\naddress = 0\non = 0xAA\noff = 0x55\nfunction = 6").unwrap();
+    let neither = |value| Err(MeterError::RelayState { value, on: 0xAA, off: 0x55 });
+    for (relay, data, state) in [
+        (&coil, "01", Ok(true)),
+        (&coil, "00", Ok(false)),
+        (&coil, "FE", Ok(false)),
+        (&register, "00 AA", Ok(true)),
+        (&register, "00 55", Ok(false)),
+        (&register, "00 01", neither(1)),
+        (&register, "01 AA", neither(0x1AA)),
+    ] {
+        assert_eq!(relay.state(&hex(data)), state, "{data}");
+    }
+}
+
+#[test]
+fn a_relay_that_makes_no_sense_is_refused() {
+    for (relay, reason) in [
+        ("kind = \"coil\"\nfunction = 6\naddress = 0", "function = 0x05"),
+        ("kind = \"coil\"\nfunction = 5\naddress = 0\non = 1", "no `on` and `off`"),
+        ("kind = \"holding\"\nfunction = 5\naddress = 0\non = 1\noff = 0", "0x06` or `0x10"),
+        ("kind = \"holding\"\nfunction = 6\naddress = 0\non = 1\noff = 1", "two different values"),
+        ("kind = \"holding\"\nfunction = 6\naddress = 0\non = 1", "two different values"),
+        ("kind = \"input\"\nfunction = 6\naddress = 0\non = 1\noff = 0", "coil"),
+    ] {
+        let error = with_relay(relay).unwrap_err().to_string();
+        assert!(error.contains(reason), "{relay}: {error}");
+    }
+}
+
+#[test]
+fn long_values_are_read_in_both_word_orders() {
+    for (coding, order, data, value) in [
+        ("u64", "high_first", "00 00 00 00 00 01 E2 40", 123_456),
+        ("u64", "low_first", "E2 40 00 01 00 00 00 00", 123_456),
+        ("i64", "high_first", "FF FF FF FF FF FF FF FE", -2),
+        ("i32", "low_first", "FF FE FF FF", -2),
+        ("i16", "high_first", "FF FE", -2),
+    ] {
+        let text = SMALL.replacen("voltage_mv", "active_power_mw", 1).replacen("min = 0", "min = -300_000", 1);
+        let text = text.replacen("f32", coding, 1).replacen("\"1000\"", "\"1\"", 1);
+        let text = text.replacen("count = 2", &format!("count = {}", hex(data).len() / 2), 1);
+        let text = text.replacen("baud", &format!("word_order = \"{order}\"\nbaud"), 1);
+        let profile = Profile::from_toml(&text).unwrap();
+        let length = u8::try_from(hex(data).len()).unwrap();
+        let response = seal([vec![1, 4, length], hex(data)].concat());
+        let exchange = Exchange { request: profile.requests(1)[0].rtu(), response };
+        assert_eq!(
+            profile.reading(1, &[exchange]).unwrap().get(Quantity::ActivePower),
+            Some(value),
+            "{coding} {order}"
+        );
+    }
 }
