@@ -1,10 +1,14 @@
-//! The other end of a bus: simulated meters that answer in bytes on a pty or a TCP port.
+//! The other end of a bus: simulated meters that answer in bytes on a pty or a TCP port, at the pace of their line.
+
+mod pace;
 
 use crate::Clock;
-use meter::{Disturbance, SimulatedBus};
+use meter::{Arrival, Disturbance, SimulatedBus};
+use pace::Pacer;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -100,16 +104,27 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut buffer = [0; READ_BYTES];
+    let (pacer, mut due) = Pacer::start()?;
     loop {
-        let count = stream.read(&mut buffer).await?;
+        let count = tokio::select! {
+            read = stream.read(&mut buffer) => read?,
+            Some(bytes) = due.recv() => {
+                stream.write_all(&bytes).await?;
+                continue;
+            }
+        };
         if count == 0 {
             return Ok(());
         }
-        let heard = {
+        let asked = Instant::now();
+        let arrivals = {
             let mut bus = bus.lock().unwrap_or_else(PoisonError::into_inner);
-            bus.receive(clock.now(), &buffer[..count])
+            bus.transmit(clock.now(), &buffer[..count])
         };
-        stream.write_all(&heard).await?;
+        let (at_once, later) = arrivals.split_at(arrivals.partition_point(|arrival| arrival.after == Duration::ZERO));
+        let at_once: Vec<u8> = at_once.iter().map(|Arrival { byte, .. }| *byte).collect();
+        stream.write_all(&at_once).await?;
         stream.flush().await?;
+        pacer.send(asked, later);
     }
 }

@@ -15,4 +15,7 @@ pub mod strict_toml;
 pub use bus::{Bus, BusInput, BusOutput, Device, DeviceStats, Framing};
 pub use error::MeterError;
 pub use profile::{Example, Exchange, Profile, ProfileError, Relay};
-pub use simulator::{Disturbance, Faults, Options, Replay, ReplayError, SimulatedBus, SimulatedMeter};
+pub use simulator::{
+    Arrival, Disturbance, Fault, Faults, Mismatch, Options, Outages, Replay, ReplayError, SimulatedBus, SimulatedMeter,
+    Timing,
+};

@@ -1,21 +1,24 @@
 //! A simulated meter that answers in bytes, playing back a recorded household.
 //!
 //! Invariant: what a meter shows is a function of the time alone (and of the disturbance set), so a restarted
-//! simulator goes on as if nothing had happened, and its counter never goes back. The frames are built by inverting
-//! the same profile that decodes them.
+//! simulator goes on as if nothing had happened, and its counter goes back only where it wraps or is reset. The frames
+//! are built by inverting the same profile that decodes them.
 
 mod bus;
+mod dice;
 mod faults;
 mod replay;
+mod timing;
 pub mod uart;
 
 use crate::Profile;
 use crate::modbus::{EXCEPTION_FLAG, FRAME_BYTES_MAX, READ_HOLDING, READ_INPUT, RegisterKind, crc16, seal};
 use crate::profile::RegisterRead;
 pub use bus::SimulatedBus;
-pub use faults::Faults;
+pub use faults::{Fault, Faults};
 pub use replay::{REPLAY_MINUTES_MAX, Replay, ReplayError};
 use std::sync::Arc;
+pub use timing::{Arrival, Mismatch, Outages, Timing};
 use units::{Energy, Frequency, Millis, Quantity, Reading, Timestamp, Voltage};
 
 /// How a recording is played.
@@ -53,6 +56,8 @@ pub struct SimulatedMeter {
     replay: Arc<Replay>,
     options: Options,
     disturbance: Option<Disturbance>,
+    counter_wraps_at: Option<Energy>,
+    counter_reset_at: Option<Timestamp>,
 }
 
 /// The recording's nominal voltage (France; EN 50160).
@@ -62,7 +67,21 @@ impl SimulatedMeter {
     /// A meter of a model at an address.
     #[must_use]
     pub const fn new(profile: Arc<Profile>, address: u8, replay: Arc<Replay>, options: Options) -> Self {
-        Self { profile, address, replay, options, disturbance: None }
+        Self { profile, address, replay, options, disturbance: None, counter_wraps_at: None, counter_reset_at: None }
+    }
+
+    /// The same meter with a counter that goes on from zero where it has no more digits; zero is never.
+    #[must_use]
+    pub fn with_counter_wrap(mut self, at: Energy) -> Self {
+        self.counter_wraps_at = Some(at).filter(|at| *at > Energy::ZERO);
+        self
+    }
+
+    /// The same meter with a counter that somebody sets to zero at a time.
+    #[must_use]
+    pub const fn with_counter_reset(mut self, at: Timestamp) -> Self {
+        self.counter_reset_at = Some(at);
+        self
     }
 
     /// Its address on the bus.
@@ -106,14 +125,18 @@ impl SimulatedMeter {
         reading
     }
 
-    /// The energy counter at `now`: exact through every loop of the recording, never going back.
+    /// The energy counter at `now`: exact through every loop of the recording, and never going back but where it wraps or
+    /// is reset.
     #[must_use]
     pub fn counter_at(&self, now: Timestamp) -> Energy {
-        let until = self.replay.energy_mwms(self.played(now));
-        let before = self.replay.energy_mwms(self.offset());
+        let (begins, shown) = match self.counter_reset_at.filter(|reset| now >= *reset) {
+            Some(reset) => (self.played(reset), Energy::ZERO),
+            None => (self.offset(), self.options.counter_start),
+        };
         // mW ms to mWh. Both ends are counted from the recording's beginning, so nothing is lost at either.
-        let mwh = until.saturating_sub(before) / 3_600_000;
-        let total = u128::from(self.options.counter_start.mwh()) + mwh;
+        let played = self.replay.energy_mwms(self.played(now)).saturating_sub(self.replay.energy_mwms(begins));
+        let total = u128::from(shown.mwh()) + played / 3_600_000;
+        let total = self.counter_wraps_at.map_or(total, |wrap| total % u128::from(wrap.mwh()));
         Energy::from_mwh(u64::try_from(total).unwrap_or(u64::MAX))
     }
 

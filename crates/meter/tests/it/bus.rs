@@ -2,7 +2,7 @@
 
 use crate::{START, exchanges, hex, profile, simulated};
 use meter::modbus::{FrameError, Request, seal, tcp_frame};
-use meter::{Bus, BusInput, BusOutput, Device, Faults, Framing, MeterError, SimulatedBus};
+use meter::{Bus, BusInput, BusOutput, Device, Fault, Faults, Framing, MeterError, SimulatedBus};
 use units::{Millis, Quantity};
 
 const RTU: Framing = Framing::Rtu { baud: 9_600 };
@@ -327,9 +327,9 @@ fn an_overloaded_bus_serves_everybody_in_turn() {
 #[test]
 fn a_faulty_line_loses_readings_but_never_gives_a_wrong_one() {
     // Over RTU nothing is delayed here: beyond two timeouts a late answer cannot be told from a new one.
-    let rtu = Faults { delay: 0, ..Faults::of_each(7, 60) };
+    let rtu = Faults::of_each(7, 60).with(Fault::Late, 0);
     // Over TCP nothing is flipped or cut: TCP itself sees to that.
-    let tcp = Faults { flip: 0, cut: 0, duplicate: 0, ..Faults::of_each(7, 60) };
+    let tcp = Faults::of_seed(7).with(Fault::Late, 60).with(Fault::Loss, 60);
     for (framing, faults) in [(RTU, rtu), (Framing::Tcp, tcp)] {
         let line = SimulatedBus::new(vec![simulated("im1281b", 1), simulated("sdm120", 2)], framing);
         let devices = vec![device("im1281b", 1, 500), device("sdm120", 2, 500)];

@@ -2,7 +2,9 @@
 
 use crate::{START, exchanges, hex, options, profile, simulated};
 use meter::modbus::{seal, tcp_frame};
-use meter::{Disturbance, Faults, Framing, Profile, Replay, SimulatedBus};
+use meter::{Disturbance, Fault, Faults, Framing, Mismatch, Outages, Profile, Replay, SimulatedBus, Timing};
+use std::collections::BTreeSet;
+use std::time::Duration;
 use units::{Energy, Millis, Quantity, Reading, Timestamp, Voltage};
 
 const RTU: Framing = Framing::Rtu { baud: 9_600 };
@@ -159,4 +161,83 @@ fn the_same_seed_gives_the_same_faults() {
     };
     assert_eq!(heard(1), heard(1));
     assert_ne!(heard(1), heard(2));
+}
+
+#[test]
+fn a_counter_wraps_where_its_digits_end_and_a_reset_one_begins_at_zero() {
+    let plain = simulated("im1281b", 1);
+    let wrap = options().counter_start.checked_add(Energy::from_wh(500)).unwrap();
+    let (wrapping, reset_at) = (plain.clone().with_counter_wrap(wrap), START + Millis::from_minutes(90));
+    let reset = plain.clone().with_counter_reset(reset_at);
+    let both = reset.clone().with_counter_wrap(Energy::from_wh(200));
+    for minutes in (0..600).step_by(7) {
+        let now = START + Millis::from_minutes(minutes);
+        let counted = plain.counter_at(now).mwh();
+        assert_eq!(wrapping.counter_at(now).mwh(), counted % wrap.mwh(), "{minutes} min");
+        let since = if now < reset_at { counted } else { counted - plain.counter_at(reset_at).mwh() };
+        // Two roundings to whole mWh on the one side, one on the other.
+        assert!(reset.counter_at(now).mwh().abs_diff(since) <= 1, "{minutes} min");
+        assert_eq!(both.counter_at(now).mwh(), reset.counter_at(now).mwh() % 200_000);
+    }
+    assert!(wrapping.counter_at(START + Millis::from_minutes(600)) < wrap);
+}
+
+#[test]
+fn with_timing_every_byte_arrives_when_the_wire_has_carried_it() {
+    let line = || SimulatedBus::new(vec![simulated("im1281b", 1)], RTU);
+    let request = profile("im1281b").requests(1)[0].rtu();
+    let at_once = line().receive(START, &request);
+    for (timing, least, most) in [(Timing::wire(9_600), 5, 60), (Timing::radio(9_600), 45, 180)] {
+        let mut first_after = BTreeSet::new();
+        for seed in 0..50 {
+            let arrivals = line().with_timing(timing.clone(), seed).transmit(START, &request);
+            assert_eq!(arrivals.iter().map(|arrival| arrival.byte).collect::<Vec<_>>(), at_once);
+            let first = arrivals[0].after;
+            // The question's eight characters and the answer's first are on the wire too.
+            let waited = (first - timing.characters(9)).as_millis();
+            assert!((least..=most).contains(&waited), "{waited} ms");
+            let last = arrivals.last().unwrap().after - first;
+            assert!(last.abs_diff(timing.characters(36)) < Duration::from_micros(2), "{last:?} for 36 characters");
+            first_after.insert(first);
+        }
+        assert!(first_after.len() > 40, "think times differ");
+        let again = |seed| line().with_timing(timing.clone(), seed).transmit(START, &request);
+        assert_eq!(again(7), again(7));
+    }
+    let late = line().with_faults(Faults::of_seed(1).with(Fault::Late, 1_000)).transmit(START, &request);
+    assert!(late.len() == 37 && (300..=3_000).contains(&late[0].after.as_millis()), "{:?}", late[0]);
+}
+
+#[test]
+fn with_another_rate_at_each_end_nobody_understands_a_question() {
+    let request = profile("im1281b").requests(1)[0].rtu();
+    for (meters, master) in [(9_600, 4_800), (9_600, 19_200), (2_400, 9_600), (9_600, 115_200)] {
+        let mut line = SimulatedBus::new(vec![simulated("im1281b", 1)], RTU);
+        line = line.with_mismatch(Mismatch::of_rates(meters, master));
+        assert_eq!(line.receive(START, &request), Vec::<u8>::new(), "{master} asks {meters}");
+    }
+    let mut same = SimulatedBus::new(vec![simulated("im1281b", 1)], RTU);
+    same = same.with_mismatch(Mismatch::of_rates(9_600, 9_600));
+    assert_eq!(same.receive(START, &request).len(), 37);
+}
+
+#[test]
+fn a_dead_meter_is_silent_for_its_spell_and_answers_again() {
+    let outages = Outages { seed: 5, per_mille: 300, spell: Millis::from_minutes(2) };
+    let meters = vec![simulated("im1281b", 1), simulated("im1281b", 2)];
+    let mut line = SimulatedBus::new(meters, RTU).with_outages(outages);
+    let requests = [1, 2].map(|address| profile("im1281b").requests(address)[0].rtu());
+    let mut changes = [0; 2];
+    for meter in 0..2 {
+        let mut was = true;
+        for spell in 0..200 {
+            let now = START + Millis::from_minutes(2 * spell);
+            let answers = !line.receive(now, &requests[meter]).is_empty();
+            let place = u64::try_from(meter).unwrap();
+            assert_eq!(answers, !outages.is_away(place, now), "meter {meter}, spell {spell}");
+            changes[meter] += usize::from(answers != was);
+            was = answers;
+        }
+    }
+    assert!(changes.iter().all(|count| *count > 20), "{changes:?}");
 }
