@@ -1,8 +1,11 @@
 //! The gateway's configuration file, checked as a whole before anything runs. `example.toml` documents every key.
 
+mod mqtt;
+
 use crate::core::{BusSettings, MeterSettings};
 use meter::strict_toml::{self, TomlError};
 use meter::{Device, Framing, Profile, ProfileError};
+pub use mqtt::{Language, MqttConfig, MqttConfigError};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -92,6 +95,9 @@ pub enum ConfigError {
         /// Why.
         error: ProfileError,
     },
+    /// The section `[mqtt]`.
+    #[error(transparent)]
+    Mqtt(#[from] MqttConfigError),
     /// A profile that gives nothing to bill by.
     #[error("meter {meter}: profile `{profile}` has no register energy_import_mwh, so nothing could be booked")]
     NoCounter {
@@ -144,6 +150,8 @@ pub struct Config {
     pub buses: Vec<BusConfig>,
     /// The folder of one's own profiles.
     pub profiles: Option<PathBuf>,
+    /// The broker that readings are published to.
+    pub mqtt: Option<MqttConfig>,
 }
 
 #[derive(Deserialize)]
@@ -155,6 +163,7 @@ struct ConfigText {
     key_file: PathBuf,
     interval_minutes: u64,
     profiles: Option<PathBuf>,
+    mqtt: Option<mqtt::MqttText>,
     #[serde(default, rename = "bus")]
     buses: Vec<BusText>,
 }
@@ -224,6 +233,7 @@ impl Config {
             interval: Millis::from_minutes(text.interval_minutes),
             buses: buses.collect::<Result<_, _>>()?,
             profiles,
+            mqtt: text.mqtt.map(|mqtt| mqtt.check(folder)).transpose()?,
         })
     }
 }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod core;
 pub mod link;
 pub mod metrics;
+pub mod mqtt;
 pub mod ports;
 pub mod shell;
 pub mod simulate;

@@ -148,6 +148,7 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
         Trouble::environment(what, "name the community's genesis.cbor with `genesis_file`")
     })?;
     let key = warned(&config.key_file, key_file::read(&config.key_file, passphrases)?);
+    let signer = key.account();
     let setup = gateway::Setup {
         database: config.database.clone(),
         buses: config.buses.clone(),
@@ -159,9 +160,15 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
     };
     runtime()?.block_on(async {
         let running = gateway::start(setup).await.map_err(|error| gateway_trouble(&error))?;
+        let publisher = config.mqtt.as_ref().map(|mqtt| gateway::mqtt::start(mqtt, running.handle().clone(), signer));
+        let publisher =
+            publisher.transpose().map_err(|error| Trouble::environment(error, "correct [mqtt] in the file"))?;
         let meters: usize = config.buses.iter().map(|bus| bus.settings.meters.len()).sum();
         say(format_args!("meters {meters}, buses {}, node {}; Ctrl-C stops it", config.buses.len(), config.node));
         until_told_to_stop().await;
+        if let Some(publisher) = publisher {
+            publisher.stop().await;
+        }
         running.stop().await.map_err(|error| gateway_trouble(&error))?;
         Ok(ExitCode::SUCCESS)
     })

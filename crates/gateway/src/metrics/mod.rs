@@ -29,6 +29,16 @@ pub fn of_gateway(gateway: &GatewayHandle) -> Vec<Family> {
     families.extend(of_outbox(&meters, gateway.now()));
     let trouble = Family::gauge("wattproof_gateway_database_trouble", "1 while the database takes nothing.");
     families.push(trouble.one(flag(gateway.trouble().is_some())));
+    if let Some(mqtt) = gateway.mqtt() {
+        families.push(
+            Family::gauge("wattproof_mqtt_connected", "1 while the MQTT broker takes messages.")
+                .one(flag(mqtt.is_connected())),
+        );
+        families.push(
+            Family::counter("wattproof_mqtt_messages", "Messages given to the MQTT broker.")
+                .one(count(mqtt.published())),
+        );
+    }
     families
 }
 

@@ -8,6 +8,7 @@ mod live;
 use crate::config::BusConfig;
 use crate::core::{Gateway, Happening, Input, NodeAnswer, Output, Settings, StoredMeter};
 use crate::link::NodeLink;
+use crate::mqtt::MqttStatus;
 use crate::ports::{self, PortEvent};
 use crate::store::{Store, StoreError};
 use crate::{Clock, Now};
@@ -16,7 +17,7 @@ use live::Live;
 pub use live::{LiveBus, LiveMeter, LiveReading, Quality};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -69,6 +70,7 @@ pub struct GatewayHandle {
     readings: broadcast::Sender<LiveReading>,
     store: Store,
     clock: Arc<dyn Clock>,
+    mqtt: Arc<OnceLock<MqttStatus>>,
 }
 
 impl GatewayHandle {
@@ -91,6 +93,15 @@ impl GatewayHandle {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+    /// How the broker fares that readings are published to; `None` without one.
+    #[must_use]
+    pub fn mqtt(&self) -> Option<&MqttStatus> {
+        self.mqtt.get()
+    }
+    pub(crate) fn show_mqtt(&self, status: MqttStatus) {
+        // A gateway has one broker.
+        let _second = self.mqtt.set(status);
     }
     /// Readings from now on, each after it was stored.
     #[must_use]
@@ -148,6 +159,7 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
         readings: readings.clone(),
         store: store.clone(),
         clock: Arc::clone(&setup.clock),
+        mqtt: Arc::default(),
     };
     let settings = Settings::from_genesis(&setup.genesis, setup.interval);
     let signer = setup.key.account();

@@ -8,6 +8,7 @@ mod community;
 mod crash;
 mod http;
 mod interval;
+mod mqtt;
 mod peer;
 mod polling;
 mod world;

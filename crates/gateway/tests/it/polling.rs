@@ -59,13 +59,17 @@ fn pty_bus(simulation: &Simulation) -> BusConfig {
     BusConfig { name: "floor".into(), port, settings: BusSettings { framing: BAUD, meters } }
 }
 
-fn two_meters() -> SimulatedBus {
+pub(crate) fn two_meters() -> SimulatedBus {
     let first = simulated(1, "im1281b", minute(0), Energy::from_mwh(1_000_000));
     let second = simulated(2, "pzem-004t-v3", minute(0), Energy::from_mwh(7_000_000));
     SimulatedBus::new(vec![first, second], BAUD)
 }
 
-async fn running(folder: &TempDir, bus: SimulatedBus, speed: u64) -> (Simulation, Running, FakeNode, Arc<dyn Clock>) {
+pub(crate) async fn running(
+    folder: &TempDir,
+    bus: SimulatedBus,
+    speed: u64,
+) -> (Simulation, Running, FakeNode, Arc<dyn Clock>) {
     let clock = clock(speed);
     let simulation = Simulation::start(SimulatedPort::Pty, bus, Arc::clone(&clock)).await.unwrap();
     let node = FakeNode::new(&[("A-1", "im1281b"), ("A-2", "pzem-004t-v3")]);
