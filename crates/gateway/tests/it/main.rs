@@ -6,9 +6,12 @@
 mod audit;
 mod community;
 mod crash;
+mod foreign;
 mod http;
 mod interval;
 mod mqtt;
 mod peer;
+#[path = "../peers/mod.rs"]
+mod peers;
 mod polling;
 mod world;
