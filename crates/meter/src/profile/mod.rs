@@ -10,23 +10,18 @@ mod number;
 mod powers;
 mod register;
 mod relay;
+mod shipped;
 mod text;
 
 use crate::MeterError;
 use crate::modbus::{FrameError, Request};
 use crate::strict_toml::{self, TomlError};
-pub use approval::TypeApproval;
+pub use approval::{Approved, TypeApproval};
 use number::Scale;
 pub use register::{Register, RegisterRead, RegisterType, SignByte, WordOrder};
 pub use relay::Relay;
+use shipped::SHIPPED;
 use units::{Energy, Key, Millis, Quantity, Reading};
-
-/// The profiles that come with the program, by name.
-const SHIPPED: [(&str, &str); 3] = [
-    ("im1281b", include_str!("../../profiles/im1281b.toml")),
-    ("pzem-004t-v3", include_str!("../../profiles/pzem-004t-v3.toml")),
-    ("sdm120", include_str!("../../profiles/sdm120.toml")),
-];
 
 /// Why a profile is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -170,15 +165,20 @@ impl Profile {
     /// A profile that comes with the program, such as `im1281b`.
     #[must_use]
     pub fn shipped(name: &str) -> Option<Self> {
-        let (_, text) = SHIPPED.into_iter().find(|(shipped, _)| *shipped == name)?;
         // A shipped profile that does not load is a defect of the build; a test loads each.
-        Self::from_toml(text).ok()
+        Self::from_toml(Self::shipped_text(name)?).ok()
     }
 
     /// The names that [`Profile::shipped`] knows.
     #[must_use]
     pub fn shipped_names() -> Vec<&'static str> {
         SHIPPED.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The text of a profile that comes with the program: what an own one can begin with.
+    #[must_use]
+    pub fn shipped_text(name: &str) -> Option<&'static str> {
+        SHIPPED.into_iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| text)
     }
 
     /// From a profile's TOML.
