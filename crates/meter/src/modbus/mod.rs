@@ -28,5 +28,11 @@ pub const WRITE_COIL: u8 = 0x05;
 pub const WRITE_REGISTER: u8 = 0x06;
 /// Function 0x10: write several registers (V1.1b3 6.12).
 pub const WRITE_REGISTERS: u8 = 0x10;
+/// Exception: it does not know this function (V1.1b3 7).
+pub(crate) const ILLEGAL_FUNCTION: u8 = 1;
+/// Exception: it has no such register (V1.1b3 7).
+pub(crate) const ILLEGAL_ADDRESS: u8 = 2;
+/// Exception: it does not accept this value or count (V1.1b3 7).
+pub(crate) const ILLEGAL_VALUE: u8 = 3;
 /// Set in the function of an answer that is an exception (V1.1b3 7).
 pub const EXCEPTION_FLAG: u8 = 0x80;

@@ -20,6 +20,7 @@ pub use approval::{Approved, TypeApproval};
 use number::Scale;
 pub use register::{Register, RegisterRead, RegisterType, SignByte, WordOrder};
 pub use relay::Relay;
+pub(crate) use relay::RelayCommand;
 use shipped::SHIPPED;
 use units::{Energy, Key, Millis, Quantity, Reading};
 

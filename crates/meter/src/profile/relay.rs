@@ -5,7 +5,10 @@
 
 use super::ProfileError;
 use crate::MeterError;
-use crate::modbus::{RegisterKind, Request, WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS};
+use crate::modbus::{
+    ILLEGAL_ADDRESS, ILLEGAL_VALUE, READ_COILS, READ_HOLDING, RegisterKind, Request, WRITE_COIL, WRITE_REGISTER,
+    WRITE_REGISTERS,
+};
 use serde::Deserialize;
 
 /// Where a relay lies, and what is written there.
@@ -24,6 +27,15 @@ enum RegisterWrite {
     One,
     /// Function 0x10 with one register.
     Several,
+}
+
+/// What a request wants of a relay: the simulator's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RelayCommand {
+    /// Its state.
+    Show,
+    /// On or off.
+    Switch(bool),
 }
 
 /// The switch in a meter.
@@ -79,6 +91,56 @@ impl Relay {
             Place::Register { on, .. } if value == u64::from(on) => Ok(true),
             Place::Register { off, .. } if value == u64::from(off) => Ok(false),
             Place::Register { on, off, .. } => Err(MeterError::RelayState { value, on, off }),
+        }
+    }
+
+    /// What a request's function and data want of it; `None` when they speak of something else.
+    ///
+    /// # Errors
+    /// With the exception code that a meter answers.
+    pub(crate) fn asked(&self, pdu: &[u8]) -> Option<Result<RelayCommand, u8>> {
+        let &[function, a, b, c, d, ref rest @ ..] = pdu else { return None };
+        let (at, word) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        match (&self.place, function, rest) {
+            (Place::Coil { coil }, READ_COILS, []) => {
+                Some(if (at, word) == (*coil, 1) { Ok(RelayCommand::Show) } else { Err(ILLEGAL_ADDRESS) })
+            }
+            (Place::Coil { coil }, WRITE_COIL, []) if at == *coil => Some(match word {
+                0xFF00 => Ok(RelayCommand::Switch(true)),
+                0 => Ok(RelayCommand::Switch(false)),
+                _ => Err(ILLEGAL_VALUE),
+            }),
+            (Place::Coil { .. }, WRITE_COIL, []) => Some(Err(ILLEGAL_ADDRESS)),
+            (Place::Register { register, .. }, READ_HOLDING, []) if self.reads_back && (at, word) == (*register, 1) => {
+                Some(Ok(RelayCommand::Show))
+            }
+            (Place::Register { write: RegisterWrite::One, .. }, WRITE_REGISTER, []) => Some(self.written(at, word)),
+            (Place::Register { write: RegisterWrite::Several, .. }, WRITE_REGISTERS, &[2, high, low]) if word == 1 => {
+                Some(self.written(at, u16::from_be_bytes([high, low])))
+            }
+            (Place::Register { write: RegisterWrite::Several, .. }, WRITE_REGISTERS, _) => Some(Err(ILLEGAL_VALUE)),
+            _ => None,
+        }
+    }
+
+    /// What a value written to a register wants.
+    fn written(&self, at: u16, value: u16) -> Result<RelayCommand, u8> {
+        match self.place {
+            Place::Register { register, .. } if at != register => Err(ILLEGAL_ADDRESS),
+            Place::Register { on, .. } if value == on => Ok(RelayCommand::Switch(true)),
+            Place::Register { off, .. } if value == off => Ok(RelayCommand::Switch(false)),
+            _ => Err(ILLEGAL_VALUE),
+        }
+    }
+
+    /// The data that show a state: what [`Relay::state`] reads.
+    pub(crate) fn state_data(&self, is_on: bool) -> Vec<u8> {
+        match self.place {
+            Place::Coil { .. } => vec![u8::from(is_on)],
+            Place::Register { on, off, .. } => {
+                let value = u64::from(if is_on { on } else { off }).to_be_bytes();
+                value[value.len() - usize::from(self.bytes_per_count).min(value.len())..].to_vec()
+            }
         }
     }
 

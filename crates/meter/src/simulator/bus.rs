@@ -6,12 +6,14 @@ use super::timing::{Arrival, Mismatch, Outages, Timing, lateness};
 use super::uart::carried;
 use super::{Faults, SimulatedMeter};
 use crate::bus::Framing;
-use crate::modbus::{EXCEPTION_FLAG, FRAME_BYTES_MAX, crc16, tcp_frame, tcp_split};
+use crate::modbus::{EXCEPTION_FLAG, FRAME_BYTES_MAX, WRITE_REGISTERS, crc16, tcp_frame, tcp_split};
 use std::time::Duration;
 use units::Timestamp;
 
-/// A read request in RTU form: address, function, first register, count, CRC.
+/// Most requests in RTU form: address, function, register, count or value, CRC.
 const REQUEST_BYTES: usize = 8;
+/// A request to write several registers has this many bytes besides the values, whose number is its seventh byte.
+const WRITE_BYTES: usize = 9;
 /// Exception of a gateway whose device does not answer (V1.1b3, section 7).
 const NO_ANSWER_BEHIND_GATEWAY: u8 = 11;
 
@@ -144,8 +146,9 @@ impl SimulatedBus {
     }
 
     /// The meters that are there now.
-    fn present(&self, now: Timestamp) -> impl Iterator<Item = &SimulatedMeter> {
-        (0..).zip(&self.meters).filter(move |(place, _)| !self.outages.is_away(*place, now)).map(|(_, meter)| meter)
+    fn present(&mut self, now: Timestamp) -> impl Iterator<Item = &mut SimulatedMeter> {
+        let outages = &self.outages;
+        (0..).zip(&mut self.meters).filter(move |(place, _)| !outages.is_away(*place, now)).map(|(_, meter)| meter)
     }
 
     /// The answer to the next whole request in the buffer, empty when nobody answers; `None` when there is none.
@@ -157,28 +160,27 @@ impl SimulatedBus {
     }
 
     fn next_rtu(&mut self, now: Timestamp) -> Option<Vec<u8>> {
-        let is_request = |window: &[u8]| {
-            window.split_last_chunk::<2>().is_some_and(|(body, crc)| crc16(body) == u16::from_le_bytes(*crc))
-        };
-        let Some(start) = self.buffer.windows(REQUEST_BYTES).position(is_request) else {
+        let found = (0..self.buffer.len()).find_map(|start| Some((start, request_at(&self.buffer[start..])?)));
+        let Some((start, length)) = found else {
             // Only the last bytes can still become the beginning of a request.
-            let excess = self.buffer.len().saturating_sub(REQUEST_BYTES - 1);
+            let excess = self.buffer.len().saturating_sub(FRAME_BYTES_MAX - 1);
             self.buffer.drain(..excess);
             return None;
         };
-        let request: Vec<u8> = self.buffer.drain(..start + REQUEST_BYTES).skip(start).collect();
-        Some(self.present(now).find_map(|meter| meter.respond(now, &request)).unwrap_or_default())
+        let request: Vec<u8> = self.buffer.drain(..start + length).skip(start).collect();
+        Some(self.present(now).find_map(|meter| meter.take(now, &request)).unwrap_or_default())
     }
 
     fn next_tcp(&mut self, now: Timestamp) -> Option<Vec<u8>> {
         let (answer, length) = match tcp_split(&self.buffer) {
             Ok(None) => return None,
             Ok(Some((frame, length))) => {
-                let meter = self.present(now).find(|meter| meter.address == frame.unit);
-                let function = frame.pdu.first().copied().unwrap_or_default();
-                let pdu = meter.and_then(|meter| meter.respond_pdu(now, frame.pdu));
+                let (transaction, unit, asked) = (frame.transaction, frame.unit, frame.pdu.to_vec());
+                let meter = self.present(now).find(|meter| meter.address == unit);
+                let function = asked.first().copied().unwrap_or_default();
+                let pdu = meter.map(|meter| meter.take_pdu(now, &asked));
                 let pdu = pdu.unwrap_or_else(|| vec![function | EXCEPTION_FLAG, NO_ANSWER_BEHIND_GATEWAY]);
-                (tcp_frame(frame.transaction, frame.unit, &pdu), length)
+                (tcp_frame(transaction, unit, &pdu), length)
             }
             // A stream that lost its step has no next request.
             Err(_) => {
@@ -189,4 +191,14 @@ impl SimulatedBus {
         self.buffer.drain(..length);
         Some(answer)
     }
+}
+
+/// The length of the whole request that `bytes` begin with.
+fn request_at(bytes: &[u8]) -> Option<usize> {
+    let length = match bytes.get(1) {
+        Some(&WRITE_REGISTERS) => WRITE_BYTES + usize::from(*bytes.get(6)?),
+        _ => REQUEST_BYTES,
+    };
+    let (body, crc) = bytes.get(..length)?.split_last_chunk::<2>()?;
+    (crc16(body) == u16::from_le_bytes(*crc)).then_some(length)
 }

@@ -11,7 +11,8 @@ mod properties;
 mod simulator;
 
 use meter::{Exchange, Profile, Replay, SimulatedMeter};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 use units::{Energy, Frequency, Timestamp, Voltage};
 
 /// Bytes from hexadecimal with blanks.
@@ -22,8 +23,15 @@ fn hex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(pair).collect()
 }
 
+/// The shipped profiles, loaded once for all tests.
+static PROFILES: LazyLock<BTreeMap<&str, Arc<Profile>>> = LazyLock::new(|| {
+    let load = |name| Profile::shipped(name).unwrap_or_else(|| panic!("{name} does not load"));
+    Profile::shipped_names().into_iter().map(|name| (name, Arc::new(load(name)))).collect()
+});
+static REPLAY: LazyLock<Arc<Replay>> = LazyLock::new(|| Arc::new(Replay::excerpt().unwrap()));
+
 fn profile(name: &str) -> Arc<Profile> {
-    Arc::new(Profile::shipped(name).unwrap_or_else(|| panic!("{name} does not load")))
+    Arc::clone(PROFILES.get(name).unwrap_or_else(|| panic!("there is no {name}")))
 }
 
 /// Noon of a day in 2026, when the simulated meters begin.
@@ -40,7 +48,7 @@ fn options() -> meter::Options {
 }
 
 fn simulated(name: &str, address: u8) -> SimulatedMeter {
-    SimulatedMeter::new(profile(name), address, Arc::new(Replay::excerpt().unwrap()), options())
+    SimulatedMeter::new(profile(name), address, Arc::clone(&REPLAY), options())
 }
 
 /// What a poll of `meter` at `now` exchanges.

@@ -4,7 +4,7 @@ use crate::{START, exchanges, profile, simulated};
 use meter::modbus::{RegisterKind, Request, crc16, seal, tcp_frame, tcp_split};
 use meter::{Bus, BusInput, Device, Exchange, Framing, Profile, Replay, SimulatedBus};
 use proptest::prelude::*;
-use units::{Millis, Quantity};
+use units::Millis;
 
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..600)
@@ -45,7 +45,7 @@ proptest! {
     }
 
     #[test]
-    fn profiles_survive_any_data(data in prop::collection::vec(any::<u8>(), 64)) {
+    fn profiles_survive_any_data(data in prop::collection::vec(any::<u8>(), 256)) {
         for name in Profile::shipped_names() {
             let profile = profile(name);
             let exchange = |(request, read): (Request, &meter::profile::RegisterRead)| {
@@ -95,7 +95,6 @@ proptest! {
                 let (value, shown) = (values.get(register.key).unwrap(), read.get(register.key).unwrap());
                 prop_assert!((value - shown).abs() <= register.resolution(value), "{} {}", name, register.key);
             }
-            prop_assert!(read.get(Quantity::EnergyImport).is_some());
         }
     }
 }

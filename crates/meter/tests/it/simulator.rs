@@ -241,3 +241,107 @@ fn a_dead_meter_is_silent_for_its_spell_and_answers_again() {
     }
     assert!(changes.iter().all(|count| *count > 20), "{changes:?}");
 }
+
+/// A bus with one meter that has a relay, and what it answers to each request.
+fn with_relay(name: &str) -> SimulatedBus {
+    SimulatedBus::new(vec![simulated(name, 1)], RTU)
+}
+
+#[test]
+fn a_load_that_is_switched_off_takes_no_power_and_its_counter_stands_still() {
+    for name in ["dds238-2-zn-sr", "adtek-mwh-7a", "lt-114"] {
+        let (profile, mut line) = (profile(name), with_relay(name));
+        let relay = profile.relay().unwrap();
+        let state = |line: &mut SimulatedBus, now| {
+            let asked = relay.read_back(1).unwrap();
+            let answer = line.receive(now, &asked.rtu());
+            relay.state(asked.parse_rtu(&answer).unwrap()).unwrap()
+        };
+        let after = |minutes| START + Millis::from_minutes(minutes);
+        assert!(state(&mut line, START), "{name}: on at first");
+        for (minutes, on) in [(10, false), (20, false), (30, true)] {
+            let command = relay.switch(1, on);
+            let answer = line.receive(after(minutes), &command.rtu());
+            assert!(command.parse_rtu(&answer).is_ok(), "{name} after {minutes} min");
+            assert_eq!(state(&mut line, after(minutes)), on, "{name} after {minutes} min");
+        }
+        let (switched, always_on) = (line.meters_mut()[0].clone(), simulated(name, 1));
+        for (minutes, off) in [(9, false), (10, true), (29, true), (30, false), (40, false)] {
+            let reading = switched.values_at(after(minutes));
+            let expected = always_on.values_at(after(minutes));
+            for quantity in [Quantity::Current, Quantity::ActivePower, Quantity::ReactivePower] {
+                let value = if off { Some(0) } else { expected.get(quantity) };
+                assert_eq!(reading.get(quantity), value, "{name} after {minutes} min");
+            }
+            assert_eq!(reading.voltage(), expected.voltage(), "the supply is still there");
+        }
+        let used = |meter: &meter::SimulatedMeter, from, until| {
+            meter.counter_at(after(until)).checked_sub(meter.counter_at(after(from))).unwrap()
+        };
+        assert_eq!(used(&switched, 0, 10), used(&always_on, 0, 10), "{name}");
+        assert_eq!(used(&switched, 10, 30), Energy::ZERO, "{name}");
+        let (with_pause, without) = (used(&switched, 30, 600), used(&always_on, 30, 600));
+        assert!(with_pause.mwh().abs_diff(without.mwh()) <= 1, "{name}: only the rounding of a start differs");
+    }
+}
+
+#[test]
+fn a_meter_refuses_what_its_relay_does_not_know() {
+    let coil = ("lt-114", "the coil's address or value");
+    let register = ("dds238-2-zn-sr", "the register's address, value or function");
+    for ((name, what), request, answer) in [
+        (coil, "01 05 00 01 FF 00", "01 85 02"),
+        (coil, "01 05 00 00 00 01", "01 85 03"),
+        (coil, "01 01 00 00 00 02", "01 81 02"),
+        (coil, "01 06 00 00 00 01", "01 86 01"),
+        (register, "01 10 00 1B 00 01 02 00 01", "01 90 02"),
+        (register, "01 10 00 1A 00 01 02 00 02", "01 90 03"),
+        (register, "01 10 00 1A 00 02 04 00 01 00 01", "01 90 03"),
+        (register, "01 06 00 1A 00 01", "01 86 01"),
+        (("sdm120", "a meter without a relay"), "01 05 00 00 FF 00", "01 85 01"),
+    ] {
+        let mut line = with_relay(name);
+        assert_eq!(line.receive(START, &seal(hex(request))), seal(hex(answer)), "{name}, {what}: {request}");
+        assert!(line.meters_mut()[0].is_on(), "{name}: {request}");
+    }
+    let off = seal(hex("01 10 00 1A 00 01 02 00 00"));
+    let mut line = with_relay("dds238-2-zn-sr");
+    assert_eq!(line.receive(START, &[vec![0xFF; 400], off.clone()].concat()), seal(hex("01 10 00 1A 00 01")), "noise");
+    assert_eq!(simulated("dds238-2-zn-sr", 1).respond(START, &off), Some(seal(hex("01 90 01"))), "only asked");
+    let mut over_tcp = SimulatedBus::new(vec![simulated("dds238-2-zn-sr", 1)], Framing::Tcp);
+    let answer = over_tcp.receive(START, &tcp_frame(7, 1, &hex("10 00 1A 00 01 02 00 00")));
+    assert_eq!(answer, tcp_frame(7, 1, &hex("10 00 1A 00 01")));
+    assert!(!over_tcp.meters_mut()[0].is_on());
+}
+
+#[test]
+fn a_meter_that_is_switched_for_years_keeps_its_counter() {
+    let mut meter = simulated("dds238-2-zn-sr", 1);
+    let reference = simulated("dds238-2-zn-sr", 1);
+    let mut used = 0;
+    let mut now = START;
+    for _ in 0..2_000 {
+        let (from, until) = (now, now + Millis::from_minutes(7));
+        used += reference.counter_at(until).checked_sub(reference.counter_at(from)).unwrap().mwh();
+        meter.switch(until, false);
+        now = until + Millis::from_minutes(4);
+        meter.switch(now, true);
+    }
+    let counted = meter.counter_at(now).checked_sub(options().counter_start).unwrap().mwh();
+    assert!(counted.abs_diff(used) <= 2_000, "{counted} counted, {used} used: more than the rounding of each period");
+}
+
+#[test]
+fn phases_and_channels_share_what_the_whole_meter_measures() {
+    let now = START + Millis::from_minutes(5);
+    let three = simulated("sdm630", 1).values_at(now);
+    let sum: i64 = ["_l1", "_l2", "_l3"]
+        .map(|phase| three.get(format!("active_power_mw{phase}").parse::<units::Key>().unwrap()).unwrap())
+        .iter()
+        .sum();
+    assert!(three.get(Quantity::ActivePower).unwrap().abs_diff(sum) <= 2);
+    let two = simulated("jsy-mk-194", 1).values_at(now);
+    let import =
+        |channel: &str| two.get(format!("energy_import_mwh_{channel}").parse::<units::Key>().unwrap()).unwrap();
+    assert_eq!(import("ch1") / 2, import("ch2"));
+}
