@@ -1,16 +1,19 @@
 //! The gateway's configuration file, checked as a whole before anything runs. `example.toml` documents every key.
 
 mod mqtt;
+mod protection;
 
-use crate::core::{BusSettings, MeterSettings};
+use crate::core::{BusSettings, MeterSettings, Protection};
 use meter::strict_toml::{self, TomlError};
 use meter::{Device, Framing, Profile, ProfileError};
 pub use mqtt::{Language, MqttConfig, MqttConfigError};
+pub use protection::RULES_MAX;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use toml::Spanned;
 use units::{AccountId, IdError, MeterId, Millis, Quantity};
 
 /// Buses of a gateway: each has a task and a port; a Raspberry Pi has fewer USB ports.
@@ -106,6 +109,25 @@ pub enum ConfigError {
         /// The profile.
         profile: String,
     },
+    /// What a relay may do is not possible.
+    #[error("{reason}")]
+    Loads {
+        /// What is wrong, and what to write.
+        reason: String,
+    },
+    /// A protection rule that could not act as it says.
+    #[error("line {line}: rule `{rule}`: {reason}")]
+    Rule {
+        /// Where its block begins.
+        line: usize,
+        /// Its name.
+        rule: String,
+        /// What is wrong, and what to write.
+        reason: String,
+    },
+    /// A token that guards nothing.
+    #[error("`control_token_file` without `http`: nobody could use the token; give `http` too, or take it out")]
+    TokenWithoutHttp,
 }
 
 /// Where a bus is reached.
@@ -152,6 +174,12 @@ pub struct Config {
     pub profiles: Option<PathBuf>,
     /// The broker that readings are published to.
     pub mqtt: Option<MqttConfig>,
+    /// Protection rules, and what relays may do.
+    pub protection: Protection,
+    /// Where the gateway serves its own page and interface; nowhere without.
+    pub http: Option<SocketAddr>,
+    /// The file with the token that lets others than this computer switch; read by the program.
+    pub control_token_file: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -164,6 +192,12 @@ struct ConfigText {
     interval_minutes: u64,
     profiles: Option<PathBuf>,
     mqtt: Option<mqtt::MqttText>,
+    http: Option<SocketAddr>,
+    control_token_file: Option<PathBuf>,
+    #[serde(default)]
+    loads: protection::LoadsText,
+    #[serde(default, rename = "rule")]
+    rules: Vec<Spanned<protection::RuleText>>,
     #[serde(default, rename = "bus")]
     buses: Vec<BusText>,
 }
@@ -195,6 +229,7 @@ struct MeterText {
     profile: String,
     poll_seconds: u64,
     member: String,
+    load: Option<protection::LoadText>,
 }
 
 /// Baud rate by which the silence between frames is reckoned behind a converter whose own rate is not known.
@@ -214,26 +249,39 @@ impl Config {
     ///
     /// # Errors
     /// The first thing found wrong.
-    pub fn from_toml(text: &str, folder: &Path) -> Result<Self, ConfigError> {
-        let text: ConfigText = strict_toml::from_str(text)?;
+    pub fn from_toml(source: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let mut text: ConfigText = strict_toml::from_str(source)?;
         if text.interval_minutes == 0 || !MINUTES_OF_A_DAY.is_multiple_of(text.interval_minutes) {
             return Err(ConfigError::Interval(text.interval_minutes));
         }
         if text.buses.is_empty() || text.buses.len() > BUSES_MAX {
             return Err(ConfigError::BusCount(text.buses.len()));
         }
+        if text.control_token_file.is_some() && text.http.is_none() {
+            return Err(ConfigError::TokenWithoutHttp);
+        }
+        let limits = text.buses.iter_mut().flat_map(|bus| &mut bus.meters);
+        let limits = limits.filter_map(|meter| Some((meter.number.clone(), meter.load.take()?)));
+        let limits: Vec<(String, protection::LoadText)> = limits.collect();
         let profiles = text.profiles.map(|path| folder.join(path));
         let mut numbers = BTreeSet::new();
         let buses = text.buses.into_iter().map(|bus| bus.check(profiles.as_deref(), &mut numbers));
+        let buses = buses.collect::<Result<Vec<_>, _>>()?;
+        let limits = limits.into_iter().map(|(number, load)| Ok((number.parse()?, load)));
+        let limits = limits.collect::<Result<_, ConfigError>>()?;
+        let protection = protection::check(source, text.loads, limits, text.rules, &buses)?;
         Ok(Self {
             database: below(folder, &text.database),
             node: text.node,
             genesis_file: folder.join(text.genesis_file),
             key_file: folder.join(text.key_file),
             interval: Millis::from_minutes(text.interval_minutes),
-            buses: buses.collect::<Result<_, _>>()?,
+            buses,
             profiles,
             mqtt: text.mqtt.map(|mqtt| mqtt.check(folder)).transpose()?,
+            protection,
+            http: text.http,
+            control_token_file: text.control_token_file.map(|path| folder.join(path)),
         })
     }
 }

@@ -22,7 +22,9 @@ pub use audit::{AuditReport, Finding, LedgerSource, audit};
 pub use clock::{Clock, Now};
 pub use config::{Config, ConfigError};
 pub use link::{HttpLink, NodeLink};
-pub use shell::{GatewayHandle, LiveBus, LiveMeter, LiveReading, Quality, Running, Setup, StartError, start};
+pub use shell::{
+    GatewayHandle, LiveBus, LiveMeter, LiveReading, OrderError, Quality, Running, Setup, StartError, start,
+};
 pub use simulate::{SimulatedPort, Simulation};
 pub use store::{Store, StoreError};
 pub use transport::HttpTransport;

@@ -4,7 +4,7 @@ use crate::core::{Chain, HeadAnswer, NodeAnswer, Place};
 use crate::transport::HttpTransport;
 use api::{Client, ClientError, MeterView, StatementState, SubmitState, Transport};
 use ledger::state::ChainHead;
-use units::{AccountId, MeterId, StatementId};
+use units::{AccountId, EnergyBalance, MeterId, StatementId};
 
 /// A node, over HTTP or in the same process.
 ///
@@ -15,6 +15,8 @@ pub trait NodeLink: Send + Sync + 'static {
     fn submit(&self, submission: Vec<u8>) -> NodeAnswer;
     /// How far a statement is.
     fn progress(&self, statement: &StatementId) -> NodeAnswer;
+    /// How much of its energy of this month an account has left; `None` when the node does not say.
+    fn remaining(&self, account: &AccountId) -> Option<EnergyBalance>;
     /// Where a meter's chain stands, if `signer` signs for it.
     fn head(&self, meter: &MeterId, signer: &AccountId) -> HeadAnswer;
 }
@@ -61,6 +63,11 @@ impl<T: Transport + Send + Sync + 'static> NodeLink for HttpLink<T> {
             // A question refuses no statement.
             Err(error) => NodeAnswer::Unreachable(error.to_string()),
         }
+    }
+
+    fn remaining(&self, account: &AccountId) -> Option<EnergyBalance> {
+        let month = self.client.status().ok()?.month?;
+        Some(self.client.month(account, month).ok()?.terms.remaining_mwh)
     }
 
     fn head(&self, meter: &MeterId, signer: &AccountId) -> HeadAnswer {

@@ -1,7 +1,10 @@
 //! The gateway's database as its contract says: durable on return, wholly or not at all. SQLite keeps the same contract
 //! and is tested with it in the gateway's own tests.
 
-use gateway::core::{Chain, ClosedInterval, LastReading, Queued, ROWS_WAITING_MAX, ReadingRow, StoredMeter};
+use gateway::core::{
+    Chain, ClosedInterval, Entry as JournalEntry, JournalWrite, LastReading, Lock, Queued, ROWS_WAITING_MAX,
+    ReadingRow, StoredJournal, StoredMeter,
+};
 use ledger::SignedStatement;
 use std::collections::BTreeMap;
 use units::{MeterId, StatementId, Timestamp};
@@ -28,6 +31,10 @@ pub(crate) struct Database {
     rows: BTreeMap<(MeterId, Timestamp), (ReadingRow, Option<StatementId>)>,
     outbox: BTreeMap<StatementId, Entry>,
     chains: BTreeMap<MeterId, Chain>,
+    journal: BTreeMap<u64, (JournalEntry, Option<SignedStatement>)>,
+    /// Statements of the journal that are not final, by the numbers of their entries.
+    unstated: BTreeMap<u64, (MeterId, StatementId)>,
+    locks: BTreeMap<(MeterId, String), Lock>,
 }
 
 impl Database {
@@ -94,6 +101,35 @@ impl Database {
         let mut outbox: Vec<Queued> = self.outbox.values().filter(waiting).map(|entry| entry.queued).collect();
         outbox.sort_by_key(|queued| (queued.end, queued.seq));
         StoredMeter { chain, rows: self.open_rows(meter, from), last, outbox }
+    }
+
+    pub(crate) fn journal(&mut self, write: JournalWrite) {
+        match write {
+            JournalWrite::Entry(entry, statement) => {
+                if let Some(statement) = &statement {
+                    self.unstated.insert(entry.number, (entry.meter.clone(), statement.id()));
+                }
+                self.journal.insert(entry.number, (*entry, statement.map(|statement| *statement)));
+            }
+            JournalWrite::Lock(lock) => drop(self.locks.insert((lock.meter.clone(), lock.rule.clone()), lock)),
+            JournalWrite::Unlock { meter, rule } => drop(self.locks.remove(&(meter, rule))),
+            JournalWrite::Stated { statement, .. } => self.unstated.retain(|_, (_, unstated)| *unstated != statement),
+        }
+    }
+
+    pub(crate) fn stored_journal(&self) -> StoredJournal {
+        StoredJournal {
+            last_number: self.journal.keys().next_back().copied().unwrap_or(0),
+            entries: self.journal.values().map(|(entry, _)| entry.clone()).collect(),
+            locks: self.locks.values().cloned().collect(),
+            unstated: self.unstated.values().cloned().collect(),
+        }
+    }
+
+    /// The submission form of a statement of the journal.
+    pub(crate) fn control(&self, statement: &StatementId) -> Option<Vec<u8>> {
+        let mut statements = self.journal.values().filter_map(|(_, signed)| signed.as_ref());
+        statements.find(|signed| signed.id() == *statement).map(|signed| signed.to_submission(None))
     }
 
     /// A statement's submission form.

@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::network::{Caller, Question};
 use crate::world::{Happening, World};
 use gateway::Now;
-use gateway::core::{Gateway, HeadAnswer, Input, NodeAnswer, Output, Settings, StoredMeter};
+use gateway::core::{Gateway, HeadAnswer, Input, JournalWrite, NodeAnswer, Output, Settings, StoredMeter};
 use meter::SimulatedBus;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use units::{Energy, MeterId, Millis, StatementId, Timestamp};
@@ -83,7 +83,9 @@ impl World {
         let waiting: usize = stored.values().map(|meter| meter.outbox.len()).sum();
         let settings = Settings::from_genesis(&self.community.genesis, self.community.interval);
         let key = self.community.gateway.clone();
-        self.gateway.running = Some(Gateway::resume(settings, key, self.community.buses()?, stored));
+        let journal = self.gateway.database.stored_journal();
+        self.gateway.running =
+            Some(Gateway::resume(settings, key, self.community.buses()?, stored).with_journal(journal));
         self.gateway.life += 1;
         self.gateway.starts += 1;
         self.gateway.started = self.now;
@@ -173,6 +175,20 @@ impl World {
                 let question = Question::Head(meter.clone());
                 self.gateway_asks(meter, None, question);
             }
+            Output::Journal(write) => {
+                self.note(format_args!("journal: {}", told(&write)));
+                self.gateway.database.journal(write);
+            }
+            Output::Ordered { answer: Ok(number), .. } => self.note(format_args!("order {number} is taken")),
+            Output::Ordered { answer: Err(refusal), .. } => self.note(format_args!("order refused: {refusal}")),
+            Output::AskEnergy { meter, .. } => return Some(Input::Energy { meter, remaining: None }),
+            Output::DeliverControl { meter, statement } => match self.gateway.database.control(&statement) {
+                Some(submission) => self.gateway_asks(meter, Some(statement), Question::Submit(submission)),
+                None => {
+                    let answer = NodeAnswer::Unreachable("not in the journal".to_owned());
+                    return Some(Input::Answered { meter, statement, answer });
+                }
+            },
             Output::Event(event) => self.note(format_args!("gateway: {}", event.happening)),
         }
         None
@@ -228,6 +244,19 @@ impl World {
             Input::PortLost { bus, reason: "pulled out".to_owned() }
         };
         self.gateway_input(input);
+    }
+}
+
+/// A write of the journal in a few words.
+fn told(write: &JournalWrite) -> String {
+    match write {
+        JournalWrite::Entry(entry, _) => {
+            let (number, meter, deed, outcome) = (entry.number, &entry.meter, entry.deed.name(), entry.outcome.name());
+            format!("{number} {meter} {deed} {outcome}")
+        }
+        JournalWrite::Lock(lock) => format!("{} held off by {}", lock.meter, lock.rule),
+        JournalWrite::Unlock { meter, rule } => format!("{meter} let go by {rule}"),
+        JournalWrite::Stated { statement, .. } => format!("{statement} is final"),
     }
 }
 

@@ -157,6 +157,7 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
         key,
         node: Arc::new(HttpLink::new(&config.node)),
         clock: args.time.of_gateway(),
+        protection: config.protection.clone(),
     };
     runtime()?.block_on(async {
         let running = gateway::start(setup).await.map_err(|error| gateway_trouble(&error))?;

@@ -134,6 +134,7 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
         key: community.key(KeyName::Gateway)?.key,
         node: Arc::new(HttpLink::new(&format!("http://{}", loopback(address)))),
         clock: Arc::new(clock.clone()),
+        protection: gateway::core::Protection::default(),
     })
     .await?;
     let directory = Arc::new(community.directory());

@@ -212,6 +212,6 @@ fn secret_digest(key: &SecretKey, purpose: &[u8], binding: BindingId, seq: u64) 
     hash.chain_update(binding.as_bytes()).chain_update(seq.to_be_bytes()).finalize().into()
 }
 
-fn first_half(digest: [u8; 32]) -> [u8; 16] {
+pub(super) fn first_half(digest: [u8; 32]) -> [u8; 16] {
     std::array::from_fn(|at| digest[at])
 }

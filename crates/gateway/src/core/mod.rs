@@ -8,25 +8,32 @@
 mod event;
 mod interval;
 mod line;
+mod loads;
 mod outbox;
+mod switching;
 
 pub use crate::clock::Now;
 pub use event::{Event, Happening, Rejection};
 pub use interval::{ClosedInterval, IntervalError, Span, close};
 pub use line::{LastReading, ROWS_WAITING_MAX};
+pub use loads::{
+    Deed, Entry, JournalWrite, KEY_BYTES_MAX, Limit, LoadLimits, LoadView, Lock, LockView, Order, Outcome, Protection,
+    Refusal, Reset, Rule, RuleView, Schedule, Side, StoredJournal, Trigger, state_name,
+};
 pub use outbox::{
     ASK_FINAL_EVERY, BACKOFF_FIRST, BACKOFF_MAX, HeadAnswer, IN_FLIGHT_MAX, NodeAnswer, Place, Queued, UNCONFIRMED_MAX,
 };
 
 use ledger::attachment::Frame;
 use ledger::state::ChainHead;
-use ledger::{Genesis, SecretKey};
+use ledger::{Genesis, Offset, SecretKey};
 use line::Line;
 use meter::{Bus, BusInput, BusOutput, Device, DeviceStats, Framing};
 use outbox::{HeadVerdict, Outbox, Queue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use units::{AccountId, BindingId, LedgerId, MeterId, Millis, Reading, StatementId, Timestamp, Voltage};
+use switching::Switching;
+use units::{AccountId, BindingId, EnergyBalance, LedgerId, MeterId, Millis, Reading, StatementId, Timestamp, Voltage};
 
 /// What the ledger and the configuration settle for all meters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +50,10 @@ pub struct Settings {
     pub voltage_max: Voltage,
     /// Length of an interval; a divisor of a day.
     pub interval: Millis,
+    /// The community's time zone, for what is switched by hours of the day.
+    pub offsets: Vec<Offset>,
+    /// Protection rules, and what relays may do.
+    pub protection: Protection,
 }
 
 impl Settings {
@@ -56,7 +67,15 @@ impl Settings {
             voltage_min: genesis.voltage_limits.min,
             voltage_max: genesis.voltage_limits.max,
             interval,
+            offsets: genesis.offsets.clone(),
+            protection: Protection::default(),
         }
+    }
+
+    /// With rules and limits.
+    #[must_use]
+    pub fn with_protection(self, protection: Protection) -> Self {
+        Self { protection, ..self }
     }
 }
 
@@ -168,6 +187,27 @@ pub enum Input {
         /// The meter's readings in no interval, none before the head's end, in order of time.
         rows: Vec<ReadingRow>,
     },
+    /// Somebody wants a load switched; answered with [`Output::Ordered`].
+    Order {
+        /// Whom to answer.
+        ticket: u64,
+        /// What.
+        order: Order,
+    },
+    /// Somebody takes latches back; answered with [`Output::Ordered`].
+    Reset {
+        /// Whom to answer.
+        ticket: u64,
+        /// What.
+        reset: Reset,
+    },
+    /// The node answered [`Output::AskEnergy`].
+    Energy {
+        /// Of which meter.
+        meter: MeterId,
+        /// What its member has left of this month; `None` when the node does not say.
+        remaining: Option<EnergyBalance>,
+    },
 }
 
 /// What the gateway wants done, in order.
@@ -223,6 +263,29 @@ pub enum Output {
     },
     /// Store an event and show it.
     Event(Event),
+    /// Send a statement of the journal to the node; answered with [`Input::Answered`].
+    DeliverControl {
+        /// Of which meter.
+        meter: MeterId,
+        /// The statement.
+        statement: StatementId,
+    },
+    /// Write into the journal of loads, durably before the next output.
+    Journal(JournalWrite),
+    /// Answer an order: its number in the journal, or why it is refused.
+    Ordered {
+        /// Whom.
+        ticket: u64,
+        /// What.
+        answer: Result<u64, Refusal>,
+    },
+    /// Ask the node how much of the month's energy a member has left; answered with [`Input::Energy`].
+    AskEnergy {
+        /// For the rules of which meter.
+        meter: MeterId,
+        /// The member.
+        member: AccountId,
+    },
 }
 
 /// The gateway.
@@ -233,6 +296,7 @@ pub struct Gateway {
     buses: Vec<(Bus, Vec<MeterSettings>)>,
     lines: BTreeMap<MeterId, Line>,
     outbox: Outbox,
+    switching: Switching,
     node_lost: bool,
 }
 
@@ -255,12 +319,13 @@ impl Gateway {
             line.resume(chain, rows, last);
             lines.insert(device.meter.clone(), line);
         }
+        let switching = Switching::new(&settings, &buses);
         let bus = |BusSettings { framing, meters }: BusSettings| {
             let devices = meters.iter().map(|meter| meter.device.clone()).collect();
             (Bus::new(devices, framing), meters)
         };
         let buses = buses.into_iter().map(bus).collect();
-        Self { settings, key, buses, lines, outbox, node_lost: false }
+        Self { settings, key, buses, lines, outbox, switching, node_lost: false }
     }
 
     /// Takes what happened and says what to do. Never blocks, never fails; errors are events.
@@ -285,7 +350,12 @@ impl Gateway {
                     line.rows = rows;
                 }
             }
+            Input::Order { ticket, order } => self.order(now, ticket, order, &mut outputs),
+            Input::Reset { ticket, reset } => self.reset(now, ticket, reset, &mut outputs),
+            Input::Energy { meter, remaining } => self.energy(now, &meter, remaining, &mut outputs),
         }
+        // Loads first: control goes before polling.
+        self.serve_loads(now, &mut outputs);
         for bus in 0..self.buses.len() {
             self.bus(now, bus, BusInput::Tick, &mut outputs);
         }
@@ -294,6 +364,7 @@ impl Gateway {
         if !outputs.iter().any(|output| matches!(output, Output::TakeHead { .. })) {
             outputs.extend(self.outbox.due(now.monotonic));
         }
+        self.deliver_controls(now, &mut outputs);
         outputs
     }
 
@@ -303,7 +374,7 @@ impl Gateway {
     pub fn wake_at(&self) -> Millis {
         let buses = self.buses.iter().map(|(bus, _)| bus.wake_at());
         let queues = self.outbox.queues.values().filter_map(Queue::wake_at);
-        buses.chain(queues).min().unwrap_or(Millis::from_ms(u64::MAX))
+        buses.chain(queues).chain(self.loads_wake_at()).min().unwrap_or(Millis::from_ms(u64::MAX))
     }
 
     /// How a device of a bus fares.
@@ -331,8 +402,9 @@ impl Gateway {
     }
 
     fn bus(&mut self, now: Now, at: usize, input: BusInput, outputs: &mut Vec<Output>) {
-        let Some((bus, meters)) = self.buses.get_mut(at) else { return };
+        let Some((bus, _)) = self.buses.get_mut(at) else { return };
         for output in bus.step(now.monotonic, input) {
+            let Some((_, meters)) = self.buses.get(at) else { return };
             match output {
                 BusOutput::Send(bytes) => outputs.push(Output::Send { bus: at, bytes }),
                 BusOutput::Failed { device, error, raw } => {
@@ -342,7 +414,11 @@ impl Gateway {
                 BusOutput::Reading { device, reading, exchanges } => {
                     let Some(meter) = meters.get(device) else { continue };
                     let Some(line) = self.lines.get_mut(&meter.device.meter) else { continue };
-                    accept(now, at, self.settings.operator, meter, line, (reading, exchanges), outputs);
+                    let believed = accept(now, at, self.settings.operator, meter, line, (reading, exchanges), outputs);
+                    if let Some(reading) = believed {
+                        let meter = meter.device.meter.clone();
+                        self.protect(now, &meter, &reading, outputs);
+                    }
                 }
             }
         }
@@ -382,6 +458,9 @@ impl Gateway {
     ) {
         let reason = if let NodeAnswer::Unreachable(reason) = answer { Some(reason.as_str()) } else { None };
         self.node_heard(now, reason, outputs);
+        if self.control_answered(now, meter, statement, answer, outputs) {
+            return;
+        }
         let Some(queue) = self.outbox.queues.get_mut(meter) else { return };
         let (done, refused) = queue.answered(now.monotonic, statement, answer);
         for id in done {
@@ -440,7 +519,7 @@ impl Gateway {
     }
 }
 
-/// Books a reading if it is believed.
+/// Books a reading if it is believed, and gives it back then.
 fn accept(
     now: Now,
     bus: usize,
@@ -449,22 +528,25 @@ fn accept(
     line: &mut Line,
     (reading, exchanges): (Reading, Vec<meter::Exchange>),
     outputs: &mut Vec<Output>,
-) {
+) -> Option<Reading> {
     let (time, meter) = (now.community, settings.device.meter.clone());
     let frame = line::shared_frame(time, exchanges);
     if let Err(rejection) = line.judge(time, &reading) {
         let raw = frame.exchanges.iter().flat_map(|exchange| exchange.response.iter().copied()).collect();
         outputs.push(event(now, Some(meter), Some(bus), Happening::Rejected(rejection), raw));
-        return;
+        return None;
     }
     let (member, profile) = (settings.member, settings.profile.clone());
-    let row = ReadingRow { meter, member, operator, profile, time, reading: reading.with_derived_powers(), frame };
+    let reading = reading.with_derived_powers();
+    let believed = reading.clone();
+    let row = ReadingRow { meter, member, operator, profile, time, reading, frame };
     outputs.push(Output::StoreReading(row.clone()));
     let given_up = line.push(row);
     if given_up > 0 {
         let happening = Happening::WaitedTooLong { readings: given_up };
         outputs.push(event(now, Some(line.meter.clone()), None, happening, Vec::new()));
     }
+    Some(believed)
 }
 
 fn event(now: Now, meter: Option<MeterId>, bus: Option<usize>, happening: Happening, raw: Vec<u8>) -> Output {

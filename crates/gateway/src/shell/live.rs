@@ -1,7 +1,8 @@
 //! What the gateway shows of itself: newest values, their age and quality, how polls and ports fare.
 
+use crate::Now;
 use crate::config::{BusConfig, Port};
-use crate::core::Gateway;
+use crate::core::{self, Gateway, LoadView, RuleView};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use units::{MeterId, Millis, Reading, Timestamp};
@@ -93,6 +94,11 @@ pub(super) struct Live {
     entries: Vec<Entry>,
     pub(super) buses: Vec<LiveBus>,
     pub(super) trouble: Option<String>,
+    loads: Vec<LoadView>,
+    loads_at: Instant,
+    pub(super) rules: Vec<RuleView>,
+    /// The newest entries of the journal, newest first.
+    pub(super) journal: Vec<core::Entry>,
 }
 
 impl Live {
@@ -119,7 +125,31 @@ impl Live {
                 entries.push(Entry { meter, place: (at, device), read_at: None });
             }
         }
-        Self { entries, buses: buses.iter().map(live_bus).collect(), trouble: None }
+        let buses = buses.iter().map(live_bus).collect();
+        let (loads, rules, journal) = (Vec::new(), Vec::new(), Vec::new());
+        Self { entries, buses, trouble: None, loads, loads_at: Instant::now(), rules, journal }
+    }
+
+    pub(super) fn take_loads(&mut self, gateway: &Gateway, now: Now) {
+        self.loads = gateway.loads(now);
+        self.loads_at = Instant::now();
+        self.rules = gateway.rules();
+        self.journal = gateway.recent_entries().cloned().collect();
+        self.journal.reverse();
+    }
+
+    /// As they were taken, the time since then counted.
+    pub(super) fn loads(&self) -> Vec<LoadView> {
+        let since = millis(self.loads_at.elapsed());
+        let later = |age: Millis| Millis::from_ms(age.ms().saturating_add(since.ms()));
+        let less = |wait: Millis| Millis::from_ms(wait.ms().saturating_sub(since.ms()));
+        let now = |load: &LoadView| LoadView {
+            state_age: load.state_age.map(later),
+            on_in: less(load.on_in),
+            off_in: less(load.off_in),
+            ..load.clone()
+        };
+        self.loads.iter().map(now).collect()
     }
 
     pub(super) fn meters(&self) -> Vec<LiveMeter> {

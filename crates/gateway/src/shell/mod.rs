@@ -4,9 +4,13 @@
 //! takes what it is given; meanwhile nothing is polled or sent, so that no reading is believed to be stored that is not.
 
 mod live;
+mod orders;
 
 use crate::config::BusConfig;
-use crate::core::{Gateway, Happening, Input, NodeAnswer, Output, Settings, StoredMeter};
+use crate::core::{
+    Entry, Gateway, Happening, Input, LoadView, NodeAnswer, Order, Output, Protection, Reset, RuleView, Settings,
+    StoredMeter,
+};
 use crate::link::NodeLink;
 use crate::mqtt::MqttStatus;
 use crate::ports::{self, PortEvent};
@@ -15,6 +19,8 @@ use crate::{Clock, Now};
 use ledger::{Genesis, SecretKey, SignedStatement};
 use live::Live;
 pub use live::{LiveBus, LiveMeter, LiveReading, Quality};
+pub use orders::OrderError;
+use orders::{Asked, ORDERS_MAX, Request, Waiting};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -50,6 +56,8 @@ pub struct Setup {
     pub node: Arc<dyn NodeLink>,
     /// The community's clock.
     pub clock: Arc<dyn Clock>,
+    /// Protection rules, and what relays may do.
+    pub protection: Protection,
 }
 
 /// Why a gateway does not start or has ended.
@@ -71,6 +79,7 @@ pub struct GatewayHandle {
     store: Store,
     clock: Arc<dyn Clock>,
     mqtt: Arc<OnceLock<MqttStatus>>,
+    orders: mpsc::Sender<Request>,
 }
 
 impl GatewayHandle {
@@ -83,6 +92,35 @@ impl GatewayHandle {
     #[must_use]
     pub fn buses(&self) -> Vec<LiveBus> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).buses.clone()
+    }
+    /// Every load at this moment.
+    #[must_use]
+    pub fn loads(&self) -> Vec<LoadView> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).loads()
+    }
+    /// Every protection rule, and where it is tripped.
+    #[must_use]
+    pub fn rules(&self) -> Vec<RuleView> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).rules.clone()
+    }
+    /// The newest entries of the journal, newest first, whether the database answers or not.
+    #[must_use]
+    pub fn recent_entries(&self) -> Vec<Entry> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).journal.clone()
+    }
+    /// Orders a load switched; gives the order's number in the journal, under which its outcome will stand.
+    ///
+    /// # Errors
+    /// When it is refused, or the gateway stops.
+    pub async fn switch(&self, order: Order) -> Result<u64, OrderError> {
+        orders::ask(&self.orders, Asked::Switch(order)).await
+    }
+    /// Takes back the latches that hold a load off.
+    ///
+    /// # Errors
+    /// When there are none, or the gateway stops.
+    pub async fn reset(&self, reset: Reset) -> Result<u64, OrderError> {
+        orders::ask(&self.orders, Asked::Reset(reset)).await
     }
     /// Why nothing is stored at the moment; `None` when all is well.
     #[must_use]
@@ -154,17 +192,19 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
     let live = Arc::new(Mutex::new(Live::new(&setup.buses)));
     let (readings, _) = broadcast::channel(LIVE_READINGS_MAX);
     let (stop, stopped) = watch::channel(false);
+    let (order_to, orders) = mpsc::channel(ORDERS_MAX);
     let handle = GatewayHandle {
         live: Arc::clone(&live),
         readings: readings.clone(),
         store: store.clone(),
         clock: Arc::clone(&setup.clock),
         mqtt: Arc::default(),
+        orders: order_to,
     };
-    let settings = Settings::from_genesis(&setup.genesis, setup.interval);
+    let settings = Settings::from_genesis(&setup.genesis, setup.interval).with_protection(setup.protection);
     let signer = setup.key.account();
     let buses = setup.buses.iter().map(|bus| bus.settings.clone()).collect();
-    let gateway = Gateway::resume(settings, setup.key, buses, stored);
+    let gateway = Gateway::resume(settings, setup.key, buses, stored).with_journal(store.stored_journal().await?);
     let (answer_to, answers) = mpsc::channel(INPUTS_MAX);
     let (event_to, events) = mpsc::channel(INPUTS_MAX);
     let mut tasks = JoinSet::new();
@@ -187,8 +227,9 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
         readings,
         answer_to,
         stopped,
+        waiting: Waiting::default(),
     };
-    let task = tokio::spawn(shell.run(events, answers, tasks));
+    let task = tokio::spawn(shell.run(events, answers, orders, tasks));
     Ok(Running { handle, stop, task })
 }
 
@@ -204,6 +245,7 @@ struct Shell {
     readings: broadcast::Sender<LiveReading>,
     answer_to: mpsc::Sender<Input>,
     stopped: watch::Receiver<bool>,
+    waiting: Waiting,
 }
 
 impl Shell {
@@ -211,11 +253,13 @@ impl Shell {
         mut self,
         mut events: mpsc::Receiver<PortEvent>,
         mut answers: mpsc::Receiver<Input>,
+        mut orders: mpsc::Receiver<Request>,
         // Held, because its tasks end with it.
         _ports: JoinSet<()>,
     ) -> Result<(), StoreError> {
         let mut stopped = self.stopped.clone();
         self.step(Input::Tick).await?;
+        self.live().take_loads(&self.gateway, self.now());
         loop {
             let wake = Duration::from_millis(self.gateway.wake_at().ms()).saturating_sub(self.started.elapsed());
             let input = tokio::select! {
@@ -223,6 +267,7 @@ impl Shell {
                 biased;
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
                 Some(event) = events.recv() => self.port_input(event),
+                Some(request) = orders.recv() => self.waiting.input(request),
                 Some(answer) = answers.recv() => answer,
                 () = tokio::time::sleep(wake.min(TICK_MAX)) => Input::Tick,
             };
@@ -251,14 +296,22 @@ impl Shell {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn now(&self) -> Now {
+        let monotonic = Millis::from_ms(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        Now { community: self.clock.now(), monotonic }
+    }
+
     /// One input and whatever follows from it at once.
     async fn step(&mut self, input: Input) -> Result<(), StoreError> {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let monotonic = Millis::from_ms(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
-            let now = Now { community: self.clock.now(), monotonic };
+            let now = self.now();
             let outputs = self.gateway.step(now, input);
             let polled = outputs.iter().any(|output| matches!(output, Output::StoreReading(_) | Output::Event(_)));
+            let switched = outputs.iter().any(|output| matches!(output, Output::Journal(_)));
+            if polled || switched {
+                self.live().take_loads(&self.gateway, now);
+            }
             for output in outputs {
                 inputs.extend(self.carry_out(output).await?);
             }
@@ -315,6 +368,19 @@ impl Shell {
                 let rows = self.persist(taken).await?;
                 return Ok(Some(Input::HeadTaken { meter, rows }));
             }
+            Output::Journal(write) => {
+                self.persist(|store| {
+                    let write = write.clone();
+                    async move { store.journal(&write).await }
+                })
+                .await?;
+            }
+            Output::Ordered { ticket, answer } => self.waiting.answer(ticket, answer),
+            Output::DeliverControl { meter, statement } => self.deliver_control(meter, statement).await,
+            Output::AskEnergy { meter, member } => self.call(move |node, _| {
+                let remaining = node.remaining(&member);
+                Input::Energy { meter, remaining }
+            }),
             Output::Deliver { meter, statement } => self.deliver(meter, statement).await,
             Output::AskFinal { meter, statement } => {
                 self.call(move |node, _| {
@@ -335,6 +401,19 @@ impl Shell {
             Ok(entry) => SignedStatement::from_leaf(&entry.bytes)
                 .map(|signed| signed.to_submission(Some(&entry.attachment)))
                 .map_err(|error| format!("the outbox holds a damaged statement: {error}")),
+            Err(error) => Err(error.to_string()),
+        };
+        self.call(move |node, _| {
+            let answer = prepared.map_or_else(NodeAnswer::Unreachable, |submission| node.submit(submission));
+            Input::Answered { meter, statement, answer }
+        });
+    }
+
+    async fn deliver_control(&self, meter: MeterId, statement: StatementId) {
+        let prepared = match self.store.control(&statement).await {
+            Ok(bytes) => SignedStatement::from_leaf(&bytes)
+                .map(|signed| signed.to_submission(None))
+                .map_err(|error| format!("the journal holds a damaged statement: {error}")),
             Err(error) => Err(error.to_string()),
         };
         self.call(move |node, _| {

@@ -6,6 +6,7 @@
 
 mod error;
 mod events;
+mod journal;
 mod outbox;
 mod readings;
 mod row;
@@ -14,6 +15,7 @@ mod row;
 mod tables;
 
 pub use error::StoreError;
+pub use journal::{JOURNAL_MAX, StoredEntry, cause_name, load_state_name};
 pub use outbox::OutboxEntry;
 pub use row::StoredReading;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};

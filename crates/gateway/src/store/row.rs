@@ -101,6 +101,6 @@ pub(super) fn parsed<T: FromStr>(row: &SqliteRow, table: &'static str, column: &
     text.parse().map_err(|_| value_error(table, column, &text))
 }
 
-fn value_error(table: &'static str, column: &'static str, value: &impl Display) -> StoreError {
+pub(super) fn value_error(table: &'static str, column: &'static str, value: &impl Display) -> StoreError {
     StoreError::Value { table, column, value: value.to_string() }
 }

@@ -11,7 +11,7 @@ use ledger::{
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use units::{AccountId, Energy, MeterId, Millis, Month, StatementId, Timestamp, Voltage};
+use units::{AccountId, Energy, EnergyBalance, MeterId, Millis, Month, StatementId, Timestamp, Voltage};
 
 /// The community's first month begins here, a multiple of a day.
 pub(crate) const START: Timestamp = Timestamp::from_ms(1_782_864_000_000);
@@ -231,6 +231,10 @@ impl NodeLink for FakeNode {
             Ok(false) => NodeAnswer::Unreachable("the answer was lost".into()),
             Err(reason) => NodeAnswer::Unreachable(reason),
         }
+    }
+
+    fn remaining(&self, _: &AccountId) -> Option<EnergyBalance> {
+        None
     }
 
     fn head(&self, meter: &MeterId, signer: &AccountId) -> HeadAnswer {

@@ -32,6 +32,7 @@ pub(crate) fn clock(speed: u64) -> Arc<dyn Clock> {
 
 pub(crate) fn setup(folder: &TempDir, buses: Vec<BusConfig>, node: FakeNode, clock: Arc<dyn Clock>) -> Setup {
     Setup {
+        protection: gateway::core::Protection::default(),
         database: url(folder),
         buses,
         interval: Millis::from_minutes(15),

@@ -1,14 +1,16 @@
 //! The gateway's core on a virtual clock, with the real database and simulated buses; outputs can be cut off anywhere.
 
 use crate::community::{FakeNode, gateway_key, genesis, member};
-use gateway::core::{BusSettings, Event, Gateway, Happening, Input, MeterSettings, Output, Settings, StoredMeter};
+use gateway::core::{
+    BusSettings, Event, Gateway, Happening, Input, MeterSettings, Output, Protection, Refusal, Settings, StoredMeter,
+};
 use gateway::{NodeLink, Now, Store};
 use ledger::SignedStatement;
 use meter::{Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tempfile::TempDir;
-use units::{Energy, Frequency, MeterId, Millis, Timestamp};
+use units::{Energy, EnergyBalance, Frequency, MeterId, Millis, Timestamp};
 
 pub(crate) const BAUD: Framing = Framing::Rtu { baud: 9_600 };
 pub(crate) const POLL: Millis = Millis::from_minutes(5);
@@ -57,6 +59,11 @@ pub(crate) struct World {
     pub(crate) done: usize,
     /// After so many outputs everything but the database is lost, once.
     pub(crate) crash_after: Option<usize>,
+    /// What orders were answered with.
+    pub(crate) answers: Vec<Result<u64, Refusal>>,
+    /// What the node says of the member's energy.
+    pub(crate) remaining: Option<EnergyBalance>,
+    protection: Protection,
     gateway: Gateway,
     meters: Vec<MeterSettings>,
     folder: TempDir,
@@ -66,9 +73,24 @@ impl World {
     pub(crate) async fn new(now: Timestamp, node: FakeNode, meters: Vec<MeterSettings>, line: SimulatedBus) -> Self {
         let folder = folder();
         let store = Store::open(&url(&folder)).await.unwrap();
-        let gateway = resume(&store, &meters).await;
-        let (events, monotonic) = (Vec::new(), Millis::ZERO);
-        Self { now, monotonic, node, line, events, store, done: 0, crash_after: None, gateway, meters, folder }
+        let protection = Protection::default();
+        let gateway = resume(&store, &meters, protection.clone()).await;
+        Self {
+            now,
+            monotonic: Millis::ZERO,
+            node,
+            line,
+            events: Vec::new(),
+            store,
+            done: 0,
+            crash_after: None,
+            answers: Vec::new(),
+            remaining: None,
+            protection,
+            gateway,
+            meters,
+            folder,
+        }
     }
 
     pub(crate) fn gateway(&self) -> &Gateway {
@@ -87,7 +109,7 @@ impl World {
     pub(crate) async fn restart(&mut self) {
         self.store.close().await;
         self.store = Store::open(&url(&self.folder)).await.unwrap();
-        self.gateway = resume(&self.store, &self.meters).await;
+        self.gateway = resume(&self.store, &self.meters, self.protection.clone()).await;
     }
 
     /// The database is lost as well.
@@ -119,7 +141,7 @@ impl World {
         self.node.set_time(self.now);
     }
 
-    async fn step(&mut self, input: Input) {
+    pub(crate) async fn step(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let now = Now { community: self.now, monotonic: self.monotonic };
@@ -161,6 +183,18 @@ impl World {
                 let answer = self.node.progress(&statement);
                 return Some(Input::Answered { meter, statement, answer });
             }
+            Output::Journal(write) => self.store.journal(&write).await.unwrap(),
+            Output::Ordered { answer, .. } => self.answers.push(answer),
+            Output::AskEnergy { meter, .. } => {
+                let remaining = self.remaining;
+                return Some(Input::Energy { meter, remaining });
+            }
+            Output::DeliverControl { meter, statement } => {
+                let bytes = self.store.control(&statement).await.unwrap();
+                let signed = SignedStatement::from_leaf(&bytes).unwrap();
+                let answer = self.node.submit(signed.to_submission(None));
+                return Some(Input::Answered { meter, statement, answer });
+            }
             Output::AskHead { meter } => {
                 let answer = self.node.head(&meter, &gateway_key().account());
                 return Some(Input::Head { meter, answer });
@@ -170,12 +204,12 @@ impl World {
     }
 }
 
-async fn resume(store: &Store, meters: &[MeterSettings]) -> Gateway {
+async fn resume(store: &Store, meters: &[MeterSettings], protection: Protection) -> Gateway {
     let mut stored: BTreeMap<MeterId, StoredMeter> = BTreeMap::new();
     for meter in meters {
         stored.insert(meter.device.meter.clone(), store.meter(&meter.device.meter).await.unwrap());
     }
-    let settings = Settings::from_genesis(&genesis(), INTERVAL);
+    let settings = Settings::from_genesis(&genesis(), INTERVAL).with_protection(protection);
     let buses = vec![BusSettings { framing: BAUD, meters: meters.to_vec() }];
-    Gateway::resume(settings, gateway_key(), buses, stored)
+    Gateway::resume(settings, gateway_key(), buses, stored).with_journal(store.stored_journal().await.unwrap())
 }

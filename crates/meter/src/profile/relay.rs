@@ -144,6 +144,12 @@ impl Relay {
         }
     }
 
+    /// Whether its state can be asked for.
+    #[must_use]
+    pub const fn reads_back(&self) -> bool {
+        self.reads_back
+    }
+
     /// Whether its registers were found in a document or tried on a real meter. Otherwise they are a guess that whoever
     /// installs the meter has to try.
     #[must_use]
