@@ -9,6 +9,7 @@ mod demo;
 mod export;
 mod key_file;
 mod language;
+mod readings_csv;
 mod voltage;
 mod web;
 

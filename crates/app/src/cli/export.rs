@@ -1,5 +1,7 @@
 //! `wattproof export`: writes files that prove themselves, from a node or from a directory that nobody runs on.
 
+mod readings;
+
 use super::names::Names;
 use super::terminal::{say, warned};
 use super::{ExportArgs, ExportCommand, Trouble, run};
@@ -10,6 +12,7 @@ use crate::{export as source, web};
 use api::{Client, Method, Request, Response, Transport};
 use gateway::HttpTransport;
 use node::NodeError;
+pub(super) use readings::ReadingsExport;
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -21,19 +24,25 @@ pub(super) fn export(args: &ExportArgs, passphrases: PassphraseSource) -> Result
     if args.out.exists() {
         return Err(exists(&args.out));
     }
+    if let ExportCommand::Readings(wanted) = &args.what {
+        return readings::export(args, wanted);
+    }
     let bytes = match &args.data {
         Some(dir) => from_directory(dir, args, passphrases)?,
         None => from_node(args)?,
     };
-    let io = |error: std::io::Error| match error.kind() {
-        ErrorKind::AlreadyExists => exists(&args.out),
-        _ => Trouble::environment(format_args!("{}: {error}", args.out.display()), "name a file that you may write"),
-    };
-    let mut file = File::create_new(&args.out).map_err(io)?;
-    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(io)?;
+    let mut file = File::create_new(&args.out).map_err(|error| not_written(&args.out, &error))?;
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(|error| not_written(&args.out, &error))?;
     let out = args.out.display();
     say(format_args!("{out}: {} bytes\ncheck it: wattproof verify {out} --trust genesis.cbor", bytes.len()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn not_written(path: &Path, error: &std::io::Error) -> Trouble {
+    match error.kind() {
+        ErrorKind::AlreadyExists => exists(path),
+        _ => Trouble::environment(format_args!("{}: {error}", path.display()), "name a file that you may write"),
+    }
 }
 
 fn exists(path: &Path) -> Trouble {
@@ -61,7 +70,8 @@ fn from_directory(dir: &Path, args: &ExportArgs, passphrases: PassphraseSource) 
             source::bill_bundle(&node, names.account(account, || Ok(operator))?, *month)
         }
         ExportCommand::Claim { claim } => source::claim_bundle(&node, *claim),
-        ExportCommand::Ledger | ExportCommand::Genesis => source::ledger(&node),
+        // The genesis document and readings were answered before.
+        ExportCommand::Ledger | ExportCommand::Genesis | ExportCommand::Readings(_) => source::ledger(&node),
     };
     node.shutdown();
     bytes.map_err(not_exported)
@@ -94,7 +104,7 @@ fn from_node(args: &ExportArgs) -> Result<Vec<u8>, Trouble> {
         ExportCommand::Claim { claim } => {
             bundle_of_node(&transport, web::bundle::claim_path(&claim.statement, claim.act))
         }
-        ExportCommand::Ledger | ExportCommand::Genesis => Err(Trouble::environment(
+        ExportCommand::Ledger | ExportCommand::Genesis | ExportCommand::Readings(_) => Err(Trouble::environment(
             "a node gives neither the whole ledger nor its genesis document over the network",
             "stop the node and name its directory with --data",
         )),

@@ -554,6 +554,11 @@ enum ExportCommand {
     /// The genesis document: give it to those who verify.
     #[command(after_help = "Example:\n  wattproof export --data maple-house --out genesis.cbor genesis")]
     Genesis,
+    /// A meter's readings as comma-separated values, for a spreadsheet.
+    #[command(
+        after_help = "Example:\n  wattproof export --out a-101.csv readings A-101 --from 2026-07-01 --until 2026-08-01"
+    )]
+    Readings(export::ReadingsExport),
 }
 
 #[derive(Debug, Args)]

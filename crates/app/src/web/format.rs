@@ -109,6 +109,22 @@ impl Clockface {
         }
     }
 
+    /// ISO 8601 with milliseconds and the offset from UTC, and local time without; a point beyond the year 9999 is shown as
+    /// the number it is.
+    pub(crate) fn iso_and_local(&self, time: Timestamp) -> (String, String) {
+        let instant = i64::try_from(time.ms()).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        let Some(instant) = instant else { return (time.ms().to_string(), String::new()) };
+        let local = instant.to_zoned(self.zone.clone());
+        (local.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(), local.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    }
+
+    /// The point in time that somebody wrote: a date (its local midnight), or a date and time, with an offset or local.
+    pub(crate) fn parse(&self, text: &str) -> Option<Timestamp> {
+        let local = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(self.zone.clone()).ok();
+        let instant = text.parse::<jiff::Timestamp>().ok().or_else(|| local().map(|zoned| zoned.timestamp()))?;
+        u64::try_from(instant.as_millisecond()).ok().map(Timestamp::from_ms)
+    }
+
     /// Start of the local day that a point in time lies in.
     pub(crate) fn day_start(&self, time: Timestamp) -> Timestamp {
         let start = i64::try_from(time.ms())
@@ -158,6 +174,20 @@ mod tests {
         let moment = face.moment(time);
         assert_eq!((moment.full().as_str(), moment.iso.as_str()), ("2026-07-31 23:59:59", "2026-07-31T15:59:59Z"));
         assert_eq!(face.moment(face.day_start(time)).full(), "2026-07-31 00:00:00");
+        for (text, ms) in [
+            ("2026-07-31", Some(1_785_427_200_000)),
+            ("2026-07-31T23:59:59", Some(1_785_513_599_000)),
+            ("2026-07-31 23:59:59", Some(1_785_513_599_000)),
+            ("2026-07-31T15:59:59Z", Some(1_785_513_599_000)),
+            ("2026-07-31T16:59:59.5+01:00", Some(1_785_513_599_500)),
+            ("2026-02-30", None),
+            ("31.7.2026", None),
+            ("1969-01-01", None),
+            ("", None),
+        ] {
+            assert_eq!(face.parse(text), ms.map(Timestamp::from_ms), "{text}");
+        }
+        assert_eq!(face.iso_and_local(Timestamp::from_ms(u64::MAX)), (u64::MAX.to_string(), String::new()));
         assert_eq!(Clockface::new("Nowhere/At_all").moment(Timestamp::from_ms(0)).full(), "1970-01-01 00:00:00");
     }
 }

@@ -19,6 +19,7 @@ mod live;
 mod metrics;
 mod openapi;
 mod pages;
+mod readings_csv;
 mod serve;
 mod view;
 

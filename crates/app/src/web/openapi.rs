@@ -1,7 +1,7 @@
 //! Every route of the contract, once: the router and the OpenAPI 3.1 document come from this one list. The document is
 //! committed as `openapi.json`, and a test compares.
 
-use super::{AppState, api, events, metrics};
+use super::{AppState, api, events, metrics, readings_csv};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
@@ -55,6 +55,7 @@ routes! {
     get api meters __path_meters,
     get api meter __path_meter,
     get api readings __path_readings,
+    get readings_csv readings_csv __path_readings_csv,
     post api mining __path_mining,
     get api checkpoint __path_checkpoint,
     get api health __path_health,

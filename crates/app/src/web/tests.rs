@@ -99,6 +99,9 @@ async fn every_route_answers_with_its_status_and_type() {
         ("/api/v1/meters".to_owned(), 200, json),
         (format!("/api/v1/meters/{CHEN_METER}"), 200, json),
         (format!("/api/v1/meters/{CHEN_METER}/readings?limit=3"), 200, json),
+        (format!("/api/v1/meters/{CHEN_METER}/readings.csv"), 200, "text/csv; charset=utf-8"),
+        (format!("/api/v1/meters/{CHEN_METER}/readings.csv?from=July"), 400, problem),
+        ("/api/v1/meters/none/readings.csv".to_owned(), 404, problem),
         ("/api/v1/events".to_owned(), 200, "text/event-stream"),
         ("/api/v1/openapi.json".to_owned(), 200, json),
         ("/api/v1/nothing".to_owned(), 404, problem),
@@ -157,6 +160,9 @@ async fn a_private_ledger_shows_readings_and_names_only_at_this_computer() {
     for (peer, path, status) in [
         (HERE, &readings, StatusCode::OK),
         (ELSEWHERE, &readings, StatusCode::FORBIDDEN),
+        (HERE, &format!("{readings}.csv"), StatusCode::OK),
+        (ELSEWHERE, &format!("{readings}.csv"), StatusCode::FORBIDDEN),
+        (ELSEWHERE, &"/metrics".to_owned(), StatusCode::OK),
         (HERE, &page, StatusCode::OK),
         (ELSEWHERE, &page, StatusCode::FORBIDDEN),
     ] {
@@ -219,4 +225,26 @@ async fn a_choice_of_language_is_remembered_and_words_are_the_members_own() {
     for word in ["Merkle", "COSE", "mWh", "損失電能度"] {
         assert!(!page.contains(word), "{word}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_readings_holds_every_booked_reading_once_and_in_order() {
+    let fixture = Fixture::new(true);
+    let site = site(&fixture);
+    let path = format!("/api/v1/meters/{CHEN_METER}/readings");
+    let json = text(send(&site, HERE, get(&format!("{path}?limit=500"))).await).await;
+    let page: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let booked: Vec<String> =
+        page["items"].as_array().unwrap().iter().map(|row| row["voltage_mv"].to_string()).collect();
+    assert!(booked.len() > 2 && page["next"].is_null(), "{} rows", booked.len());
+    let answer = send(&site, HERE, get(&format!("{path}.csv?bom=true"))).await;
+    assert_eq!(header_of(&answer, "content-disposition"), format!("attachment; filename=\"{CHEN_METER}.csv\""));
+    let table = text(answer).await;
+    let mut reader = csv::Reader::from_reader(table.strip_prefix('\u{feff}').unwrap().as_bytes());
+    let column = reader.headers().unwrap().iter().position(|name| name == "voltage_v").unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let volts: Vec<String> = rows.iter().map(|row| row[column].replace('.', "")).collect();
+    assert_eq!(volts, booked);
+    let times: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
+    assert!(times.is_sorted() && times[0].contains('+'), "{times:?}");
 }
