@@ -219,14 +219,18 @@ pub struct ReadingsView {
     /// Highest active power.
     #[schema(value_type = Option<i64>)]
     pub peak_power_mw: Option<Power>,
-    /// `gap`, `reset` or `exchange`, when the interval does not continue the chain.
+    /// `gap`, `reset`, `exchange` or `wrap`, when the interval does not continue the chain.
     pub broken: Option<String>,
     /// Voltage events.
     pub events: Vec<VoltageEventView>,
-    /// Whether the counters at the ends were estimated rather than read.
+    /// Whether the counter at the end was estimated, or read so long before it that it is not the end's.
     pub estimated: bool,
-    /// Whether it was read by eye and signed by the operator; then there is no attachment.
-    pub by_hand: bool,
+    /// Where the counters come from: `meter`, `by_hand` (read by eye) or `imported` (from another system's file). The last
+    /// two are signed by the operator and have no attachment.
+    pub source: String,
+    /// With a wrap: where the counter begins at zero again.
+    #[schema(value_type = Option<u64>)]
+    pub wraps_at_mwh: Option<Energy>,
     /// Salted SHA-256 of the attachment's columns.
     #[schema(value_type = String)]
     pub columns: Digest,

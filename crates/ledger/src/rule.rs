@@ -198,6 +198,12 @@ pub enum RuleViolation {
         /// The counter at the chain's head.
         expected: Energy,
     },
+    /// A wrap that is none.
+    #[error(
+        "a wrap names the value at which the counter begins at zero again, above every counter, and at least one counter \
+         must have fallen past it, by at most half of it; say that it was reset or exchanged instead"
+    )]
+    CounterWrap,
     /// The counter runs backwards within the interval.
     #[error("the counter runs backwards within the interval")]
     CounterBackwards,
@@ -432,6 +438,7 @@ impl RuleViolation {
             Self::IntervalInFuture => "interval_in_future",
             Self::StartDiscontinuous { .. } => "start_discontinuous",
             Self::CounterDiscontinuous { .. } => "counter_discontinuous",
+            Self::CounterWrap => "counter_wrap",
             Self::CounterBackwards => "counter_backwards",
             Self::TooManyBreaks => "too_many_breaks",
             Self::HandReading => "hand_reading",

@@ -13,7 +13,9 @@ use api::{
     MeterView, NoteView, Place, PriceView, PricedView, ReadingsView, RegisterKeyView, RegisterMeterView, RoleView,
     StatementState, StatementView, SurchargeView, TariffView, TermsView, TransferView, UtilityView, VoltageEventView,
 };
-use ledger::act::{Act, Bill, Break, EventKind, Note, Readings, Register, Role, Utility, UtilityFigures};
+use ledger::act::{
+    Act, Bill, Break, EventKind, Note, ReadingSource, Readings, Register, Role, Utility, UtilityFigures,
+};
 use ledger::price::{Grouping, Seasonal, Table};
 use ledger::state::{AccountRecord, BindingRecord, Correction, MeterMonth, Priced, Record, RecordKey, RoleSpan, Terms};
 use ledger::{Header, PublicKey, SignedStatement, State, cbor};
@@ -162,7 +164,13 @@ fn readings(readings: &Readings, state: &State) -> ReadingsView {
         Break::Gap => "gap",
         Break::Reset => "reset",
         Break::Exchange => "exchange",
+        Break::Wrap => "wrap",
     });
+    let source = match readings.source {
+        ReadingSource::Meter => "meter",
+        ReadingSource::ByHand => "by_hand",
+        ReadingSource::Imported => "imported",
+    };
     let events = readings.events.iter().map(|event| VoltageEventView {
         kind: event_name(event.kind).to_owned(),
         from_ms: event.from,
@@ -189,7 +197,8 @@ fn readings(readings: &Readings, state: &State) -> ReadingsView {
         broken: broken.map(str::to_owned),
         events: events.collect(),
         estimated: readings.estimated,
-        by_hand: readings.by_hand,
+        source: source.to_owned(),
+        wraps_at_mwh: readings.wraps_at,
         columns: readings.columns,
         frames: readings.frames,
     }

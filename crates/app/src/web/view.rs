@@ -252,10 +252,10 @@ impl Words<'_> {
             ("present", &kwh(readings.import_end_mwh)),
             ("count", &readings.count.to_string()),
         ];
-        let mut lines = vec![if readings.by_hand {
-            t.with("line-readings-by-hand", &span)
-        } else {
-            t.with("line-readings", &span)
+        let mut lines = vec![match readings.source.as_str() {
+            "by_hand" => t.with("line-readings-by-hand", &span),
+            "imported" => t.with("line-readings-imported", &span),
+            _ => t.with("line-readings", &span),
         }];
         if let (Some(min), Some(max)) = (readings.voltage_min_mv, readings.voltage_max_mv) {
             let current = readings.peak_current_ua.map_or(0, |current| i128::from(current.ua()));
@@ -273,8 +273,10 @@ impl Words<'_> {
         lines.extend(readings.broken.as_deref().map(|broken| match broken {
             "reset" => t.get("line-reset"),
             "exchange" => t.get("line-exchange"),
+            "wrap" => t.arg("line-wrap", "at", readings.wraps_at_mwh.map_or_else(String::new, kwh)),
             _ => t.get("line-gap"),
         }));
+        lines.extend(readings.estimated.then(|| t.get("line-estimated")));
         lines.extend(readings.events.iter().map(|event| {
             let (time, value) = (self.when(event.from_ms), decimal(i128::from(event.extreme_mv.mv()), 3, 1));
             let values = [("time", time.as_str()), ("value", value.as_str())];

@@ -145,7 +145,7 @@ fn the_operator_states_prices_readings_by_eye_settings_and_versions() {
 
     world.stated(OPERATOR, &["readings-by-hand", "A-101", "1284.5"]);
     let id = world.stated(OPERATOR, &["readings-by-hand", "A-101", "1290"]);
-    assert_eq!(world.json(&["statement", &id])["acts"][0]["by_hand"], true);
+    assert_eq!(world.json(&["statement", &id])["acts"][0]["source"], "by_hand");
     world.refused(OPERATOR, &["readings-by-hand", "A-101", "1200"], "counter_backwards");
 
     world.stated(OPERATOR, &["parameter", "level", "2", "--height", "100000"]);

@@ -174,7 +174,8 @@ impl World {
             estimated: false,
             columns: attachment.columns_hash(),
             frames: attachment.frames_root().unwrap(),
-            by_hand: false,
+            source: ledger::act::ReadingSource::Meter,
+            wraps_at: None,
         };
         let acts = vec![Act::Readings(Box::new(readings))];
         let payload = Payload { ledger: self.genesis().ledger(), nonce: [1; 16], issued: now(), expires: None, acts };

@@ -4,7 +4,7 @@
 //! after a crash gives the same statement, byte by byte, so it cannot be booked twice.
 
 use super::{Chain, ReadingRow, Settings};
-use ledger::act::{Act, Break, CounterPair, Event, EventKind, Readings};
+use ledger::act::{Act, Break, CounterPair, Event, EventKind, ReadingSource, Readings};
 use ledger::attachment::{Attachment, AttachmentError, Frame, ROWS_MAX, Row, Summary};
 use ledger::state::ChainHead;
 use ledger::{Payload, SecretKey, SignedStatement, StatementError};
@@ -126,7 +126,8 @@ pub fn close(
         estimated: false,
         columns: attachment.columns_hash(),
         frames: attachment.frames_root().ok_or(AttachmentError::FramePaths)?,
-        by_hand: false,
+        source: ReadingSource::Meter,
+        wraps_at: None,
     };
     let import = act.import.end;
     let export = act.export.map(|export| export.end);

@@ -56,6 +56,7 @@ fn line(act: &ledger::act::Readings) -> String {
         Some(Break::Gap) => " gap".into(),
         Some(Break::Reset) => " reset".into(),
         Some(Break::Exchange) => " exchange".into(),
+        Some(Break::Wrap) => " wrap".into(),
     };
     let event = |event: &ledger::act::Event| {
         let kind = if event.kind == EventKind::OverVoltage { "over" } else { "under" };

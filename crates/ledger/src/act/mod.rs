@@ -15,7 +15,7 @@ pub use claim::{ActId, Answer, BillClaim, Claim, Decision, VoltageClaim};
 pub use control::{Cause, Control, LoadState};
 pub use offer::{Accept, Offer, OfferId, Withdraw};
 pub use parameter::{NewLevel, NewLimits, Parameter, Upgrade};
-pub use readings::{Break, CounterPair, Event, EventKind, Note, Readings, VoltageRange};
+pub use readings::{Break, CounterPair, Event, EventKind, Note, ReadingSource, Readings, VoltageRange};
 pub use register::{Register, RegisterKey, RegisterMeter, Role};
 pub use retire::{Retire, RetireMeter, RetireRole, Revoke, Rotate};
 pub use trade::{Contract, Transfer};

@@ -41,6 +41,33 @@ pub enum Break {
     /// Another device stands in the meter's place; the counter begins anew.
     #[n(3)]
     Exchange,
+    /// A counter reached its highest value and began at zero again; what it moved on the way is booked. The act says
+    /// where that is ([`Readings::wraps_at`]).
+    #[n(4)]
+    Wrap,
+}
+
+/// Where an interval's counters come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ReadingSource {
+    /// The meter's own bytes, in the attachment; signed by the binding's signer.
+    #[n(0)]
+    Meter,
+    /// The display, read by eye; signed by the operator, without an attachment.
+    #[n(1)]
+    ByHand,
+    /// A file of another system; signed by the operator, without an attachment.
+    #[n(2)]
+    Imported,
+}
+
+impl ReadingSource {
+    /// Whether the operator vouches for it, because no meter's bytes do.
+    #[must_use]
+    pub const fn is_operators(self) -> bool {
+        matches!(self, Self::ByHand | Self::Imported)
+    }
 }
 
 /// What happened within an interval.
@@ -115,7 +142,7 @@ pub struct Readings {
     /// Voltage events, at most [`Readings::EVENTS_MAX`].
     #[n(13)]
     pub events: Vec<Event>,
-    /// Whether the counters at the ends were estimated rather than read.
+    /// Whether the counter at the end was estimated, or read so long before it that it is not the end's.
     #[n(14)]
     pub estimated: bool,
     /// Salted SHA-256 of the attachment's columns ([`crate::attachment`]).
@@ -124,9 +151,14 @@ pub struct Readings {
     /// RFC 9162 root over the attachment's raw frames.
     #[n(16)]
     pub frames: Digest,
-    /// Read by eye and signed by the operator, without an attachment.
+    /// Where the counters come from.
     #[n(17)]
-    pub by_hand: bool,
+    pub source: ReadingSource,
+    /// With [`Break::Wrap`], and only with it: the value that the counter's display or register never shows because it
+    /// begins at zero there, such as 10,000 kWh of a meter that shows 9999.99. Whoever knows the meter's model can check
+    /// it, and both counters stand in the raw frames.
+    #[n(18)]
+    pub wraps_at: Option<Energy>,
 }
 
 impl Readings {
@@ -134,7 +166,7 @@ impl Readings {
     pub const EVENTS_MAX: usize = 16;
     /// Longest interval of a gateway: a day, so that its statement never spans more than two months.
     pub const INTERVAL_MAX: Millis = Millis::from_minutes(24 * 60);
-    /// Longest interval between two readings by eye: a quarter.
+    /// Longest interval that the operator states: a quarter between two readings by eye.
     pub const INTERVAL_MAX_BY_HAND: Millis = Millis::from_minutes(92 * 24 * 60);
 }
 

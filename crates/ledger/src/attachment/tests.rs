@@ -45,7 +45,8 @@ fn act(attachment: &Attachment, rows: &[Row]) -> Readings {
         estimated: false,
         columns: attachment.columns_hash(),
         frames: attachment.frames_root().unwrap(),
-        by_hand: false,
+        source: crate::act::ReadingSource::Meter,
+        wraps_at: None,
     }
 }
 

@@ -13,8 +13,11 @@ use units::{AccountId, Energy, Month, Timestamp};
 pub(crate) struct Stretch {
     pub(crate) start: Timestamp,
     pub(crate) end: Timestamp,
+    /// With a wrap the end is told as if the counter had run on, so that it can be divided by time like any other.
     pub(crate) import: CounterPair,
     export: Option<CounterPair>,
+    /// Where the counters begin at zero again, if one does within.
+    wraps_at: Option<Energy>,
     estimated: bool,
 }
 
@@ -25,7 +28,9 @@ impl Draft<'_> {
         let mut binding = self.state.binding(&readings.binding).cloned().ok_or(unknown)?;
         self.check_signer(readings, &binding, signer)?;
         self.check_interval(readings, &binding)?;
-        let stretch = continue_chain(readings, &binding.head)?;
+        let mut stretch = continue_chain(readings, &binding.head)?;
+        // Within a month the next interval's counter makes good what this end's lacks; what a bill shows must be marked.
+        stretch.estimated &= binding.until == Some(readings.end) || self.is_month_start(readings.end);
         self.book_stretch(&binding, readings.binding, stretch, &Entry::Act(at.statement, at.act))?;
         self.record_outside(readings, &binding, at)?;
         binding.head = ChainHead {
@@ -49,7 +54,7 @@ impl Draft<'_> {
         binding: &BindingRecord,
         signer: AccountId,
     ) -> Result<(), RuleViolation> {
-        if readings.by_hand {
+        if readings.source.is_operators() {
             if !self.has(signer, Role::Operator) {
                 return Err(RuleViolation::NotTheSigner(signer));
             }
@@ -80,7 +85,8 @@ impl Draft<'_> {
         if readings.previous != head.previous {
             return Err(RuleViolation::WrongPrevious { expected: head.previous });
         }
-        let longest = if readings.by_hand { Readings::INTERVAL_MAX_BY_HAND } else { Readings::INTERVAL_MAX };
+        let longest =
+            if readings.source.is_operators() { Readings::INTERVAL_MAX_BY_HAND } else { Readings::INTERVAL_MAX };
         if readings.end <= readings.start || readings.end.since(readings.start) > longest {
             return Err(RuleViolation::IntervalLength);
         }
@@ -88,6 +94,11 @@ impl Draft<'_> {
             return Err(RuleViolation::IntervalInFuture);
         }
         Ok(())
+    }
+
+    fn is_month_start(&self, time: Timestamp) -> bool {
+        let month = self.state.genesis.month_at(time).and_then(|month| self.state.genesis.month_span(month));
+        month.is_some_and(|(start, _)| start == time)
     }
 
     /// Splits a stretch at month starts and books each part.
@@ -130,7 +141,9 @@ impl Draft<'_> {
             self.post(sheet_month, member, Posting::Generated, generated)?;
         }
         let mut sheet = self.sheet(sheet_month, member);
-        extend_meters(&mut sheet.meters, binding, id, part)?;
+        for piece in part.folded() {
+            extend_meters(&mut sheet.meters, binding, id, piece)?;
+        }
         let Stretch { start, end, import, .. } = part;
         self.divide(
             &mut sheet,
@@ -157,6 +170,9 @@ impl Draft<'_> {
 
 /// Checks start and counters against the chain's head; gives the stretch to be booked.
 fn continue_chain(readings: &Readings, head: &ChainHead) -> Result<Stretch, RuleViolation> {
+    if readings.wraps_at.is_some() != (readings.broken == Some(Break::Wrap)) {
+        return Err(RuleViolation::CounterWrap);
+    }
     let here = Stretch::of(readings);
     difference(here.import)?;
     here.export.map(difference).transpose()?;
@@ -175,7 +191,22 @@ fn continue_chain(readings: &Readings, head: &ChainHead) -> Result<Stretch, Rule
         None => Ok(here),
         Some(_) if readings.start < head.end => Err(RuleViolation::StartDiscontinuous { expected: head.end }),
         Some(Break::Gap) => Ok(here.joined_to(head, import)?),
+        Some(Break::Wrap) => here.wrapped_from(head, import, readings.wraps_at.ok_or(RuleViolation::CounterWrap)?),
         Some(Break::Reset | Break::Exchange) => Ok(here),
+    }
+}
+
+/// A counter that was told as if it had run on, as its display shows it.
+fn fold(pair: CounterPair, wraps_at: Energy) -> (CounterPair, Option<CounterPair>) {
+    let less = |energy: Energy| Energy::from_mwh(energy.mwh().saturating_sub(wraps_at.mwh()));
+    if pair.start >= wraps_at {
+        (CounterPair { start: less(pair.start), end: less(pair.end) }, None)
+    } else if pair.end > wraps_at {
+        let (before, after) =
+            (CounterPair { end: wraps_at, ..pair }, CounterPair { start: Energy::ZERO, end: less(pair.end) });
+        (before, Some(after))
+    } else {
+        (pair, None)
     }
 }
 
@@ -192,7 +223,22 @@ impl Stretch {
     /// An interval as it was stated.
     pub(crate) const fn of(readings: &Readings) -> Self {
         let Readings { start, end, import, export, estimated, .. } = *readings;
-        Self { start, end, import, export, estimated }
+        Self { start, end, import, export, wraps_at: None, estimated }
+    }
+
+    /// The interval before this one ended there: what lies between is this one's, if it says that the counters ran on.
+    ///
+    /// # Errors
+    /// As the ledger refuses it.
+    pub(crate) fn after_interval(readings: &Readings, before: &Readings) -> Result<Self, RuleViolation> {
+        let head = ChainHead {
+            next_seq: readings.seq,
+            previous: readings.previous,
+            end: before.end,
+            import: Some(before.import.end),
+            export: before.export.map(|export| export.end),
+        };
+        continue_chain(readings, &head)
     }
 
     /// Up to a boundary, and what is left behind it: nothing, if the boundary is not within.
@@ -213,6 +259,54 @@ impl Stretch {
             _ => return Err(RuleViolation::CounterDiscontinuous { expected: import }),
         };
         Ok(Self { start: head.end, import: back_to(self.import, import)?, export, ..self })
+    }
+
+    /// With the time before it, in which at least one counter began at zero again; less than half its way round, because
+    /// more is as likely another device, or one that was set back.
+    fn wrapped_from(self, head: &ChainHead, import: Energy, wraps_at: Energy) -> Result<Self, RuleViolation> {
+        let run_on = |pair: CounterPair, from: Energy| {
+            if from >= wraps_at || pair.end >= wraps_at {
+                return Err(RuleViolation::CounterWrap);
+            }
+            if pair.start >= from {
+                return Ok(CounterPair { start: from, end: pair.end });
+            }
+            let end = wraps_at.checked_add(pair.end).ok_or(RuleViolation::AmountTooLarge)?;
+            let moved = end.mwh().saturating_sub(from.mwh());
+            if moved > wraps_at.mwh() / 2 {
+                return Err(RuleViolation::CounterWrap);
+            }
+            Ok(CounterPair { start: from, end })
+        };
+        let whole = run_on(self.import, import)?;
+        let export = match (self.export, head.export) {
+            (Some(export), Some(from)) => Some(run_on(export, from)?),
+            (None, None) => None,
+            _ => return Err(RuleViolation::CounterDiscontinuous { expected: import }),
+        };
+        let fell = whole.end != self.import.end || export.map(|pair| pair.end) != self.export.map(|pair| pair.end);
+        if !fell {
+            return Err(RuleViolation::CounterWrap);
+        }
+        Ok(Self { start: head.end, import: whole, export, wraps_at: Some(wraps_at), ..self })
+    }
+
+    /// As the display shows it: up to where a counter begins at zero again, and from there on.
+    pub(crate) fn folded(self) -> Vec<Self> {
+        let Some(wraps_at) = self.wraps_at else { return vec![self] };
+        let (import, import_after) = fold(self.import, wraps_at);
+        let export = self.export.map(|pair| fold(pair, wraps_at));
+        if import_after.is_none() && export.is_none_or(|(_, after)| after.is_none()) {
+            return vec![Self { import, export: export.map(|(pair, _)| pair), ..self }];
+        }
+        // Where only one counter wraps, the other's way lies behind the zero.
+        let halves = |(pair, after): (CounterPair, Option<CounterPair>)| match after {
+            Some(after) => (pair, after),
+            None => (CounterPair { end: pair.start, ..pair }, pair),
+        };
+        let (import, export) = (halves((import, import_after)), export.map(halves));
+        let before = Self { import: import.0, export: export.map(|export| export.0), ..self };
+        vec![before, Self { import: import.1, export: export.map(|export| export.1), ..self }]
     }
 
     /// Two parts, the counter's difference split by time, rounded down in the earlier one. The boundary lies within.

@@ -59,11 +59,14 @@ pub(super) enum Bands {
 fn parts_in(genesis: &Genesis, month: Month, intervals: &[Interval]) -> Option<Vec<Stretch>> {
     let mut parts = Vec::new();
     for (place, interval) in intervals.iter().enumerate() {
-        let mut rest = Stretch::of(&interval.readings);
-        if interval.readings.broken == Some(Break::Gap) {
-            let before = &intervals.get(place.checked_sub(1)?)?.readings;
-            (rest.start, rest.import.start) = (before.end, before.import.end);
-        }
+        let readings = &interval.readings;
+        let mut rest = match readings.broken {
+            Some(Break::Gap | Break::Wrap) => {
+                let before = &intervals.get(place.checked_sub(1)?)?.readings;
+                Stretch::after_interval(readings, before).ok()?
+            }
+            None | Some(Break::Reset | Break::Exchange) => Stretch::of(readings),
+        };
         while rest.start < rest.end {
             let of = genesis.month_at(rest.start)?;
             let (part, after) = rest.cut_at(genesis.month_span(of)?.1);
@@ -109,7 +112,8 @@ mod tests {
             estimated: false,
             columns: Digest::from_bytes([0; 32]),
             frames: Digest::from_bytes([0; 32]),
-            by_hand: false,
+            source: crate::act::ReadingSource::Meter,
+            wraps_at: None,
         };
         Interval { statement: StatementId::from_bytes([1; 32]), signer: AccountId::from_bytes([2; 32]), readings }
     }

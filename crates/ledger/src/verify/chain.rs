@@ -40,7 +40,7 @@ fn check_links(
 ) -> Result<(), String> {
     let meter = &binding.meter;
     for interval in intervals {
-        let signer = if interval.readings.by_hand { operator } else { binding.signer };
+        let signer = if interval.readings.source.is_operators() { operator } else { binding.signer };
         if interval.signer != signer || interval.readings.binding != id {
             return Err(format!("meter {meter}: statement {} is not by the meter's signer", interval.statement));
         }
@@ -58,16 +58,26 @@ fn check_links(
 
 /// Walks the counters from the first stretch's start to the last one's end.
 fn check_counters(intervals: &[Interval], stretches: &[&MeterMonth], month: Span) -> Result<(), String> {
-    let mut stretches = stretches.iter();
+    let mut stretches = stretches.iter().copied();
     let mut stretch = stretches.next().ok_or("the sheet has no counters")?;
     let mut at = stretch.import.start;
     for (place, interval) in intervals.iter().enumerate() {
         let readings = &interval.readings;
         let import = readings.import;
         match readings.broken {
+            Some(Break::Wrap) if place == 0 => {
+                // With time before it, the zero may lie in an earlier month, and this one begins behind it.
+                let zero_is_here = at > import.end || (stretch.import.end == at && stretches.len() > 0);
+                if zero_is_here {
+                    stretch = behind_zero(stretch, &mut stretches, readings, at)?;
+                }
+            }
             _ if place == 0 => check_first(readings, at, month)?,
             None if import.start == at => {}
             Some(Break::Gap) if import.start >= at => {}
+            // Beyond the month's end the zero may lie in the next month.
+            Some(Break::Wrap) if readings.end > month.1 && stretches.len() == 0 => {}
+            Some(Break::Wrap) => stretch = behind_zero(stretch, &mut stretches, readings, at)?,
             Some(Break::Reset | Break::Exchange) => {
                 ends_at(stretch, at)?;
                 stretch = stretches.next().ok_or("the sheet lacks the counters after a break")?;
@@ -94,6 +104,26 @@ fn check_counters(intervals: &[Interval], stretches: &[&MeterMonth], month: Span
     if stretches.next().is_some() { Err("the sheet has counters that no interval gives".to_owned()) } else { Ok(()) }
 }
 
+/// The stretch that a wrap leads to: where the counter fell, the one before ends where it begins at zero again.
+fn behind_zero<'a>(
+    stretch: &'a MeterMonth,
+    rest: &mut impl Iterator<Item = &'a MeterMonth>,
+    readings: &Readings,
+    at: Energy,
+) -> Result<&'a MeterMonth, String> {
+    let fell = readings.import.start < at;
+    let (end, start) = match readings.wraps_at.filter(|_| fell) {
+        Some(wraps_at) => (wraps_at, Energy::ZERO),
+        None => (at, at),
+    };
+    ends_at(stretch, end)?;
+    let next = rest.next().ok_or("the sheet lacks the counters after a wrap")?;
+    if next.import.start == start {
+        return Ok(next);
+    }
+    Err(format!("the counter after the wrap begins at {start}, the sheet says {}", next.import.start))
+}
+
 fn ends_at(stretch: &MeterMonth, at: Energy) -> Result<(), String> {
     if stretch.import.end == at {
         return Ok(());
@@ -108,7 +138,7 @@ fn check_first(readings: &Readings, previous: Energy, month: Span) -> Result<(),
     let fits = match readings.broken {
         None if readings.start < month.0 => previous == share(readings, month.0) || previous == readings.import.start,
         None | Some(Break::Reset | Break::Exchange) => previous == readings.import.start,
-        Some(Break::Gap) => previous <= readings.import.start || within,
+        Some(Break::Gap | Break::Wrap) => previous <= readings.import.start || within,
     };
     if fits {
         Ok(())
@@ -122,6 +152,7 @@ fn check_first(readings: &Readings, previous: Energy, month: Span) -> Result<(),
 fn check_share(readings: &Readings, boundary: Timestamp, present: Energy) -> Result<(), String> {
     let fits = match readings.broken {
         Some(Break::Gap) => present <= readings.import.end,
+        Some(Break::Wrap) => present <= readings.wraps_at.unwrap_or(readings.import.end),
         _ => present == share(readings, boundary),
     };
     if fits { Ok(()) } else { Err(format!("the counter at the month's end is {present}, not the interval's share")) }

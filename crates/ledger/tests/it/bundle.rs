@@ -269,7 +269,7 @@ fn a_bill_of_a_rotated_key_with_a_trade_and_a_reading_by_eye_is_verified() {
     let act = Act::Accept(ledger::act::Accept { offer: offer_id(&state) });
     commit(&mut state, &mut store, at(7, 4, 1, 0), "chen", "chen's new key", act);
     let mut by_eye = next_readings(&state, "m-chen", ("103", "150"));
-    (by_eye.end, by_eye.by_hand, by_eye.count) = (at(8, 1, 0, 0), true, 0);
+    (by_eye.end, by_eye.source, by_eye.count) = (at(8, 1, 0, 0), ledger::act::ReadingSource::ByHand, 0);
     (by_eye.columns, by_eye.frames) = (ledger::log::empty_root(), ledger::log::empty_root());
     commit(&mut state, &mut store, at(8, 1, 1, 0), OPERATOR, OPERATOR, Act::Readings(Box::new(by_eye)));
     store.commit(&mut state, at(8, 1, 7, 0), &[]);

@@ -187,7 +187,7 @@ fields! {
     Event { kind, from, until, extreme }
     Readings {
         binding, seq, previous, start, end, import, export, count, voltage, peak_current, peak_power, broken, events,
-        estimated, columns, frames, by_hand,
+        estimated, columns, frames, source, wraps_at,
     }
     Note { time, voltage, current, power, energy, text }
     Transfer { to, energy, month }
@@ -246,7 +246,8 @@ macro_rules! choices {
 
 choices! {
     Role: Operator Member Gateway Meter Miner Validator Auditor;
-    Break: Gap Reset Exchange;
+    Break: Gap Reset Exchange Wrap;
+    ReadingSource: Meter ByHand Imported;
     EventKind: OverVoltage UnderVoltage;
     Decision: Accepted Declined;
     Cause: Person Protection Schedule;

@@ -255,6 +255,11 @@ fn reading_rules() -> Vec<&'static str> {
         case("counter_discontinuous")
             .after(GATEWAY, first())
             .refuses(GATEWAY, second(|act| act.export = Some(CounterPair { start: kwh("0"), end: kwh("1") }))),
+        case("counter_wrap").refuses(GATEWAY, readings(|act| act.broken = Some(Break::Wrap))),
+        case("counter_wrap").refuses(GATEWAY, readings(|act| act.wraps_at = Some(kwh("10000")))),
+        case("counter_wrap")
+            .after(GATEWAY, first())
+            .refuses(GATEWAY, second(|act| (act.broken, act.wraps_at) = (Some(Break::Wrap), Some(kwh("10000"))))),
         case("counter_backwards")
             .refuses(GATEWAY, readings(|act| act.import = CounterPair { start: kwh("1"), end: kwh("0") })),
         broken.refuses(GATEWAY, reset_of_an_hour()),

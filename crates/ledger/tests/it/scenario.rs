@@ -15,7 +15,8 @@ use crate::support::{
     meter_id, month, month_starts, next_readings, payload, propose, register, sign_as,
 };
 use ledger::act::{
-    Act, Bill, BillLine, Break, Contract, CounterPair, Note, Register, Role, Tariff, Transfer, Utility, VoltageRange,
+    Act, Bill, BillLine, Break, Contract, CounterPair, Note, ReadingSource, Register, Role, Tariff, Transfer, Utility,
+    VoltageRange,
 };
 use ledger::price::Table;
 use ledger::price::file::TariffFile;
@@ -150,7 +151,8 @@ impl Runner {
     /// utility  2026-07-01 2026-09-01 3000 for 1000 kWh [common]
     /// reading  METER 0.0 -> 90.0 kWh [from 2026-07-31 18:00 until 2026-08-01 06:00] [export 0 -> 5] [gap]
     ///                                         without times: the day after the last reading
-    ///                                         [voltage 105 130] in V, [by_hand], [by NAME] for another gateway,
+    ///                                         [voltage 105 130] in V, [by_hand], [imported], [estimated], [wrap 10000.0],
+    ///                                         [by NAME] for another gateway,
     ///                                         [ahead] of the clock, [number 7] in its chain, [behind_nothing]
     /// sell     NAME -> NAME 20 kWh [in 2026-08]
     /// offer    NAME -> NAME 20 kWh at 2.5 until 2026-07-20 00:00     `anybody` for an open one
@@ -341,7 +343,7 @@ impl Runner {
                     rest
                 }
                 ["by_hand", rest @ ..] => {
-                    (readings.by_hand, readings.count) = (true, 0);
+                    (readings.source, readings.count) = (ReadingSource::ByHand, 0);
                     (readings.columns, readings.frames) = (log::empty_root(), log::empty_root());
                     rest
                 }
@@ -361,6 +363,19 @@ impl Runner {
                     readings.previous = StatementId::from_bytes([0; 32]);
                     rest
                 }
+                ["imported", rest @ ..] => {
+                    (readings.source, readings.count) = (ReadingSource::Imported, 0);
+                    (readings.columns, readings.frames) = (log::empty_root(), log::empty_root());
+                    rest
+                }
+                ["estimated", rest @ ..] => {
+                    readings.estimated = true;
+                    rest
+                }
+                ["wrap", wraps_at, rest @ ..] => {
+                    (readings.broken, readings.wraps_at) = (Some(Break::Wrap), Some(kwh(wraps_at)));
+                    rest
+                }
                 [word, rest @ ..] => {
                     readings.broken = Some(match *word {
                         "gap" => Break::Gap,
@@ -375,7 +390,7 @@ impl Runner {
         if readings.end > self.clock && !is_ahead {
             self.move_clock(readings.end);
         }
-        let signer = if readings.by_hand { OPERATOR } else { gateway };
+        let signer = if readings.source.is_operators() { OPERATOR } else { gateway };
         self.submit(signer, Act::Readings(Box::new(readings)), verdict);
     }
 

@@ -179,7 +179,8 @@ pub(crate) fn next_readings(state: &State, meter: &str, import: (&str, &str)) ->
         estimated: false,
         columns: Digest::from_bytes([0; 32]),
         frames: Digest::from_bytes([0; 32]),
-        by_hand: false,
+        source: ledger::act::ReadingSource::Meter,
+        wraps_at: None,
     }
 }
 

@@ -254,9 +254,9 @@ pub(super) fn check_attachment(readings: Option<&Readings>, attachment: Option<&
     match (readings, attachment) {
         (None, None) => Ok(()),
         (None, Some(_)) => Err(Refusal::AttachmentUnexpected),
-        // A meter read by eye has no bytes of its own.
-        (Some(readings), None) if readings.by_hand => Ok(()),
-        (Some(readings), Some(_)) if readings.by_hand => Err(Refusal::AttachmentUnexpected),
+        // A meter read by eye, or another system's file, has no bytes of the meter's own.
+        (Some(readings), None) if readings.source.is_operators() => Ok(()),
+        (Some(readings), Some(_)) if readings.source.is_operators() => Err(Refusal::AttachmentUnexpected),
         (Some(_), None) => Err(Refusal::AttachmentMissing),
         (Some(readings), Some(bytes)) => Ok(Attachment::from_bytes(bytes)?.check(readings)?),
     }

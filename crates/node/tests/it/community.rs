@@ -170,7 +170,8 @@ impl Community {
             estimated: false,
             columns: attachment.columns_hash(),
             frames: log::empty_root(),
-            by_hand: false,
+            source: ledger::act::ReadingSource::Meter,
+            wraps_at: None,
         };
         let act = Act::Readings(Box::new(readings));
         let statement = self.sign(&self.gateway, vec![act], end, 0);

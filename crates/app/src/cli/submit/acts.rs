@@ -8,8 +8,8 @@ use crate::key_file;
 use api::{ChainHeadView, MeterView};
 use ledger::SecretKey;
 use ledger::act::{
-    ActId, BillClaim, Break, Claim, CounterPair, Decision, NewLevel, NewLimits, Offer, OfferId, Parameter, Readings,
-    Retire, RetireMeter, RetireRole, Rotate, Utility, VoltageClaim,
+    ActId, BillClaim, Break, Claim, CounterPair, Decision, NewLevel, NewLimits, Offer, OfferId, Parameter,
+    ReadingSource, Readings, Retire, RetireMeter, RetireRole, Rotate, Utility, VoltageClaim,
 };
 use ledger::log::empty_root;
 use std::path::Path;
@@ -115,7 +115,8 @@ fn readings_by_hand(meter: &MeterView, args: &ReadingsArgs, end: Timestamp) -> R
         estimated: false,
         columns: nothing,
         frames: nothing,
-        by_hand: true,
+        source: ReadingSource::ByHand,
+        wraps_at: None,
     }
 }
 

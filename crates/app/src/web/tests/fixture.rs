@@ -202,7 +202,8 @@ impl Fixture {
             estimated: false,
             columns: attachment.columns_hash(),
             frames: ledger::log::empty_root(),
-            by_hand: false,
+            source: ledger::act::ReadingSource::Meter,
+            wraps_at: None,
         };
         let statement = self.sign(&self.keys.gateway, vec![Act::Readings(Box::new(readings))], after(seq + 1));
         (statement, attachment.to_bytes())

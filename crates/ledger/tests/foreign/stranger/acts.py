@@ -7,7 +7,8 @@ from . import cbor, prices
 from .genesis import Limits, read_limits
 from .refusal import at, need
 
-GAP, RESET, EXCHANGE = 1, 2, 3
+GAP, RESET, EXCHANGE, WRAP = 1, 2, 3, 4
+OF_METER, BY_HAND, IMPORTED = 0, 1, 2
 ROLES = OPERATOR, MEMBER, GATEWAY, METER, MINER, VALIDATOR, AUDITOR = range(7)
 
 
@@ -88,7 +89,12 @@ class Readings:
     estimated: bool
     columns: bytes
     frames: bytes
-    by_hand: bool
+    source: int
+    wraps_at: int | None
+
+    @property
+    def is_operators(self):
+        return self.source != OF_METER
 
 
 @dataclass(frozen=True)
@@ -255,7 +261,7 @@ def read_contract(body):
 
 
 def read_readings(body):
-    parts = cbor.fields(body, (1, 2, 3, 4, 5, 6, 8, 13, 14, 15, 16, 17), (7, 9, 10, 11, 12))
+    parts = cbor.fields(body, (1, 2, 3, 4, 5, 6, 8, 13, 14, 15, 16, 17), (7, 9, 10, 11, 12, 18))
     return Readings(
         cbor.digest(parts[1]), cbor.uint(parts[2]), cbor.digest(parts[3]),
         cbor.uint(parts[4]), cbor.uint(parts[5]),
@@ -263,8 +269,9 @@ def read_readings(body):
         cbor.present(parts[9], lambda value: cbor.listed(value, cbor.uint, 3, 3)),
         cbor.present(parts[10], cbor.uint), cbor.present(parts[11], cbor.sint),
         cbor.listed(parts[13], read_event, 0, 16),
-        cbor.present(parts[12], lambda value: cbor.one_of(value, {GAP, RESET, EXCHANGE})),
-        cbor.boolean(parts[14]), cbor.digest(parts[15]), cbor.digest(parts[16]), cbor.boolean(parts[17]),
+        cbor.present(parts[12], lambda value: cbor.one_of(value, {GAP, RESET, EXCHANGE, WRAP})),
+        cbor.boolean(parts[14]), cbor.digest(parts[15]), cbor.digest(parts[16]),
+        cbor.one_of(parts[17], {OF_METER, BY_HAND, IMPORTED}), cbor.present(parts[18], cbor.uint),
     )  # fmt: skip
 
 

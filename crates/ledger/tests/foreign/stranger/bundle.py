@@ -168,13 +168,14 @@ class Bundle(Proven):
         stated = [meter for meter in self.sheet(month).meters if meter.binding == binding_id]
         built, parts = (), []
         for signer, statement, act, count in chain:
-            expected = self.genesis.operator.account if act.by_hand else binding.signer
+            expected = self.genesis.operator.account if act.is_operators else binding.signer
             need(signer == expected, "an interval that the meter's signer did not sign")
             if before:
                 follows = (act.number, act.previous) == (before[0].number + 1, before[1])
                 need(follows, f"number {act.number} does not follow")
-            for part in self.parts_in(month, act, before and before[0], count, stated[0]):
-                built = meters.with_part(built, binding_id, binding, part)
+            for part in self.parts_in(month, act, before and before[0], count, stated):
+                for piece in part.folded():
+                    built = meters.with_part(built, binding_id, binding, piece)
                 parts.append((part, binding.factor))
             before = act, statement
         need(list(built) == stated, "the intervals give other counters than the sheet's")
@@ -183,13 +184,17 @@ class Bundle(Proven):
     def parts_in(self, month, act, before, count, stated):
         """The last `count` parts of an interval up to the month: parts of closed months are booked here too."""
         if before is None and act.broken == acts.GAP:
-            return [self.part_after_unknown(month, act, stated)]
+            return [self.part_after_unknown(month, act, stated[0])]
+        if before is None and act.broken == acts.WRAP:
+            return [self.part_of_unknown_wrap(month, act, stated)]
         if before is None:
             stretch = meters.Stretch(act.start, act.end, act.imported, act.exported, act.estimated)
         else:
             exported = before.exported and before.exported.end
             head = meters.Head(act.number, act.previous, before.end, before.imported.end, exported)
             stretch = meters.continued(act, head)
+        estimated = act.estimated and meters.shows(self.genesis, self.record(BINDING, act.binding), act.end)
+        stretch = replace(stretch, estimated=estimated)
         parts, end = [], self.genesis.span(month)[1]
         while stretch.start < min(stretch.end, end):
             cut = self.genesis.span(self.genesis.month_of(stretch.start))[1]
@@ -209,6 +214,28 @@ class Bundle(Proven):
             exported = acts.Counters(exported.start, act.exported.end if whole else exported.end)
         start = max(act.start, self.genesis.span(month)[0])
         return meters.Stretch(start, act.end, imported, exported, stated.estimated, is_unknown=True)
+
+    def part_of_unknown_wrap(self, month, act, stated):
+        """The same where a counter began at zero again, here or in an earlier month."""
+        whole = act.end <= self.genesis.span(month)[1]
+
+        def way(pair, pairs):
+            if pair is None:
+                return None
+            start, end, behind_zero = pairs[0].start, pair.end, act.wraps_at
+            if not whole:
+                end = pairs[-1].end
+                behind_zero = act.wraps_at if len(pairs) > 1 and pairs[0].end == act.wraps_at else 0
+            elif start <= end:
+                behind_zero = 0
+            need(start < act.wraps_at, "a counter above where it begins at zero again")
+            need(0 <= end + behind_zero - start <= act.wraps_at // 2, "a wrap of more than half the way round")
+            return acts.Counters(start, end + behind_zero)
+
+        imported = way(act.imported, [meter.imported for meter in stated])
+        exported = way(act.exported, [meter.exported for meter in stated])
+        start, estimated = max(act.start, self.genesis.span(month)[0]), stated[0].estimated
+        return meters.Stretch(start, act.end, imported, exported, estimated, act.wraps_at, is_unknown=True)
 
     def check_frames(self):
         """The frames stand in the tree that the interval commits to, and say its counters."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from .acts import GAP, GATEWAY, METER, OPERATOR, Counters
+from .acts import GAP, GATEWAY, METER, OPERATOR, WRAP, Counters
 from .hours import divided
 from .keys import sha256
 from .records import BINDING, MONTH, OUTSIDE, SHEET, Correction, Head, MeterMonth, Outside
@@ -22,6 +22,7 @@ class Stretch:
     imported: Counters
     exported: Counters | None
     estimated: bool
+    wraps_at: int | None = None  # then the ends are told as if the counters had run on
     is_unknown: bool = False  # its start is not known, so nothing can be divided by time
 
     def cut(self, at):
@@ -35,8 +36,28 @@ class Stretch:
             return pair and (Counters(pair.start, counter(pair)), Counters(counter(pair), pair.end))
 
         imported, exported = pairs(self.imported), pairs(self.exported) or (None, None)
-        before = Stretch(self.start, at, imported[0], exported[0], True)
-        return before, Stretch(at, self.end, imported[1], exported[1], True)
+        before = Stretch(self.start, at, imported[0], exported[0], True, self.wraps_at)
+        return before, Stretch(at, self.end, imported[1], exported[1], True, self.wraps_at)
+
+    def folded(self):
+        """As the displays show it: up to where a counter begins at zero again, and from there on."""
+        if self.wraps_at is None:
+            return [self]
+        imported, exported = (pair and self.fold(pair) for pair in (self.imported, self.exported))
+        if len(imported) == 1 and (exported is None or len(exported) == 1):
+            return [replace(self, imported=imported[0], exported=exported and exported[0])]
+        ways = [
+            pair if pair is None or len(pair) == 2 else [Counters(pair[0].start, pair[0].start), pair[0]]
+            for pair in (imported, exported)
+        ]
+        return [replace(self, imported=ways[0][at], exported=ways[1] and ways[1][at]) for at in (0, 1)]
+
+    def fold(self, pair):
+        if pair.start >= self.wraps_at:
+            return [Counters(pair.start - self.wraps_at, pair.end - self.wraps_at)]
+        if pair.end > self.wraps_at:
+            return [Counters(pair.start, self.wraps_at), Counters(0, pair.end - self.wraps_at)]
+        return [pair]
 
 
 def book_interval(state, act, signer, statement, index, time):
@@ -45,6 +66,7 @@ def book_interval(state, act, signer, statement, index, time):
     check_signer(state, act, binding, signer, time)
     check_interval(act, binding, time)
     stretch = continued(act, binding.head)
+    stretch = replace(stretch, estimated=act.estimated and shows(state.genesis, binding, act.end))
     while stretch.start < stretch.end:
         month = state.genesis.month_of(stretch.start)
         rule(month is not None, "outside_calendar")
@@ -60,9 +82,15 @@ def book_interval(state, act, signer, statement, index, time):
     state.put((BINDING, act.binding), binding)
 
 
+def shows(genesis, binding, end):
+    """Whether a bill may show the counter of this time: a month begins, or the binding ends."""
+    month = genesis.month_of(end)
+    return end == binding.until or (month is not None and genesis.span(month)[0] == end)
+
+
 def check_signer(state, act, binding, signer, time):
     """The gateway or meter that the binding names, whose role has not ended before; by hand the operator."""
-    if act.by_hand:
+    if act.is_operators:
         rule(state.has(signer, OPERATOR, time), "not_the_signer")
         rule((act.count, act.columns, act.frames) == (0, sha256(b""), sha256(b"")), "hand_reading")
         return
@@ -75,13 +103,14 @@ def check_interval(act, binding, time):
     rule(binding.until is None or act.end <= binding.until, "binding_ended")
     rule(act.number == binding.head.next, "wrong_sequence")
     rule(act.previous == binding.head.previous, "wrong_previous")
-    longest = 92 * 24 * HOUR if act.by_hand else 24 * HOUR
+    longest = 92 * 24 * HOUR if act.is_operators else 24 * HOUR
     rule(0 < act.end - act.start <= longest, "interval_length")
     rule(act.end <= time + CLOCK_AHEAD, "interval_in_future")
 
 
 def continued(act, head):
     """What is booked: the interval, with the gap before it if it is one."""
+    rule((act.wraps_at is not None) == (act.broken == WRAP), "counter_wrap")
     for pair in filter(None, (act.imported, act.exported)):
         rule(pair.start <= pair.end, "counter_backwards")
     here = Stretch(act.start, act.end, act.imported, act.exported, act.estimated)
@@ -94,7 +123,27 @@ def continued(act, head):
         rule(continues, "counter_discontinuous")
         return here
     rule(act.start >= head.end, "start_discontinuous")
+    if act.broken == WRAP:
+        return wrapped(here, head, act.wraps_at)
     return joined(here, head) if act.broken == GAP else here
+
+
+def wrapped(here, head, wraps_at):
+    """A counter began at zero again; what it moved on the way counts."""
+    rule((here.exported is None) == (head.exported is None), "counter_discontinuous", "a counter came or went")
+    pairs = [(here.imported, head.imported), (here.exported, head.exported)]
+    ways = []
+    for pair, start in pairs:
+        if pair is None:
+            ways.append(None)
+            continue
+        rule(start < wraps_at and pair.end < wraps_at, "counter_wrap")
+        fell = pair.start < start
+        end = pair.end + wraps_at if fell else pair.end
+        rule(not fell or end - start <= wraps_at // 2, "counter_wrap")
+        ways.append(Counters(start, end))
+    rule(any(pair and pair.start < start for pair, start in pairs), "counter_wrap")
+    return replace(here, start=head.end, imported=ways[0], exported=ways[1], wraps_at=wraps_at)
 
 
 def joined(here, head):
@@ -122,7 +171,10 @@ def book_part(state, binding_id, binding, month, part, entry):
     state.post(booked, member, "consumed", consumed)
     state.post(booked, member, "generated", generated)
     sheet = state.sheet(booked, member)
-    sheet = replace(sheet, meters=with_part(sheet.meters, binding_id, binding, part))
+    stretches = sheet.meters
+    for piece in part.folded():
+        stretches = with_part(stretches, binding_id, binding, piece)
+    sheet = replace(sheet, meters=stretches)
     state.put((SHEET, booked, member), divide(state, sheet, booked, member, month, part, binding.factor))
     state.enter(booked, member, entry)
 

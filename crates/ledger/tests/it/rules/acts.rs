@@ -112,7 +112,7 @@ fn key_rules() -> Vec<&'static str> {
 fn hand_rules() -> Vec<&'static str> {
     let by_hand = |change: fn(&mut ledger::act::Readings)| {
         readings(move |act| {
-            (act.by_hand, act.count) = (true, 0);
+            (act.source, act.count) = (ledger::act::ReadingSource::ByHand, 0);
             (act.columns, act.frames) = (log::empty_root(), log::empty_root());
             change(act);
         })
