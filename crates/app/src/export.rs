@@ -71,8 +71,7 @@ pub(crate) fn read_frame(profile: &str, frame: &Frame) -> Result<Energy, String>
         response: exchange.response.clone(),
     };
     let exchanges: Vec<Exchange> = frame.exchanges.iter().map(exchange).collect();
-    let asked = exchanges.first().and_then(|exchange| exchange.request.first());
-    let address = asked.copied().ok_or("the frame holds no request")?;
+    let address = profile.address_in(&exchanges).ok_or("the frame names no meter")?;
     let reading = profile.reading(address, &exchanges).map_err(|error| error.to_string())?;
     reading.energy_import().ok_or_else(|| "the frame holds no energy counter".to_owned())
 }

@@ -262,7 +262,7 @@ fn check_frame(stored: &StoredReading, profile: Option<&Profile>) -> Vec<Finding
         .iter()
         .map(|exchange| Exchange { request: exchange.request.clone(), response: exchange.response.clone() })
         .collect();
-    let address = exchanges.first().and_then(|exchange| exchange.request.first()).copied().unwrap_or_default();
+    let Some(address) = profile.address_in(&exchanges) else { return vec![finding("it names no meter".to_owned())] };
     let decoded = match profile.reading(address, &exchanges) {
         Ok(reading) => reading.with_derived_powers(),
         Err(error) => return vec![finding(error.to_string())],

@@ -1,6 +1,6 @@
 //! The community's clock, injected: the real one, the demo's scaled one, a simulated one.
 
-use units::{Millis, Timestamp};
+use units::{Micros, Timestamp};
 
 /// Tells the community's time.
 ///
@@ -16,5 +16,5 @@ pub struct Now {
     /// The community's time: what readings and intervals are dated by.
     pub community: Timestamp,
     /// Since the gateway's start, never going back: what time-outs and back-off are measured by.
-    pub monotonic: Millis,
+    pub monotonic: Micros,
 }

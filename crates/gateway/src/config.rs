@@ -5,7 +5,7 @@ mod protection;
 
 use crate::core::{BusSettings, MeterSettings, Protection};
 use meter::strict_toml::{self, TomlError};
-use meter::{Device, Framing, Profile, ProfileError};
+use meter::{Address, Device, Framing, MODBUS_ADDRESS_MAX, Parity, Profile, ProfileError};
 pub use mqtt::{Language, MqttConfig, MqttConfigError};
 pub use protection::RULES_MAX;
 use serde::Deserialize;
@@ -18,8 +18,6 @@ use units::{AccountId, IdError, MeterId, Millis, Quantity};
 
 /// Buses of a gateway: each has a task and a port; a Raspberry Pi has fewer USB ports.
 pub const BUSES_MAX: usize = 32;
-/// Highest address of a meter (MODBUS over Serial Line V1.02, 2.2).
-pub const ADDRESS_MAX: u8 = 247;
 /// Largest profile file: ten times the largest shipped one.
 pub const PROFILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -65,17 +63,30 @@ pub enum ConfigError {
     /// A meter number that stands twice.
     #[error("meter {0} is configured twice")]
     MeterTwice(MeterId),
-    /// An address outside 1 to 247, or two meters of one bus at it.
-    #[error(
-        "bus `{bus}`, meter {meter}: address {address} must be 1 to {ADDRESS_MAX} and no other meter's of that bus"
-    )]
-    Address {
+    /// Two meters of one bus at one address.
+    #[error("bus `{bus}`, meter {meter}: address {address} is another meter's of that bus; both would answer at once")]
+    AddressTwice {
         /// The bus.
         bus: String,
         /// The meter.
         meter: MeterId,
         /// The address.
-        address: u8,
+        address: Address,
+    },
+    /// An address of another protocol.
+    #[error(
+        "meter {meter}: profile `{profile}` cannot be asked at address {address} on a line with framing \"{framing}\"; \
+         Modbus models have addresses 1 to {MODBUS_ADDRESS_MAX}, DL/T 645 ones twelve digits and framing \"dlt645\""
+    )]
+    Protocol {
+        /// The meter.
+        meter: MeterId,
+        /// Its profile.
+        profile: String,
+        /// Its address.
+        address: Address,
+        /// The bus's framing.
+        framing: &'static str,
     },
     /// A meter asked without a pause.
     #[error("meter {0}: poll_seconds must be 1 or more")]
@@ -133,12 +144,14 @@ pub enum ConfigError {
 /// Where a bus is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Port {
-    /// A serial device, 8 data bits, no parity, 1 stop bit.
+    /// A serial device, 8 data bits, 1 stop bit.
     Serial {
         /// The device.
         path: String,
         /// Bits in a second.
         baud: u32,
+        /// Its parity.
+        parity: Parity,
     },
     /// A TCP port.
     Tcp(SocketAddr),
@@ -209,6 +222,7 @@ struct BusText {
     serial: Option<String>,
     tcp: Option<SocketAddr>,
     baud: Option<u32>,
+    parity: Option<Parity>,
     framing: Option<FramingText>,
     #[serde(default, rename = "meter")]
     meters: Vec<MeterText>,
@@ -219,13 +233,14 @@ struct BusText {
 enum FramingText {
     Rtu,
     Tcp,
+    Dlt645,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MeterText {
     number: String,
-    address: u8,
+    address: Address,
     profile: String,
     poll_seconds: u64,
     member: String,
@@ -298,19 +313,7 @@ fn below(folder: &Path, url: &str) -> String {
 
 impl BusText {
     fn check(self, profiles: Option<&Path>, numbers: &mut BTreeSet<MeterId>) -> Result<BusConfig, ConfigError> {
-        let wrong = |reason| ConfigError::Line { bus: self.name.clone(), reason };
-        let (port, framing) = match (self.serial, self.tcp, self.baud, self.framing) {
-            (Some(_), None, None | Some(0), _) => return Err(wrong("a serial port needs its `baud` rate")),
-            (Some(_), None, _, Some(_)) => return Err(wrong("`framing` is for `tcp`; a serial line has only one")),
-            (Some(path), None, Some(baud), None) => (Port::Serial { path, baud }, Framing::Rtu { baud }),
-            (None, Some(_), _, None) => return Err(wrong("`tcp` needs `framing`: \"rtu\" or \"tcp\"")),
-            (None, Some(_), Some(_), Some(FramingText::Tcp)) => return Err(wrong("Modbus TCP has no `baud` rate")),
-            (None, Some(address), None, Some(FramingText::Tcp)) => (Port::Tcp(address), Framing::Tcp),
-            (None, Some(address), baud, Some(FramingText::Rtu)) => {
-                (Port::Tcp(address), Framing::Rtu { baud: baud.unwrap_or(CONVERTER_BAUD) })
-            }
-            (Some(_), Some(_), ..) | (None, None, ..) => return Err(ConfigError::Port(self.name)),
-        };
+        let (port, framing) = self.line()?;
         if self.meters.is_empty() {
             return Err(ConfigError::NoMeters(self.name));
         }
@@ -318,17 +321,50 @@ impl BusText {
         let mut meters = Vec::new();
         for text in self.meters {
             let meter = text.check(profiles)?;
-            let Device { meter: number, address, .. } = &meter.device;
+            let Device { meter: number, address, profile, .. } = &meter.device;
             if !numbers.insert(number.clone()) {
                 return Err(ConfigError::MeterTwice(number.clone()));
             }
-            if !(1..=ADDRESS_MAX).contains(address) || !addresses.insert(*address) {
+            if !profile.protocol().has(*address) || !profile.protocol().fits(framing) {
+                let (meter, profile, address) = (number.clone(), meter.profile.clone(), *address);
+                return Err(ConfigError::Protocol { meter, profile, address, framing: framing.name() });
+            }
+            if !addresses.insert(*address) {
                 let (bus, meter, address) = (self.name, number.clone(), *address);
-                return Err(ConfigError::Address { bus, meter, address });
+                return Err(ConfigError::AddressTwice { bus, meter, address });
             }
             meters.push(meter);
         }
         Ok(BusConfig { name: self.name, port, settings: BusSettings { framing, meters } })
+    }
+
+    /// Port and framing; what is not said is what most meters of that framing have.
+    fn line(&self) -> Result<(Port, Framing), ConfigError> {
+        let wrong = |reason| Err(ConfigError::Line { bus: self.name.clone(), reason });
+        let serial_framing = |baud| match self.framing {
+            Some(FramingText::Dlt645) => Framing::Dlt645 { baud },
+            _ => Framing::Rtu { baud },
+        };
+        match (&self.serial, self.tcp, self.baud, self.framing) {
+            (Some(_), None, None | Some(0), _) => wrong("a serial port needs its `baud` rate"),
+            (Some(_), None, _, Some(FramingText::Tcp)) => {
+                wrong("`framing = \"tcp\"` is for `tcp`; a serial line has \"rtu\" or \"dlt645\"")
+            }
+            (Some(path), None, Some(baud), _) => {
+                let framing = serial_framing(baud);
+                let parity = self.parity.unwrap_or(framing.parity());
+                Ok((Port::Serial { path: path.clone(), baud, parity }, framing))
+            }
+            (None, Some(_), ..) if self.parity.is_some() => wrong("`parity` is for `serial`; set it in the converter"),
+            (None, Some(_), _, None) => wrong("`tcp` needs `framing`: \"rtu\", \"tcp\" or \"dlt645\""),
+            (None, Some(_), Some(0), _) => wrong("a `baud` rate is above zero"),
+            (None, Some(_), Some(_), Some(FramingText::Tcp)) => wrong("Modbus TCP has no `baud` rate"),
+            (None, Some(address), None, Some(FramingText::Tcp)) => Ok((Port::Tcp(address), Framing::Tcp)),
+            (None, Some(address), baud, Some(_)) => {
+                Ok((Port::Tcp(address), serial_framing(baud.unwrap_or(CONVERTER_BAUD))))
+            }
+            (Some(_), Some(_), ..) | (None, None, ..) => Err(ConfigError::Port(self.name.clone())),
+        }
     }
 }
 
@@ -344,7 +380,7 @@ impl MeterText {
             let nearest = strict_toml::nearest(&self.profile, names.into_iter()).unwrap_or_default().to_owned();
             return Err(ConfigError::UnknownProfile { meter, profile: self.profile, nearest });
         };
-        if !profile.registers().iter().any(|register| register.key == Quantity::EnergyImport.into()) {
+        if profile.limits(Quantity::EnergyImport).is_none() {
             return Err(ConfigError::NoCounter { meter, profile: self.profile });
         }
         let poll_every = Millis::from_seconds(self.poll_seconds);
@@ -387,14 +423,24 @@ mod tests {
         assert_eq!(config.database, "sqlite:///etc/wattproof/gateway.db");
         assert_eq!(config.key_file, Path::new("/etc/wattproof/gateway.key"));
         assert_eq!(config.interval, Millis::from_minutes(15));
-        let meters: Vec<(&str, u8, &str)> = config
+        let meters: Vec<(&str, String, &str)> = config
             .buses
             .iter()
             .flat_map(|bus| &bus.settings.meters)
-            .map(|meter| (meter.device.meter.as_str(), meter.device.address, meter.profile.as_str()))
+            .map(|meter| (meter.device.meter.as_str(), meter.device.address.to_string(), meter.profile.as_str()))
             .collect();
-        assert_eq!(meters, [("A-101", 1, "im1281b"), ("A-102", 2, "pzem-004t-v3"), ("PV-1", 1, "sdm120")]);
-        assert_eq!(config.buses[0].port, Port::Serial { path: "/dev/ttyUSB0".into(), baud: 9_600 });
+        assert_eq!(
+            meters,
+            [
+                ("A-101", "1".to_owned(), "im1281b"),
+                ("A-102", "2".to_owned(), "pzem-004t-v3"),
+                ("PV-1", "1".to_owned(), "sdm120")
+            ]
+        );
+        assert_eq!(
+            config.buses[0].port,
+            Port::Serial { path: "/dev/ttyUSB0".into(), baud: 9_600, parity: Parity::None }
+        );
         assert_eq!(config.buses[1].settings.framing, Framing::Tcp);
     }
 
@@ -414,18 +460,18 @@ mod tests {
             ),
             ("\"im1281b\"", "\"im1281\"", "meter A-101: there is no profile `im1281`; did you mean `im1281b`?"),
             ("baud = 9600", "", "bus `first floor`: a serial port needs its `baud` rate"),
-            ("framing = \"tcp\"", "", "bus `roof`: `tcp` needs `framing`: \"rtu\" or \"tcp\""),
+            ("framing = \"tcp\"", "", "bus `roof`: `tcp` needs `framing`: \"rtu\", \"tcp\" or \"dlt645\""),
             ("serial = \"/dev/ttyUSB0\"", "", "bus `first floor`: give either `serial` or `tcp`"),
             ("number = \"A-102\"", "number = \"A-101\"", "meter A-101 is configured twice"),
             (
                 "address = 2",
                 "address = 1",
-                "bus `first floor`, meter A-102: address 1 must be 1 to 247 and no other meter's of that bus",
+                "bus `first floor`, meter A-102: address 1 is another meter's of that bus; both would answer at once",
             ),
             (
                 "address = 2",
                 "address = 0",
-                "bus `first floor`, meter A-102: address 0 must be 1 to 247 and no other meter's of that bus",
+                "line 48: `0` is no address: give 1 to 247 for Modbus, or the twelve digits of a DL/T 645 meter in quotes, such as \"000000000161\"",
             ),
             ("poll_seconds = 5", "poll_seconds = 0", "meter A-101: poll_seconds must be 1 or more"),
             ("\"A-101\"", "\"A 101\"", "`A 101` is not a meter number: 1 to 32 of the characters A-Z a-z 0-9 . _ -"),

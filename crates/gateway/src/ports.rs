@@ -4,6 +4,7 @@
 //! and a request sent late would meet nobody who waits for its answer.
 
 use crate::config::Port;
+use meter::Parity;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -50,7 +51,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 async fn open(port: &Port) -> io::Result<Box<dyn Stream>> {
     match port {
-        Port::Serial { path, baud } => Ok(Box::new(tokio_serial::new(path, *baud).open_native_async()?)),
+        Port::Serial { path, baud, parity } => {
+            let parity = match parity {
+                Parity::None => tokio_serial::Parity::None,
+                Parity::Even => tokio_serial::Parity::Even,
+                Parity::Odd => tokio_serial::Parity::Odd,
+            };
+            Ok(Box::new(tokio_serial::new(path, *baud).parity(parity).open_native_async()?))
+        }
         Port::Tcp(address) => {
             let connect = tokio::net::TcpStream::connect(address);
             let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect).await.map_err(io::Error::other)??;

@@ -1,6 +1,8 @@
 //! Why a poll gave no reading.
 
+use crate::dlt645;
 use crate::modbus::FrameError;
+use crate::{Address, Framing};
 use units::{Key, Millis};
 
 /// Why a meter's bytes are not a reading.
@@ -9,6 +11,19 @@ pub enum MeterError {
     /// A frame failed a check.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// A DL/T 645 frame failed a check.
+    #[error(transparent)]
+    Dlt645(#[from] dlt645::FrameError),
+    /// The model cannot be asked at this address or on this line.
+    #[error("{model} at address {address} cannot be asked on a {} line: see profile, address and framing", .framing.name())]
+    NotOnThisLine {
+        /// The model.
+        model: String,
+        /// Its address as configured.
+        address: Address,
+        /// The line's framing.
+        framing: Framing,
+    },
     /// Not one byte came.
     #[error("no answer within {} ms: is the meter powered, and its address and baud rate right?", .waited.ms())]
     NoAnswer {
@@ -72,10 +87,10 @@ pub enum MeterError {
         got: usize,
     },
     /// An exchange's request is not the profile's.
-    #[error("the request is not this profile's read at register {at:#06x}: another profile or address")]
+    #[error("the request is not this profile's read at {at:#06x}: another profile or address")]
     WrongRequest {
-        /// First register of the profile's read.
-        at: u16,
+        /// First register of the profile's read, or its identifier.
+        at: u32,
     },
 }
 
@@ -85,6 +100,8 @@ impl MeterError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Frame(error) => error.kind(),
+            Self::Dlt645(error) => error.kind(),
+            Self::NotOnThisLine { .. } => "not_on_this_line",
             Self::NoAnswer { .. } => "no_answer",
             Self::LineBusy { .. } => "line_busy",
             Self::Implausible { .. } => "implausible",

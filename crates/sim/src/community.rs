@@ -5,7 +5,7 @@ use crate::Random;
 use gateway::core::{BusSettings, MeterSettings};
 use ledger::act::{Act, Contract, Register, RegisterKey, RegisterMeter, Role, Tariff};
 use ledger::{Genesis, GenesisMiner, OrderRules, RewardRules, SecretKey, Surplus};
-use meter::{Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
+use meter::{Address, Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
 use std::sync::Arc;
 use units::{AccountId, Energy, Frequency, MeterId, Millis, Money, Month, Timestamp, Voltage};
 
@@ -164,8 +164,8 @@ impl Community {
     }
 }
 
-fn address(household: &Household) -> u8 {
-    u8::try_from(household.device + 1).unwrap_or(1)
+fn address(household: &Household) -> Address {
+    u8::try_from(household.device + 1).ok().and_then(Address::modbus).unwrap_or(Address::FIRST)
 }
 
 fn genesis(

@@ -56,7 +56,7 @@ impl GatewayHost {
 
     fn now(&self, now: Timestamp) -> Now {
         let community = Timestamp::from_ms(now.ms().saturating_add_signed(self.clock_ahead_ms));
-        Now { community, monotonic: now.since(self.started) }
+        Now { community, monotonic: now.since(self.started).into() }
     }
 
     pub(crate) fn lose_database(&mut self) {
@@ -122,7 +122,7 @@ impl World {
 
     fn plan_wake(&mut self) {
         let Some(gateway) = &self.gateway.running else { return };
-        let wanted = self.gateway.started + gateway.wake_at();
+        let wanted = self.gateway.started + gateway.wake_at().ceil_ms();
         let at = wanted.min(self.now + TICK).max(self.now + Millis::from_ms(1));
         if self.gateway.next_wake.is_none_or(|planned| at < planned || planned <= self.now) {
             self.gateway.next_wake = Some(at);

@@ -17,4 +17,4 @@ pub use quantity::{
     ReactivePower, Voltage,
 };
 pub use reading::{Channel, Key, Quantity, Reading};
-pub use time::{Millis, Month, ParseMonthError, Timestamp};
+pub use time::{Micros, Millis, Month, ParseMonthError, Timestamp};

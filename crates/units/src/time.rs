@@ -64,6 +64,65 @@ impl Millis {
     }
 }
 
+/// A distance in time, in microseconds: a character at 115,200 baud takes 87 of them, so whole milliseconds are too coarse
+/// for a serial line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Micros(u64);
+
+impl Micros {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// Longer than anything runs.
+    pub const MAX: Self = Self(u64::MAX);
+    /// From microseconds.
+    #[must_use]
+    pub const fn from_us(us: u64) -> Self {
+        Self(us)
+    }
+    /// From milliseconds; saturates.
+    #[must_use]
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(ms.saturating_mul(1_000))
+    }
+    /// In microseconds.
+    #[must_use]
+    pub const fn us(self) -> u64 {
+        self.0
+    }
+    /// In whole milliseconds; what is left of one is dropped.
+    #[must_use]
+    pub const fn whole_ms(self) -> Millis {
+        Millis(self.0 / 1_000)
+    }
+    /// In milliseconds, rounded up.
+    #[must_use]
+    pub const fn ceil_ms(self) -> Millis {
+        Millis(self.0.div_ceil(1_000))
+    }
+    /// The sum; saturates.
+    #[must_use]
+    pub const fn plus(self, distance: Self) -> Self {
+        Self(self.0.saturating_add(distance.0))
+    }
+    /// How far it is from `earlier`; zero if that is not earlier.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self(self.0.saturating_sub(earlier.0))
+    }
+    /// So many times as long; saturates.
+    #[must_use]
+    pub const fn times(self, factor: u64) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
+}
+
+impl From<Millis> for Micros {
+    /// Exact; saturates after 584,000 years.
+    fn from(distance: Millis) -> Self {
+        Self::from_ms(distance.0)
+    }
+}
+
 impl ops::Add<Millis> for Timestamp {
     type Output = Self;
     /// Saturates at the end of time.

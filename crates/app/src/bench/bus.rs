@@ -2,9 +2,11 @@
 
 use super::BenchError;
 use super::table::Figure;
-use meter::{Bus, BusInput, BusOutput, Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
+use meter::{
+    Address, Bus, BusInput, BusOutput, Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter,
+};
 use std::sync::Arc;
-use units::{Energy, Frequency, Millis, Timestamp};
+use units::{Energy, Frequency, Micros, Millis, Timestamp};
 
 const BAUD: u32 = 9_600;
 /// Bits of a character on the wire: start, eight, stop.
@@ -12,7 +14,7 @@ const BITS: f64 = 10.0;
 /// The silence that ends a frame, in characters of eleven bits (MODBUS over Serial Line V1.02, 2.5.1.1).
 const SILENCE_BITS: f64 = 3.5 * 11.0;
 /// A minute of the line's time.
-const LENGTH: Millis = Millis::from_seconds(60);
+const LENGTH: Micros = Micros::from_ms(60_000);
 
 /// Polls a second of one meter asked as often as the line allows, against the bytes on the wire and the silence between.
 pub(super) fn polls() -> Result<Figure, BenchError> {
@@ -28,29 +30,29 @@ pub(super) fn polls() -> Result<Figure, BenchError> {
     };
     let framing = Framing::Rtu { baud: BAUD };
     let meter = "m-1".parse().map_err(BenchError::ledger)?;
-    let simulated = SimulatedMeter::new(Arc::clone(&profile), 1, replay, options);
+    let simulated = SimulatedMeter::new(Arc::clone(&profile), Address::FIRST, replay, options);
     let mut line = SimulatedBus::new(vec![simulated], framing);
-    let mut bus = Bus::new(vec![Device { meter, address: 1, profile, poll_every: Millis::ZERO }], framing);
-    let (mut now, mut polls, mut bytes) = (Millis::ZERO, 0_u64, 0_usize);
+    let mut bus = Bus::new(vec![Device { meter, address: Address::FIRST, profile, poll_every: Millis::ZERO }], framing);
+    let (mut now, mut polls, mut bytes) = (Micros::ZERO, 0_u64, 0_usize);
     while now < LENGTH {
         now = bus.wake_at().max(now);
         for output in bus.step(now, BusInput::Tick) {
             let BusOutput::Send(request) = output else { continue };
-            let answer = line.receive(Timestamp::from_ms(now.ms()), &request);
+            let answer = line.receive(Timestamp::from_ms(now.whole_ms().ms()), &request);
             bytes = request.len() + answer.len();
-            now = Millis::from_ms(now.ms() + wire_ms(bytes));
+            now = now.plus(wire_time(bytes));
             let answered = bus.step(now, BusInput::Received(answer));
             polls += answered.iter().filter(|output| matches!(output, BusOutput::Reading { .. })).count() as u64;
         }
     }
-    let measured = polls as f64 / (now.ms() as f64 / 1_000.0);
+    let measured = polls as f64 / (now.us() as f64 / 1e6);
     let limit = f64::from(BAUD) / (bytes as f64 * BITS + SILENCE_BITS);
     Ok(Figure::rate("one bus at 9600 baud, polls (virtual line)", "/s", measured, ">= 0.97")
         .against("bytes on the wire and silence", limit))
 }
 
-/// Time of bytes on the wire, in whole milliseconds as the bus counts them.
-fn wire_ms(bytes: usize) -> u64 {
+/// Time of bytes on the wire.
+fn wire_time(bytes: usize) -> Micros {
     let bits = u64::try_from(bytes).unwrap_or_default() * 10;
-    (bits * 1_000).div_ceil(u64::from(BAUD))
+    Micros::from_us((bits * 1_000_000).div_ceil(u64::from(BAUD)))
 }

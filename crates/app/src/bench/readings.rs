@@ -3,7 +3,7 @@
 use super::chain::{Chain, MEMBERS, gateway, meter as meter_id};
 use super::table::Figure;
 use super::{BenchError, Work, cores, timed};
-use ::meter::{Exchange, Options, Profile, Replay, SimulatedMeter};
+use ::meter::{Address, Exchange, Options, Profile, Replay, SimulatedMeter};
 use gateway::core::{ReadingRow, Settings, Span, close};
 use ledger::attachment::Frame;
 use pco::ChunkConfig;
@@ -131,7 +131,7 @@ impl Meters {
                 frequency: Frequency::from_mhz(60_000),
                 counter_start: Energy::from_kwh(100),
             };
-            SimulatedMeter::new(Arc::clone(&profile), 1, Arc::clone(&replay), options)
+            SimulatedMeter::new(Arc::clone(&profile), Address::FIRST, Arc::clone(&replay), options)
         };
         let settings = Settings::from_genesis(genesis, Millis::from_ms(BATCH * STEP.ms()));
         let meters = (0..MEMBERS).map(meter).collect();
@@ -158,13 +158,13 @@ impl Meters {
         let (start, _) = self.span(batch);
         let row = |index: u64| {
             let time = start + Millis::from_ms(index * STEP.ms());
-            let exchange = |request: &::meter::modbus::Request| {
-                let request = request.rtu();
+            let exchange = |request: &::meter::Request| {
+                let request = request.frame();
                 let response = simulated.respond(time, &request).unwrap_or_default();
                 Exchange { request, response }
             };
-            let exchanges: Vec<Exchange> = self.profile.requests(1).iter().map(exchange).collect();
-            let reading = self.profile.reading(1, &exchanges).map_err(BenchError::ledger)?;
+            let exchanges: Vec<Exchange> = self.profile.requests(Address::FIRST).iter().map(exchange).collect();
+            let reading = self.profile.reading(Address::FIRST, &exchanges).map_err(BenchError::ledger)?;
             let exchanges = exchanges.into_iter().map(|exchange| ledger::attachment::Exchange {
                 request: exchange.request,
                 response: exchange.response,

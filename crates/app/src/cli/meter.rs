@@ -31,6 +31,7 @@ impl FramingName {
         match self {
             Self::Rtu => Framing::Rtu { baud: CONVERTER_BAUD },
             Self::Tcp => Framing::Tcp,
+            Self::Dlt645 => Framing::Dlt645 { baud: CONVERTER_BAUD },
         }
     }
 
@@ -38,6 +39,7 @@ impl FramingName {
         match self {
             Self::Rtu => "rtu",
             Self::Tcp => "tcp",
+            Self::Dlt645 => "dlt645",
         }
     }
 }
@@ -68,7 +70,7 @@ fn profiles(json: bool) -> ExitCode {
             model: profile.model().to_owned(),
             manual: profile.manual().to_owned(),
             baud: profile.baud(),
-            quantities: profile.registers().iter().map(|register| register.key.to_string()).collect(),
+            quantities: profile.keys().map(|key| key.to_string()).collect(),
         })
     };
     let profiles: Vec<ProfileView> = Profile::shipped_names().into_iter().filter_map(view).collect();

@@ -26,6 +26,7 @@ use crate::key_file::PassphraseSource;
 use crate::language;
 use crate::web::i18n::Lang;
 use crate::{bench, demo};
+use ::meter::Address;
 use acts::{
     ActCommand, ClaimCommand, NoteArgs, OfferArgs, ParameterCommand, ReadingsArgs, RegisterCommand, RetireCommand,
     RoleName, SpanArgs, TariffArgs, UtilityArgs,
@@ -274,6 +275,8 @@ enum FramingName {
     Rtu,
     /// Modbus TCP.
     Tcp,
+    /// The bytes of a DL/T 645 line.
+    Dlt645,
 }
 
 #[derive(Debug, Args)]
@@ -281,9 +284,9 @@ struct ReadArgs {
     /// The meter's model; `wattproof meter profiles` lists them.
     #[arg(long, value_name = "NAME")]
     profile: String,
-    /// Its address on the bus.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=247))]
-    address: u8,
+    /// Its address on the bus: 1 to 247, or the twelve digits of a DL/T 645 meter.
+    #[arg(long, default_value_t = Address::FIRST)]
+    address: Address,
     /// Serial device.
     #[arg(long, value_name = "DEVICE", required_unless_present = "tcp", conflicts_with = "tcp")]
     serial: Option<String>,
@@ -306,9 +309,9 @@ struct SimulateArgs {
     /// The meters' model; `wattproof meter profiles` lists them.
     #[arg(long, value_name = "NAME")]
     profile: String,
-    /// Address of a meter; several times for several meters on one bus.
-    #[arg(long, default_values_t = [1], value_parser = clap::value_parser!(u8).range(1..=247))]
-    address: Vec<u8>,
+    /// Address of a meter, 1 to 247, or the twelve digits of a DL/T 645 meter; several times for several on one bus.
+    #[arg(long, default_values_t = [Address::FIRST])]
+    address: Vec<Address>,
     /// On a pseudo-terminal, in place of a serial device (the default).
     #[arg(long, conflicts_with = "tcp")]
     pty: bool,

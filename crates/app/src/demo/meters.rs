@@ -3,7 +3,7 @@
 use super::founding::{Household, START};
 use gateway::config::{BusConfig, Port};
 use gateway::core::{BusSettings, MeterSettings};
-use meter::{Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
+use meter::{Address, Device, Framing, Options, Parity, Profile, Replay, SimulatedBus, SimulatedMeter};
 use std::sync::Arc;
 use units::{Energy, Frequency, Millis, Voltage};
 
@@ -46,7 +46,7 @@ pub(super) fn buses(households: &[Household]) -> Vec<DemoBus> {
 
 fn bus(name: &'static str, households: &[(usize, &Household)], replay: &Arc<Replay>) -> DemoBus {
     let (mut simulated, mut meters) = (Vec::new(), Vec::new());
-    for (address, (number, household)) in (1u8..).zip(households) {
+    for (address, (number, household)) in (1u8..).filter_map(Address::modbus).zip(households) {
         let name = profile_of(*number);
         let profile = Arc::new(Profile::shipped(name).unwrap_or_else(|| unreachable!("a shipped profile: {name}")));
         simulated.push(SimulatedMeter::new(profile.clone(), address, replay.clone(), options(*number)));
@@ -72,7 +72,7 @@ fn options(number: usize) -> Options {
 pub(super) fn bus_config(name: &str, place: &str, meters: Vec<MeterSettings>) -> BusConfig {
     BusConfig {
         name: name.to_owned(),
-        port: Port::Serial { path: place.to_owned(), baud: BAUD },
+        port: Port::Serial { path: place.to_owned(), baud: BAUD, parity: Parity::None },
         settings: BusSettings { framing: Framing::Rtu { baud: BAUD }, meters },
     }
 }

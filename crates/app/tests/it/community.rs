@@ -212,17 +212,17 @@ fn simulated_meter(start: Timestamp) -> SimulatedMeter {
         counter_start: Energy::from_kwh(1_200),
     };
     let profile = Arc::new(Profile::shipped("im1281b").unwrap());
-    SimulatedMeter::new(profile, 1, Arc::new(Replay::excerpt().unwrap()), options)
+    SimulatedMeter::new(profile, meter::Address::FIRST, Arc::new(Replay::excerpt().unwrap()), options)
 }
 
 fn taken(meter: &SimulatedMeter, time: Timestamp) -> (Row, Frame) {
     let profile = Profile::shipped("im1281b").unwrap();
-    let exchange = |request: &meter::modbus::Request| meter::Exchange {
-        request: request.rtu(),
-        response: meter.respond(time, &request.rtu()).unwrap(),
+    let exchange = |request: &meter::Request| meter::Exchange {
+        request: request.frame(),
+        response: meter.respond(time, &request.frame()).unwrap(),
     };
-    let exchanges: Vec<meter::Exchange> = profile.requests(1).iter().map(exchange).collect();
-    let reading = profile.reading(1, &exchanges).unwrap();
+    let exchanges: Vec<meter::Exchange> = profile.requests(meter::Address::FIRST).iter().map(exchange).collect();
+    let reading = profile.reading(meter::Address::FIRST, &exchanges).unwrap();
     let exchanges = exchanges.into_iter();
     let exchanges = exchanges.map(|exchange| Exchange { request: exchange.request, response: exchange.response });
     (Row { time, reading }, Frame { time, exchanges: exchanges.collect() })
@@ -235,8 +235,8 @@ fn read_frame(profile: &str, frame: &Frame) -> Result<Energy, String> {
     let exchanges: Vec<meter::Exchange> = exchanges
         .map(|exchange| meter::Exchange { request: exchange.request.clone(), response: exchange.response.clone() })
         .collect();
-    let address = exchanges.first().and_then(|exchange| exchange.request.first()).ok_or("no request")?;
-    let reading = profile.reading(*address, &exchanges).map_err(|error| error.to_string())?;
+    let address = profile.address_in(&exchanges).ok_or("no request")?;
+    let reading = profile.reading(address, &exchanges).map_err(|error| error.to_string())?;
     reading.energy_import().ok_or_else(|| "no counter".to_owned())
 }
 

@@ -249,7 +249,12 @@ fn power_up(runtime: &tokio::runtime::Runtime, clock: FastClock) -> Simulation {
             frequency: Frequency::from_mhz(60_000),
             counter_start: Energy::from_kwh(1_200),
         };
-        SimulatedMeter::new(Arc::clone(&profile), address, Arc::clone(&replay), options)
+        SimulatedMeter::new(
+            Arc::clone(&profile),
+            meter::Address::modbus(address).unwrap(),
+            Arc::clone(&replay),
+            options,
+        )
     };
     let bus = SimulatedBus::new([(0, 1), (1, 2)].map(meter).into(), Framing::Rtu { baud: BAUD });
     let port = SimulatedPort::Tcp("127.0.0.1:0".parse().unwrap());

@@ -35,8 +35,8 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(meter: MeterId, profile: &meter::Profile) -> Self {
-        let power = profile.registers().iter().find(|register| register.key == Quantity::ActivePower.into());
-        let power_max_mw = power.and_then(|register| u64::try_from(register.max).ok());
+        let limits = profile.limits(Quantity::ActivePower);
+        let power_max_mw = limits.and_then(|limits| u64::try_from(*limits.end()).ok());
         Self { meter, chain: None, rows: Vec::new(), last: None, fallen: None, power_max_mw }
     }
 

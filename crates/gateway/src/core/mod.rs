@@ -33,7 +33,9 @@ use outbox::{HeadVerdict, Outbox, Queue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use switching::Switching;
-use units::{AccountId, BindingId, EnergyBalance, LedgerId, MeterId, Millis, Reading, StatementId, Timestamp, Voltage};
+use units::{
+    AccountId, BindingId, EnergyBalance, LedgerId, MeterId, Micros, Millis, Reading, StatementId, Timestamp, Voltage,
+};
 
 /// What the ledger and the configuration settle for all meters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -362,7 +364,7 @@ impl Gateway {
         self.close_due(now, &mut outputs);
         // A chain that is about to be taken is not built upon before its rows are there.
         if !outputs.iter().any(|output| matches!(output, Output::TakeHead { .. })) {
-            outputs.extend(self.outbox.due(now.monotonic));
+            outputs.extend(self.outbox.due(now.monotonic.whole_ms()));
         }
         self.deliver_controls(now, &mut outputs);
         outputs
@@ -371,10 +373,11 @@ impl Gateway {
     /// When a bus or the outbox next wants a [`Input::Tick`]. Ends of intervals are the community's time: tick for them
     /// as often as its clock may move on.
     #[must_use]
-    pub fn wake_at(&self) -> Millis {
+    pub fn wake_at(&self) -> Micros {
         let buses = self.buses.iter().map(|(bus, _)| bus.wake_at());
         let queues = self.outbox.queues.values().filter_map(Queue::wake_at);
-        buses.chain(queues).chain(self.loads_wake_at()).min().unwrap_or(Millis::from_ms(u64::MAX))
+        let others = queues.chain(self.loads_wake_at()).map(Micros::from);
+        buses.chain(others).min().unwrap_or(Micros::MAX)
     }
 
     /// How a device of a bus fares.
@@ -462,7 +465,7 @@ impl Gateway {
             return;
         }
         let Some(queue) = self.outbox.queues.get_mut(meter) else { return };
-        let (done, refused) = queue.answered(now.monotonic, statement, answer);
+        let (done, refused) = queue.answered(now.monotonic.whole_ms(), statement, answer);
         for id in done {
             let place = if let NodeAnswer::Final(place) = answer { Some(*place) } else { None };
             outputs.push(Output::MarkFinal { statement: id, place: place.filter(|_| id == statement) });
@@ -482,20 +485,20 @@ impl Gateway {
         }
         let mut tell = |happening| outputs.push(event(now, Some(meter.clone()), None, happening, Vec::new()));
         match answer {
-            HeadAnswer::Unreachable(_) => queue.failed(now.monotonic),
+            HeadAnswer::Unreachable(_) => queue.failed(now.monotonic.whole_ms()),
             HeadAnswer::NotBound(reason) => {
-                queue.failed(now.monotonic);
+                queue.failed(now.monotonic.whole_ms());
                 tell(Happening::NotBound(reason));
             }
             HeadAnswer::Head(chain) => match queue.compare(line.chain.as_ref(), &chain) {
-                HeadVerdict::Same => queue.head_known(now.monotonic),
+                HeadVerdict::Same => queue.head_known(now.monotonic.whole_ms()),
                 HeadVerdict::Behind => {
                     let gateway = line.chain.as_ref().map_or(0, |chain| chain.head.next_seq);
-                    queue.failed(now.monotonic);
+                    queue.failed(now.monotonic.whole_ms());
                     tell(Happening::NodeBehind { node: chain.head.next_seq, gateway });
                 }
                 HeadVerdict::Take { withdrawn } => {
-                    queue.head_known(now.monotonic);
+                    queue.head_known(now.monotonic.whole_ms());
                     let next_seq = chain.head.next_seq;
                     tell(Happening::HeadTaken { next_seq, withdrawn: withdrawn.len() });
                     // Its rows come back from the database, those of the withdrawn statements among them.

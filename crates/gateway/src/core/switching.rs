@@ -127,20 +127,20 @@ impl Gateway {
         self.switching.loads.due(now, &mut acts);
         self.carry_out(now, acts, outputs);
         let switching = &mut self.switching;
-        if switching.energy_from <= now.monotonic
+        if switching.energy_from <= now.monotonic.whole_ms()
             && let Some((meter, member)) = switching.energy.get(switching.energy_next).cloned()
         {
             let count = switching.energy.len();
             switching.energy_next = (switching.energy_next + 1) % count;
             let share = ASK_ENERGY_EVERY.ms() / u64::try_from(count).unwrap_or(1);
-            switching.energy_from = later(now.monotonic, Millis::from_ms(share));
+            switching.energy_from = later(now.monotonic.whole_ms(), Millis::from_ms(share));
             outputs.push(Output::AskEnergy { meter, member });
         }
     }
 
     /// The journal's next question to the node.
     pub(super) fn deliver_controls(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        outputs.extend(self.switching.controls.next(now.monotonic));
+        outputs.extend(self.switching.controls.next(now.monotonic.whole_ms()));
     }
 
     /// The node's answer, if it is about a statement of the journal.
@@ -156,7 +156,7 @@ impl Gateway {
         if !controls.holds(&statement) {
             return false;
         }
-        if let Some(write) = controls.answered(now.monotonic, statement, answer) {
+        if let Some(write) = controls.answered(now.monotonic.whole_ms(), statement, answer) {
             outputs.push(Output::Journal(write));
         }
         if let NodeAnswer::Refused(reason) = answer {

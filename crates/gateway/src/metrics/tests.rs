@@ -17,7 +17,7 @@ fn meter(number: &str, unconfirmed: usize) -> LiveMeter {
     LiveMeter {
         meter: number.parse().unwrap(),
         bus: "first \"floor\"".to_owned(),
-        address: 1,
+        address: meter::Address::FIRST,
         model: "IM1281B".to_owned(),
         poll_every: Millis::from_seconds(5),
         reading: Some(reading),

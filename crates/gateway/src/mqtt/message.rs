@@ -121,7 +121,7 @@ mod tests {
         LiveMeter {
             meter: "A.1_0-1".parse().unwrap(),
             bus: "first floor".to_owned(),
-            address: 1,
+            address: meter::Address::FIRST,
             model: "IM1281B".to_owned(),
             poll_every: Millis::from_seconds(30),
             reading: None,

@@ -3,6 +3,7 @@
 use crate::Now;
 use crate::config::{BusConfig, Port};
 use crate::core::{self, Gateway, LoadView, RuleView};
+use meter::Address;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use units::{MeterId, Millis, Reading, Timestamp};
@@ -42,7 +43,7 @@ pub struct LiveMeter {
     /// Its bus.
     pub bus: String,
     /// Its address on the bus.
-    pub address: u8,
+    pub address: Address,
     /// Maker and model.
     pub model: String,
     /// How often it is asked.

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use units::{AccountId, MeterId, Millis, StatementId, Timestamp};
+use units::{AccountId, MeterId, Micros, Millis, StatementId, Timestamp};
 
 /// Ticks at least this often, because the community's clock may run at another speed than the loop's.
 const TICK_MAX: Duration = Duration::from_millis(200);
@@ -261,7 +261,7 @@ impl Shell {
         self.step(Input::Tick).await?;
         self.live().take_loads(&self.gateway, self.now());
         loop {
-            let wake = Duration::from_millis(self.gateway.wake_at().ms()).saturating_sub(self.started.elapsed());
+            let wake = Duration::from_micros(self.gateway.wake_at().us()).saturating_sub(self.started.elapsed());
             let input = tokio::select! {
                 // Bytes that have arrived are looked at before the time-out that waits for them.
                 biased;
@@ -297,7 +297,7 @@ impl Shell {
     }
 
     fn now(&self) -> Now {
-        let monotonic = Millis::from_ms(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let monotonic = Micros::from_us(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
         Now { community: self.clock.now(), monotonic }
     }
 

@@ -46,7 +46,7 @@ async fn read(server: &Foreign, framing: Framing, meters: &[Shown<'_>]) {
     let folder = folder();
     let port = match server.place.parse() {
         Ok(address) => Port::Tcp(address),
-        Err(_) => Port::Serial { path: server.place.clone(), baud: 9_600 },
+        Err(_) => Port::Serial { path: server.place.clone(), baud: 9_600, parity: meter::Parity::None },
     };
     let name = |address: u8| format!("F-{address}");
     let every = Millis::from_ms(50);
@@ -168,16 +168,17 @@ async fn is_seen_by_mbpoll(port: SimulatedPort, framing: Framing) {
         let bus = SimulatedBus::new(vec![meter.clone()], framing);
         let simulation = Simulation::start(port, bus, Arc::new(Standing(now))).await.unwrap();
         let mut exchanges = Vec::new();
-        for (read, request) in profile.reads().iter().zip(profile.requests(UNIT)) {
+        for (read, request) in profile.reads().iter().zip(profile.requests(meter::Address::modbus(UNIT).unwrap())) {
             let place = simulation.place().to_owned();
             let (kind, first, count) = (read.kind, read.address, read.count);
             let words = tokio::task::spawn_blocking(move || mbpoll(&place, kind, "hex", first, count)).await.unwrap();
             let word = |text: &String| u16::from_str_radix(text.trim_start_matches("0x"), 16).unwrap().to_be_bytes();
             let data: Vec<u8> = words.iter().flat_map(word).collect();
             let head = vec![UNIT, kind.function(), u8::try_from(data.len()).unwrap()];
-            exchanges.push(Exchange { request: request.rtu(), response: seal([head, data].concat()) });
+            exchanges.push(Exchange { request: request.frame(), response: seal([head, data].concat()) });
         }
-        let (reading, truth) = (profile.reading(UNIT, &exchanges).unwrap(), meter.values_at(now));
+        let (reading, truth) =
+            (profile.reading(meter::Address::modbus(UNIT).unwrap(), &exchanges).unwrap(), meter.values_at(now));
         for register in profile.registers() {
             let value = reading.get(register.key).unwrap_or_else(|| panic!("{name}: no {}", register.key));
             // Phases and channels are shown by the meter in its own way; the totals are the recording's.

@@ -56,7 +56,7 @@ const POLL: Millis = Millis::from_ms(50);
 
 fn pty_bus(simulation: &Simulation) -> BusConfig {
     let meters = vec![settings_of("A-1", 1, "im1281b", POLL), settings_of("A-2", 2, "pzem-004t-v3", POLL)];
-    let port = Port::Serial { path: simulation.place().to_owned(), baud: 9_600 };
+    let port = Port::Serial { path: simulation.place().to_owned(), baud: 9_600, parity: meter::Parity::None };
     BusConfig { name: "floor".into(), port, settings: BusSettings { framing: BAUD, meters } }
 }
 
@@ -118,7 +118,11 @@ async fn two_meters_of_a_pty_are_told_apart_stored_and_stated() {
                     response: exchange.response.clone(),
                 })
                 .collect();
-            assert_eq!(profile.reading(model.0, &exchanges).unwrap().with_derived_powers(), *reading, "{meter}");
+            assert_eq!(
+                profile.reading(meter::Address::modbus(model.0).unwrap(), &exchanges).unwrap().with_derived_powers(),
+                *reading,
+                "{meter}"
+            );
         }
         let stated = rows.iter().filter(|row| row.statement.is_some()).count();
         assert!(stated > 0, "{meter}");

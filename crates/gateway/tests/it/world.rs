@@ -6,11 +6,11 @@ use gateway::core::{
 };
 use gateway::{NodeLink, Now, Store};
 use ledger::SignedStatement;
-use meter::{Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
+use meter::{Address, Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tempfile::TempDir;
-use units::{Energy, EnergyBalance, Frequency, MeterId, Millis, Timestamp};
+use units::{Energy, EnergyBalance, Frequency, MeterId, Micros, Millis, Timestamp};
 
 pub(crate) const BAUD: Framing = Framing::Rtu { baud: 9_600 };
 pub(crate) const POLL: Millis = Millis::from_minutes(5);
@@ -21,6 +21,7 @@ pub(crate) fn meter_id(name: &str) -> MeterId {
 }
 
 pub(crate) fn settings_of(meter: &str, address: u8, profile: &str, poll_every: Millis) -> MeterSettings {
+    let address = Address::modbus(address).unwrap();
     let model = Arc::new(Profile::shipped(profile).unwrap());
     let device = Device { meter: meter_id(meter), address, profile: model, poll_every };
     MeterSettings { device, profile: profile.to_owned(), member: member() }
@@ -35,7 +36,12 @@ pub(crate) fn simulated(address: u8, profile: &str, start: Timestamp, counter_st
         frequency: Frequency::from_mhz(60_000),
         counter_start,
     };
-    SimulatedMeter::new(Arc::new(Profile::shipped(profile).unwrap()), address, replay, options)
+    SimulatedMeter::new(
+        Arc::new(Profile::shipped(profile).unwrap()),
+        Address::modbus(address).unwrap(),
+        replay,
+        options,
+    )
 }
 
 /// Temporary files; in memory where the system has a folder for that, so that syncing costs nothing.
@@ -50,7 +56,7 @@ pub(crate) fn url(folder: &TempDir) -> String {
 
 pub(crate) struct World {
     pub(crate) now: Timestamp,
-    pub(crate) monotonic: Millis,
+    pub(crate) monotonic: Micros,
     pub(crate) node: FakeNode,
     pub(crate) line: SimulatedBus,
     pub(crate) events: Vec<Event>,
@@ -77,7 +83,7 @@ impl World {
         let gateway = resume(&store, &meters, protection.clone()).await;
         Self {
             now,
-            monotonic: Millis::ZERO,
+            monotonic: Micros::ZERO,
             node,
             line,
             events: Vec::new(),
@@ -129,7 +135,7 @@ impl World {
     pub(crate) async fn run_until(&mut self, end: Timestamp) {
         while self.now < end {
             self.step(Input::Tick).await;
-            let idle = self.gateway.wake_at().ms().saturating_sub(self.monotonic.ms()).clamp(1, 60_000);
+            let idle = self.gateway.wake_at().since(self.monotonic).ceil_ms().ms().clamp(1, 60_000);
             self.advance(Millis::from_ms(idle));
         }
     }
@@ -137,7 +143,7 @@ impl World {
     /// Time passes; the line's physics and the community's clock run alike.
     pub(crate) fn advance(&mut self, distance: Millis) {
         self.now = self.now + distance;
-        self.monotonic = Millis::from_ms(self.monotonic.ms() + distance.ms());
+        self.monotonic = self.monotonic.plus(distance.into());
         self.node.set_time(self.now);
     }
 

@@ -1,7 +1,7 @@
 //! One bus as a state machine: who is asked when, whose answer a byte belongs to, and what silence means.
 //!
 //! Invariant: at any moment at most one request is under way, and only bytes that arrive while it is under way can
-//! become its answer. Time is told, in milliseconds since some start that never goes backwards (the physics of a line
+//! become its answer. Time is told, in microseconds since some start that never goes backwards (the physics of a line
 //! has nothing to do with the community's clock); the gateway owns the port and calls [`Bus::step`].
 //!
 //! An RTU answer carries no number. A late answer to an *earlier* request of the same meter looks like a valid one, so
@@ -13,30 +13,29 @@ mod receive;
 mod schedule;
 mod stats;
 
-use crate::modbus::Request;
-use crate::{Exchange, MeterError, Profile};
-pub use framing::Framing;
+use crate::{Address, Exchange, MeterError, Profile, Request};
+pub use framing::{Framing, Parity};
 use receive::Receiver;
 use schedule::Schedule;
 pub use stats::DeviceStats;
 use std::sync::Arc;
-use units::{MeterId, Millis, Reading};
+use units::{MeterId, Micros, Millis, Reading};
 
 /// Timeouts for which a meter that did not answer is not asked again, so that its late answer meets no request.
 pub const LATE_TIMEOUTS: u64 = 2;
 /// Longest pause between two polls of a dead meter, unless its own rate is slower: a meter that comes back is seen
 /// within a minute.
-pub const BACKOFF_MAX: Millis = Millis::from_seconds(60);
+pub const BACKOFF_MAX: Micros = Micros::from_ms(60_000);
 /// A line without silence for so long is reported: nobody can be polled on it.
-pub const LINE_BUSY_AFTER: Millis = Millis::from_seconds(5);
+pub const LINE_BUSY_AFTER: Micros = Micros::from_ms(5_000);
 
 /// A meter on a bus.
 #[derive(Debug, Clone)]
 pub struct Device {
     /// The number printed on it.
     pub meter: MeterId,
-    /// Its address on the bus, 1 to 247.
-    pub address: u8,
+    /// Its address on the bus.
+    pub address: Address,
     /// Its model.
     pub profile: Arc<Profile>,
     /// From the start of a poll to the start of the next; zero is as often as the bus allows.
@@ -97,9 +96,9 @@ impl Poll {
 #[derive(Debug)]
 enum Line {
     /// Nobody is asked. Free from `until` on, which moves on while bytes keep coming; noisy since `since`.
-    Quiet { until: Millis, since: Millis },
+    Quiet { until: Micros, since: Micros },
     /// A request is out.
-    Waiting { asked: Millis, deadline: Millis },
+    Waiting { asked: Micros, deadline: Micros },
 }
 
 /// One bus and the meters on it.
@@ -123,7 +122,7 @@ impl Bus {
             stats: vec![DeviceStats::default(); devices.len()],
             devices,
             framing,
-            line: Line::Quiet { until: Millis::ZERO, since: Millis::ZERO },
+            line: Line::Quiet { until: Micros::ZERO, since: Micros::ZERO },
             poll: None,
             receiver: Receiver::new(framing),
         }
@@ -143,7 +142,7 @@ impl Bus {
 
     /// When it next wants a [`BusInput::Tick`], if nothing arrives before.
     #[must_use]
-    pub fn wake_at(&self) -> Millis {
+    pub fn wake_at(&self) -> Micros {
         match self.line {
             Line::Waiting { deadline, .. } => deadline,
             Line::Quiet { until, .. } if self.poll.is_some() => until,
@@ -152,7 +151,7 @@ impl Bus {
     }
 
     /// Takes what happened at `now` and says what to do. Never blocks, never fails; errors are outputs.
-    pub fn step(&mut self, now: Millis, input: BusInput) -> Vec<BusOutput> {
+    pub fn step(&mut self, now: Micros, input: BusInput) -> Vec<BusOutput> {
         let mut outputs = Vec::new();
         match input {
             BusInput::Tick => {}
@@ -165,7 +164,7 @@ impl Bus {
     }
 
     /// Bytes belong to the request under way; without one they are late or foreign and only show that the line is busy.
-    fn received(&mut self, now: Millis, bytes: &[u8], outputs: &mut Vec<BusOutput>) {
+    fn received(&mut self, now: Micros, bytes: &[u8], outputs: &mut Vec<BusOutput>) {
         for chunk in bytes.chunks(Receiver::CHUNK_BYTES) {
             let request = match (&self.line, &self.poll) {
                 (Line::Waiting { .. }, Some(poll)) => poll.request(),
@@ -175,22 +174,22 @@ impl Bus {
                 None if request.is_some() => {}
                 None => self.disturb(now),
                 Some(Ok(exchange)) => self.answered(now, exchange, outputs),
-                Some(Err(error)) => self.fail(now, error.into(), outputs),
+                Some(Err(error)) => self.fail(now, error, outputs),
             }
         }
     }
 
     /// Bytes that nobody waits for push the silence on.
-    fn disturb(&mut self, now: Millis) {
+    fn disturb(&mut self, now: Micros) {
         let silence = self.framing.silence();
         if let Line::Quiet { until, since } = &mut self.line {
             // Noise that begins after the line was already free begins its own disturbance.
             *since = if now > *until { now } else { *since };
-            *until = (*until).max(plus(now, silence));
+            *until = (*until).max(now.plus(silence));
         }
     }
 
-    fn answered(&mut self, now: Millis, exchange: Exchange, outputs: &mut Vec<BusOutput>) {
+    fn answered(&mut self, now: Micros, exchange: Exchange, outputs: &mut Vec<BusOutput>) {
         let Some(poll) = &mut self.poll else { return };
         poll.exchanges.push(exchange);
         let device = poll.device;
@@ -201,7 +200,7 @@ impl Bus {
     }
 
     /// All reads are answered: the profile turns them into a reading, or says why not.
-    fn finish(&mut self, now: Millis, outputs: &mut Vec<BusOutput>) {
+    fn finish(&mut self, now: Micros, outputs: &mut Vec<BusOutput>) {
         let Some(Poll { device, exchanges, .. }) = self.poll.take() else { return };
         let Device { address, profile, .. } = &self.devices[device];
         match profile.reading(*address, &exchanges) {
@@ -217,41 +216,43 @@ impl Bus {
         }
     }
 
-    fn fail(&mut self, now: Millis, error: MeterError, outputs: &mut Vec<BusOutput>) {
+    fn fail(&mut self, now: Micros, error: MeterError, outputs: &mut Vec<BusOutput>) {
         let raw = self.receiver.take_raw();
         let Some(Poll { device, .. }) = self.poll.take() else { return };
         self.rest(now, device);
         self.report(now, device, error, raw, outputs);
     }
 
-    fn report(&mut self, now: Millis, device: usize, error: MeterError, raw: Vec<u8>, outputs: &mut Vec<BusOutput>) {
+    fn report(&mut self, now: Micros, device: usize, error: MeterError, raw: Vec<u8>, outputs: &mut Vec<BusOutput>) {
         self.stats[device].failed(&error);
         match error {
-            MeterError::NoAnswer { waited } => self.schedule.silent(now, device, waited),
+            MeterError::NoAnswer { waited } => self.schedule.silent(now, device, waited.into()),
             // A meter that answers badly is alive; a late answer of its may still come.
-            MeterError::Frame(_) => self.schedule.garbled(now, device, self.devices[device].profile.timeout()),
+            MeterError::Frame(_) | MeterError::Dlt645(_) => {
+                self.schedule.garbled(now, device, self.devices[device].profile.timeout().into());
+            }
             _ => self.schedule.finished(now, device),
         }
         outputs.push(BusOutput::Failed { device, error, raw });
     }
 
     /// The line is left alone for its own silence, and longer where the meter needs it.
-    fn rest(&mut self, now: Millis, device: usize) {
-        let gap = self.framing.silence().max(self.devices[device].profile.gap());
-        self.line = Line::Quiet { until: plus(now, gap), since: now };
+    fn rest(&mut self, now: Micros, device: usize) {
+        let gap = self.framing.silence().max(self.devices[device].profile.gap().into());
+        self.line = Line::Quiet { until: now.plus(gap), since: now };
     }
 
     /// Ends a wait whose time is up, and reports a line that does not fall silent.
-    fn expire(&mut self, now: Millis, outputs: &mut Vec<BusOutput>) {
+    fn expire(&mut self, now: Micros, outputs: &mut Vec<BusOutput>) {
         match self.line {
             Line::Waiting { asked, deadline } if now >= deadline => {
                 let request = self.poll.as_ref().and_then(Poll::request);
                 let error = request.and_then(|request| self.receiver.diagnose(request));
-                let waited = Millis::from_ms(now.ms().saturating_sub(asked.ms()));
-                self.fail(now, error.map_or(MeterError::NoAnswer { waited }, MeterError::Frame), outputs);
+                let waited = now.since(asked).whole_ms();
+                self.fail(now, error.unwrap_or(MeterError::NoAnswer { waited }), outputs);
             }
-            Line::Quiet { until, since } if now < until && now >= plus(since, LINE_BUSY_AFTER) => {
-                let busy = Millis::from_ms(now.ms().saturating_sub(since.ms()));
+            Line::Quiet { until, since } if now < until && now >= since.plus(LINE_BUSY_AFTER) => {
+                let busy = now.since(since).whole_ms();
                 self.line = Line::Quiet { until, since: now };
                 let under_way = self.poll.take().map(|poll| poll.device);
                 if let Some(device) = under_way.or_else(|| self.start(now)) {
@@ -263,7 +264,7 @@ impl Bus {
     }
 
     /// Whose turn it is, counted as polled.
-    fn start(&mut self, now: Millis) -> Option<usize> {
+    fn start(&mut self, now: Micros) -> Option<usize> {
         let device = self.schedule.due(now)?;
         self.schedule.started(now, device);
         self.stats[device].asked();
@@ -271,7 +272,7 @@ impl Bus {
     }
 
     /// Sends the next request if the line is free and somebody is due.
-    fn advance(&mut self, now: Millis, outputs: &mut Vec<BusOutput>) {
+    fn advance(&mut self, now: Micros, outputs: &mut Vec<BusOutput>) {
         let Line::Quiet { until, .. } = self.line else { return };
         if now < until {
             return;
@@ -281,14 +282,15 @@ impl Bus {
             let Device { address, profile, .. } = &self.devices[device];
             self.poll = Some(Poll { device, requests: profile.requests(*address), exchanges: Vec::new() });
         }
-        let Some((poll, request)) = self.poll.as_ref().and_then(|poll| Some((poll, poll.request()?))) else { return };
-        let thinking = self.devices[poll.device].profile.timeout();
-        let deadline = plus(plus(now, self.framing.wire_time(request)), thinking);
-        outputs.push(BusOutput::Send(self.receiver.begin(request)));
+        let Some(poll) = &self.poll else { return };
+        let Device { address, profile, .. } = &self.devices[poll.device];
+        let sent = poll.request().and_then(|request| Some((self.receiver.begin(request)?, request)));
+        let Some((bytes, request)) = sent else {
+            let (model, address, framing) = (profile.model().to_owned(), *address, self.framing);
+            return self.fail(now, MeterError::NotOnThisLine { model, address, framing }, outputs);
+        };
+        let deadline = now.plus(self.framing.wire_time(request)).plus(profile.timeout().into());
+        outputs.push(BusOutput::Send(bytes));
         self.line = Line::Waiting { asked: now, deadline };
     }
-}
-
-fn plus(point: Millis, distance: Millis) -> Millis {
-    Millis::from_ms(point.ms().saturating_add(distance.ms()))
 }

@@ -1,7 +1,7 @@
 //! When each device is due.
 
-use super::{BACKOFF_MAX, Device, LATE_TIMEOUTS, plus};
-use units::Millis;
+use super::{BACKOFF_MAX, Device, LATE_TIMEOUTS};
+use units::Micros;
 
 /// Doublings after which the back-off no longer grows by itself.
 const DOUBLINGS_MAX: u32 = 10;
@@ -13,62 +13,58 @@ pub(super) struct Schedule {
 
 #[derive(Debug)]
 struct Entry {
-    due: Millis,
-    every: Millis,
+    due: Micros,
+    every: Micros,
     /// Polls in a row without any answer.
     silences: u32,
 }
 
 impl Schedule {
     pub(super) fn new(devices: &[Device]) -> Self {
-        let entry = |device: &Device| Entry { due: Millis::ZERO, every: device.poll_every, silences: 0 };
+        let entry = |device: &Device| Entry { due: Micros::ZERO, every: device.poll_every.into(), silences: 0 };
         Self { entries: devices.iter().map(entry).collect() }
     }
 
     /// The earliest time at which anybody is due; the end of time without devices.
-    pub(super) fn next_due(&self) -> Millis {
-        self.entries.iter().map(|entry| entry.due).min().unwrap_or(Millis::from_ms(u64::MAX))
+    pub(super) fn next_due(&self) -> Micros {
+        self.entries.iter().map(|entry| entry.due).min().unwrap_or(Micros::MAX)
     }
 
     /// Whose turn it is: of those due, who has been due longest, so that on an overloaded bus nobody starves.
-    pub(super) fn due(&self, now: Millis) -> Option<usize> {
+    pub(super) fn due(&self, now: Micros) -> Option<usize> {
         let due = self.entries.iter().enumerate().filter(|(_, entry)| entry.due <= now);
         due.min_by_key(|(_, entry)| entry.due).map(|(device, _)| device)
     }
 
     /// A poll begins: the next one keeps the beat, and beats that were missed are not made up for.
-    pub(super) fn started(&mut self, now: Millis, device: usize) {
+    pub(super) fn started(&mut self, now: Micros, device: usize) {
         let entry = &mut self.entries[device];
-        let beat = plus(entry.due, entry.every);
-        entry.due = if beat > now { beat } else { plus(now, entry.every) };
+        let beat = entry.due.plus(entry.every);
+        entry.due = if beat > now { beat } else { now.plus(entry.every) };
     }
 
     /// The device is alive.
-    pub(super) fn finished(&mut self, now: Millis, device: usize) {
+    pub(super) fn finished(&mut self, now: Micros, device: usize) {
         let entry = &mut self.entries[device];
         entry.silences = 0;
         entry.due = entry.due.max(now);
     }
 
     /// It answered with bytes that are no answer: alive, but something may still come late.
-    pub(super) fn garbled(&mut self, now: Millis, device: usize, timeout: Millis) {
+    pub(super) fn garbled(&mut self, now: Micros, device: usize, timeout: Micros) {
         self.finished(now, device);
         let entry = &mut self.entries[device];
-        entry.due = entry.due.max(plus(now, times(timeout, LATE_TIMEOUTS)));
+        entry.due = entry.due.max(now.plus(timeout.times(LATE_TIMEOUTS)));
     }
 
     /// It did not answer: the pause doubles with each silence, for this device alone.
-    pub(super) fn silent(&mut self, now: Millis, device: usize, waited: Millis) {
+    pub(super) fn silent(&mut self, now: Micros, device: usize, waited: Micros) {
         let entry = &mut self.entries[device];
-        let late = times(waited, LATE_TIMEOUTS);
-        let pause = times(late.max(entry.every), 1 << entry.silences.min(DOUBLINGS_MAX));
+        let late = waited.times(LATE_TIMEOUTS);
+        let pause = late.max(entry.every).times(1 << entry.silences.min(DOUBLINGS_MAX));
         entry.silences = entry.silences.saturating_add(1);
         // The first silence may be one lost frame, so then the beat is kept where it leaves time for a late answer.
         let earliest = if entry.silences == 1 { late } else { pause.min(BACKOFF_MAX.max(entry.every)) };
-        entry.due = entry.due.max(plus(now, earliest));
+        entry.due = entry.due.max(now.plus(earliest));
     }
-}
-
-fn times(distance: Millis, factor: u64) -> Millis {
-    Millis::from_ms(distance.ms().saturating_mul(factor))
 }

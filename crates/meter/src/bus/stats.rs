@@ -2,7 +2,7 @@
 
 use crate::MeterError;
 use std::collections::BTreeMap;
-use units::Millis;
+use units::{Micros, Millis};
 
 /// Counts of one device since the bus began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,21 +14,21 @@ pub struct DeviceStats {
     /// Polls that gave none, by [`MeterError::kind`].
     pub errors: BTreeMap<&'static str, u64>,
     /// When the last reading came, in the bus's time.
-    pub last_answer: Option<Millis>,
+    pub last_answer: Option<Micros>,
 }
 
 impl DeviceStats {
     /// How old the last reading is; `None` without one.
     #[must_use]
-    pub fn age(&self, now: Millis) -> Option<Millis> {
-        self.last_answer.map(|answer| Millis::from_ms(now.ms().saturating_sub(answer.ms())))
+    pub fn age(&self, now: Micros) -> Option<Millis> {
+        self.last_answer.map(|answer| now.since(answer).whole_ms())
     }
 
     pub(super) fn asked(&mut self) {
         self.polls = self.polls.saturating_add(1);
     }
 
-    pub(super) fn answered(&mut self, now: Millis) {
+    pub(super) fn answered(&mut self, now: Micros) {
         self.answers = self.answers.saturating_add(1);
         self.last_answer = Some(now);
     }

@@ -6,6 +6,7 @@
 //! A new model needs one TOML file and no code; its `[[example]]` frames are its test.
 
 mod approval;
+mod dlt645;
 mod number;
 mod powers;
 mod register;
@@ -13,15 +14,18 @@ mod relay;
 mod shipped;
 mod text;
 
-use crate::MeterError;
-use crate::modbus::{FrameError, Request};
+use crate::modbus::FrameError;
 use crate::strict_toml::{self, TomlError};
+use crate::{Address, Framing, MeterError, Request};
 pub use approval::{Approved, TypeApproval};
+pub use dlt645::Item;
+pub(crate) use dlt645::simulated_data;
 use number::Scale;
 pub use register::{Register, RegisterRead, RegisterType, SignByte, WordOrder};
 pub use relay::Relay;
 pub(crate) use relay::RelayCommand;
 use shipped::SHIPPED;
+use std::ops::RangeInclusive;
 use units::{Energy, Key, Millis, Quantity, Reading};
 
 /// Why a profile is not usable.
@@ -82,6 +86,21 @@ pub enum ProfileError {
         /// Why.
         reason: FrameError,
     },
+    /// Digits that no value has.
+    #[error(
+        "{quantity}: {digits} digits at offset {offset}; a value has an even number of 2 to 18, and lies at 0 to 100"
+    )]
+    Digits {
+        /// Of which item.
+        quantity: String,
+        /// As written.
+        digits: u8,
+        /// As written.
+        offset: u8,
+    },
+    /// Both kinds of values.
+    #[error("a profile has either [[read]] and [[register]] (Modbus) or [[item]] (DL/T 645)")]
+    TwoProtocols,
     /// There is nothing to read, or more than a poll may take.
     #[error("a profile has 1 to {reads_max} [[read]] and 1 to {registers_max} [[register]] blocks")]
     Empty {
@@ -114,7 +133,54 @@ pub enum ProfileError {
     Hex(String),
 }
 
-/// One request and its answer, both as RTU frames: what is kept as evidence of a reading.
+/// What a meter speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Modbus, on a serial line or over TCP.
+    Modbus,
+    /// DL/T 645-2007, on a serial line.
+    Dlt645,
+}
+
+impl Protocol {
+    /// Whether it has addresses of that kind.
+    #[must_use]
+    pub const fn has(self, address: Address) -> bool {
+        match self {
+            Self::Modbus => address.as_modbus().is_some(),
+            Self::Dlt645 => address.as_dlt645().is_some(),
+        }
+    }
+
+    /// Whether a line of that framing carries it.
+    #[must_use]
+    pub const fn fits(self, framing: Framing) -> bool {
+        match framing {
+            Framing::Rtu { .. } | Framing::Tcp => matches!(self, Self::Modbus),
+            Framing::Dlt645 { .. } => matches!(self, Self::Dlt645),
+        }
+    }
+
+    /// Its framing on a serial line.
+    #[must_use]
+    pub const fn serial(self, baud: u32) -> Framing {
+        match self {
+            Self::Modbus => Framing::Rtu { baud },
+            Self::Dlt645 => Framing::Dlt645 { baud },
+        }
+    }
+
+    /// The address of that number, 1 to 247 or of up to twelve digits.
+    #[must_use]
+    pub fn address(self, number: u64) -> Option<Address> {
+        match self {
+            Self::Modbus => u8::try_from(number).ok().and_then(Address::modbus),
+            Self::Dlt645 => Address::dlt645(number),
+        }
+    }
+}
+
+/// One request and its answer, both as they stand on a serial line: what is kept as evidence of a reading.
 ///
 /// Modbus over TCP carries no CRC; there both frames are put into RTU form, so that one decoder checks all evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,14 +202,6 @@ pub struct Example {
     pub reading: Reading,
 }
 
-impl Example {
-    /// The address that its frames speak of.
-    #[must_use]
-    pub fn address(&self) -> u8 {
-        self.exchanges.first().and_then(|exchange| exchange.request.first()).copied().unwrap_or_default()
-    }
-}
-
 /// A meter model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
@@ -156,6 +214,7 @@ pub struct Profile {
     word_order: WordOrder,
     reads: Vec<RegisterRead>,
     registers: Vec<Register>,
+    items: Vec<Item>,
     relay: Option<Relay>,
     verified: bool,
     legal_metrology: Option<TypeApproval>,
@@ -250,7 +309,7 @@ impl Profile {
     pub const fn legal_metrology(&self) -> Option<&TypeApproval> {
         self.legal_metrology.as_ref()
     }
-    /// The register of a key.
+    /// The register of a key; a DL/T 645 meter has items instead.
     #[must_use]
     pub fn register(&self, key: impl Into<Key>) -> Option<&Register> {
         let key = key.into();
@@ -259,8 +318,32 @@ impl Profile {
     /// Where the import counter begins again at zero: the first value that it does not show. `None` when no source says.
     #[must_use]
     pub fn wraps_at(&self) -> Option<Energy> {
-        let wraps_at = self.register(Quantity::EnergyImport)?.wraps_at?;
+        let key = Key::from(Quantity::EnergyImport);
+        let item = self.items.iter().find(|item| item.key == key).and_then(|item| item.wraps_at);
+        let wraps_at = item.or_else(|| self.register(key)?.wraps_at)?;
         u64::try_from(wraps_at).ok().map(Energy::from_mwh)
+    }
+    /// The values of a DL/T 645 meter; a Modbus one has registers instead.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+    /// What it speaks.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        if self.items.is_empty() { Protocol::Modbus } else { Protocol::Dlt645 }
+    }
+    /// What it measures, in the order of its registers or items.
+    pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        self.registers.iter().map(|register| register.key).chain(self.items.iter().map(|item| item.key))
+    }
+    /// Lowest and highest possible value of what it measures, in the quantity's unit; `None` for what it does not.
+    #[must_use]
+    pub fn limits(&self, key: impl Into<Key>) -> Option<RangeInclusive<i64>> {
+        let key = key.into();
+        let registers = self.registers.iter().map(|register| (register.key, register.min..=register.max));
+        let items = self.items.iter().map(|item| (item.key, item.min..=item.max));
+        registers.chain(items).find(|(found, _)| *found == key).map(|(_, limits)| limits)
     }
     /// Frames with the reading they must give.
     #[must_use]
@@ -268,41 +351,68 @@ impl Profile {
         &self.examples
     }
 
-    /// The requests of one poll, in order.
+    /// The requests of one poll, in order; none for an address of another protocol.
     #[must_use]
-    pub fn requests(&self, address: u8) -> Vec<Request> {
+    pub fn requests(&self, address: Address) -> Vec<Request> {
+        let Some(modbus) = address.as_modbus() else { return dlt645::requests(&self.items, address) };
         // Loading has tried each read, so none is refused here.
-        self.reads.iter().filter_map(|read| read.request(address, self.bytes_per_count).ok()).collect()
+        let request = |read: &RegisterRead| read.request(modbus, self.bytes_per_count).ok().map(Request::from);
+        self.reads.iter().filter_map(request).collect()
+    }
+
+    /// The address that a poll's exchanges speak of: the one asked, or of answers alone the one that answered.
+    #[must_use]
+    pub fn address_in(&self, exchanges: &[Exchange]) -> Option<Address> {
+        let Exchange { request, response } = exchanges.first()?;
+        let frame = if request.is_empty() { response } else { request };
+        match self.protocol() {
+            Protocol::Modbus => Address::modbus(*frame.first()?),
+            Protocol::Dlt645 => dlt645::address_of(frame),
+        }
     }
 
     /// The reading that one poll's exchanges give: the only way from bytes to values, used live and for evidence.
     ///
     /// # Errors
     /// When the exchanges are not this poll's, a frame fails a check, or a value is impossible.
-    pub fn reading(&self, address: u8, exchanges: &[Exchange]) -> Result<Reading, MeterError> {
+    pub fn reading(&self, address: Address, exchanges: &[Exchange]) -> Result<Reading, MeterError> {
         let requests = self.requests(address);
-        if requests.len() != exchanges.len() {
+        if requests.is_empty() || requests.len() != exchanges.len() {
             return Err(MeterError::WrongExchanges { expected: requests.len(), got: exchanges.len() });
         }
-        let mut reading = Reading::new();
-        for ((read, request), exchange) in self.reads.iter().zip(&requests).zip(exchanges) {
-            if exchange.request != request.rtu() {
-                return Err(MeterError::WrongRequest { at: read.address });
+        let mut blocks = Vec::new();
+        for ((request, exchange), at) in requests.iter().zip(exchanges).zip(self.places()) {
+            if exchange.request != request.frame() {
+                return Err(MeterError::WrongRequest { at });
             }
-            let block = request.parse_rtu(&exchange.response)?;
+            blocks.push(request.parse(&exchange.response)?);
+        }
+        let mut reading = Reading::new();
+        for (read, block) in self.reads.iter().zip(&blocks) {
             let answered = self.values(read, block)?;
             // Only values of one answer are compared: between two answers a load may have been switched.
             powers::check(&answered, |key, value| self.resolution(key, value))?;
             answered.iter().for_each(|(key, value)| reading.insert(key, value));
         }
+        for (identifier, block) in dlt645::identifiers(&self.items).into_iter().map(|(at, _)| at).zip(&blocks) {
+            dlt645::take_values(&self.items, identifier, block, &mut reading)?;
+        }
         Ok(reading)
+    }
+
+    /// First registers of the reads, or identifiers, in the order of the requests.
+    fn places(&self) -> Vec<u32> {
+        let reads = self.reads.iter().map(|read| u32::from(read.address));
+        reads.chain(dlt645::identifiers(&self.items).into_iter().map(|(at, _)| at)).collect()
     }
 
     /// How far apart neighbouring values of a quantity are at a value, in the quantity's unit; zero for one that the model
     /// does not have.
     #[must_use]
     pub fn resolution(&self, key: Key, value: i64) -> i64 {
-        self.registers.iter().find(|register| register.key == key).map_or(0, |register| register.resolution(value))
+        let item = self.items.iter().find(|item| item.key == key).map(Item::resolution);
+        let register = || self.register(key).map(|register| register.resolution(value));
+        item.or_else(register).unwrap_or(0)
     }
 
     /// Decodes the registers of one read out of its data; an older model's shorter answer has fewer.

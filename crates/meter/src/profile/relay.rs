@@ -4,11 +4,12 @@
 //! once, and what is asked afterwards is the bus's to say.
 
 use super::ProfileError;
-use crate::MeterError;
+use crate::dlt645::{self, Authority, Command, LocalTime, STATE_WORD_3, bcd};
 use crate::modbus::{
-    ILLEGAL_ADDRESS, ILLEGAL_VALUE, READ_COILS, READ_HOLDING, RegisterKind, Request, WRITE_COIL, WRITE_REGISTER,
+    self, ILLEGAL_ADDRESS, ILLEGAL_VALUE, READ_COILS, READ_HOLDING, RegisterKind, WRITE_COIL, WRITE_REGISTER,
     WRITE_REGISTERS,
 };
+use crate::{Address, MeterError, Request};
 use serde::Deserialize;
 
 /// Where a relay lies, and what is written there.
@@ -18,6 +19,8 @@ enum Place {
     Coil { coil: u16 },
     /// A holding register with a value for on and one for off.
     Register { register: u16, on: u16, off: u16, write: RegisterWrite },
+    /// DL/T 645's control command, and state word 3.
+    Command(Authority),
 }
 
 /// The function that a model knows for writing a register; several know only one of the two.
@@ -29,6 +32,13 @@ enum RegisterWrite {
     Several,
 }
 
+/// Bytes of state word 3.
+const STATE_WORD_BYTES: usize = 2;
+/// The relay's bit in the low byte of state word 3 (DL/T 645-2007, annex C).
+const RELAY_OPEN: u8 = 0x10;
+
+/// Level of the password that meters ask for a relay command, unless the profile says another.
+const CONTROL_LEVEL: u8 = 2;
 /// What a request wants of a relay: the simulator's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RelayCommand {
@@ -50,33 +60,52 @@ pub struct Relay {
 
 impl Relay {
     /// The command that switches it. Sending it twice is not the same as sending it once: a person may have switched
-    /// in between.
+    /// in between. `until` is when the command becomes void, by the meter's own clock; DL/T 645 needs it, Modbus has no
+    /// place for it. `None` for an address of another protocol, or without the time that is needed.
     #[must_use]
-    pub fn switch(&self, address: u8, on: bool) -> Request {
-        match self.place {
-            Place::Coil { coil } => Request::write_coil(address, coil, on),
+    pub fn switch(&self, address: Address, on: bool, until: Option<LocalTime>) -> Option<Request> {
+        let modbus = address.as_modbus();
+        Some(match self.place {
+            Place::Coil { coil } => modbus::Request::write_coil(modbus?, coil, on).into(),
             Place::Register { register, on: on_value, off, write } => {
                 let value = if on { on_value } else { off };
                 match write {
-                    RegisterWrite::One => Request::write_register(address, register, value),
-                    RegisterWrite::Several => Request::write_one_of_several(address, register, value),
+                    RegisterWrite::One => modbus::Request::write_register(modbus?, register, value).into(),
+                    RegisterWrite::Several => modbus::Request::write_one_of_several(modbus?, register, value).into(),
                 }
             }
-        }
+            Place::Command(authority) => {
+                address.as_dlt645()?;
+                let command = if on { Command::Close } else { Command::Trip };
+                dlt645::Request::command(address, command, authority, until?).into()
+            }
+        })
+    }
+
+    /// Whether [`Relay::switch`] needs to know when the command becomes void.
+    #[must_use]
+    pub const fn needs_expiry(&self) -> bool {
+        matches!(self.place, Place::Command(_))
     }
 
     /// The question for its state; `None` when the model cannot be asked.
     #[must_use]
-    pub fn read_back(&self, address: u8) -> Option<Request> {
+    pub fn read_back(&self, address: Address) -> Option<Request> {
         if !self.reads_back {
             return None;
         }
-        match self.place {
-            Place::Coil { coil } => Request::read_coils(address, coil, 1).ok(),
+        let modbus = address.as_modbus();
+        let request = match self.place {
+            Place::Coil { coil } => modbus::Request::read_coils(modbus?, coil, 1).ok()?.into(),
             Place::Register { register, .. } => {
-                Request::read(address, RegisterKind::Holding, register, 1, self.bytes_per_count).ok()
+                modbus::Request::read(modbus?, RegisterKind::Holding, register, 1, self.bytes_per_count).ok()?.into()
             }
-        }
+            Place::Command(_) => {
+                address.as_dlt645()?;
+                dlt645::Request::read(address, STATE_WORD_3, STATE_WORD_BYTES).into()
+            }
+        };
+        Some(request)
     }
 
     /// What the data of the answer to [`Relay::read_back`] say: on or off.
@@ -88,6 +117,8 @@ impl Relay {
         match self.place {
             // The bits above the coils asked for are padding (V1.1b3, 6.1).
             Place::Coil { .. } => Ok(value & 1 == 1),
+            // The word's low byte comes first; its bit 4 is set while the relay is open.
+            Place::Command(_) => Ok(data.first().is_some_and(|low| low & RELAY_OPEN == 0)),
             Place::Register { on, .. } if value == u64::from(on) => Ok(true),
             Place::Register { off, .. } if value == u64::from(off) => Ok(false),
             Place::Register { on, off, .. } => Err(MeterError::RelayState { value, on, off }),
@@ -141,6 +172,7 @@ impl Relay {
                 let value = u64::from(if is_on { on } else { off }).to_be_bytes();
                 value[value.len() - usize::from(self.bytes_per_count).min(value.len())..].to_vec()
             }
+            Place::Command(_) => vec![if is_on { 0 } else { RELAY_OPEN }, 0],
         }
     }
 
@@ -169,6 +201,7 @@ impl Relay {
 enum PlaceText {
     Coil,
     Holding,
+    Command,
 }
 
 /// A `[relay]` as it is written.
@@ -176,8 +209,12 @@ enum PlaceText {
 #[serde(deny_unknown_fields)]
 pub(super) struct RelayText {
     kind: PlaceText,
-    function: u8,
-    address: u16,
+    function: Option<u8>,
+    address: Option<u16>,
+    /// The password's level and six digits, and the operator's eight digits, as they are printed.
+    level: Option<u8>,
+    password: Option<String>,
+    operator: Option<String>,
     on: Option<u16>,
     off: Option<u16>,
     #[serde(default = "yes")]
@@ -193,24 +230,50 @@ pub(super) const fn yes() -> bool {
 
 impl RelayText {
     pub(super) fn check(self, bytes_per_count: u8) -> Result<Relay, ProfileError> {
-        let place = match (self.kind, self.function, self.on, self.off) {
-            (PlaceText::Coil, WRITE_COIL, None, None) => Place::Coil { coil: self.address },
-            (PlaceText::Coil, WRITE_COIL, ..) => {
-                return Err(ProfileError::Relay("a coil has no `on` and `off` values; the standard gives them"));
+        let refused = |reason| Err(ProfileError::Relay(reason));
+        let place = match (self.kind, self.function, self.address, self.on, self.off) {
+            (PlaceText::Command, None, None, None, None) => Place::Command(self.authority()?),
+            (PlaceText::Command, ..) => {
+                return refused("a command has no `function`, `address`, `on` and `off`; DL/T 645 gives them");
             }
-            (PlaceText::Coil, ..) => return Err(ProfileError::Relay("a coil is written with `function = 0x05`")),
-            (PlaceText::Holding, WRITE_REGISTER | WRITE_REGISTERS, Some(on), Some(off)) if on != off => {
-                let write = if self.function == WRITE_REGISTER { RegisterWrite::One } else { RegisterWrite::Several };
-                Place::Register { register: self.address, on, off, write }
+            (_, _, None, ..) => return refused("a coil or register has an `address`"),
+            (PlaceText::Coil, Some(WRITE_COIL), Some(coil), None, None) => Place::Coil { coil },
+            (PlaceText::Coil, Some(WRITE_COIL), ..) => {
+                return refused("a coil has no `on` and `off` values; the standard gives them");
             }
-            (PlaceText::Holding, WRITE_REGISTER | WRITE_REGISTERS, ..) => {
-                return Err(ProfileError::Relay("a register needs two different values, `on` and `off`"));
+            (PlaceText::Coil, ..) => return refused("a coil is written with `function = 0x05`"),
+            (
+                PlaceText::Holding,
+                Some(function @ (WRITE_REGISTER | WRITE_REGISTERS)),
+                Some(register),
+                Some(on),
+                Some(off),
+            ) if on != off => {
+                let write = if function == WRITE_REGISTER { RegisterWrite::One } else { RegisterWrite::Several };
+                Place::Register { register, on, off, write }
             }
-            (PlaceText::Holding, ..) => {
-                return Err(ProfileError::Relay("a register is written with `function = 0x06` or `0x10`"));
+            (PlaceText::Holding, Some(WRITE_REGISTER | WRITE_REGISTERS), ..) => {
+                return refused("a register needs two different values, `on` and `off`");
             }
+            (PlaceText::Holding, ..) => return refused("a register is written with `function = 0x06` or `0x10`"),
         };
         let Self { read_back: reads_back, verified, source, .. } = self;
         Ok(Relay { place, bytes_per_count, reads_back, verified, source })
     }
+
+    fn authority(&self) -> Result<Authority, ProfileError> {
+        let password = digits(self.password.as_deref().unwrap_or("000000"));
+        let operator = digits(self.operator.as_deref().unwrap_or("00000000"));
+        let (Some(password), Some(operator)) = (password, operator) else {
+            return Err(ProfileError::Relay("`password` has six digits and `operator` eight, in quotes"));
+        };
+        Ok(Authority { level: self.level.unwrap_or(CONTROL_LEVEL), password, operator })
+    }
+}
+
+/// As many pairs of decimal digits as asked, lowest pair first; `None` for anything else.
+fn digits<const PAIRS: usize>(text: &str) -> Option<[u8; PAIRS]> {
+    let is_decimal = text.len() == 2 * PAIRS && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = is_decimal.then(|| text.parse().ok())??;
+    bcd(number, PAIRS).try_into().ok()
 }

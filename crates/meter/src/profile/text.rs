@@ -1,5 +1,6 @@
 //! A profile as it is written, and the checks that make it a [`Profile`].
 
+use super::dlt645::{ItemText, identifiers};
 use super::register::SignByte;
 use super::relay::{RelayText, yes};
 use super::{
@@ -37,6 +38,8 @@ pub(super) struct ProfileText {
     reads: Vec<ReadText>,
     #[serde(default, rename = "register")]
     registers: Vec<RegisterText>,
+    #[serde(default, rename = "item")]
+    items: Vec<ItemText>,
     #[serde(default, rename = "example")]
     examples: Vec<ExampleText>,
 }
@@ -113,9 +116,15 @@ struct ExchangeText {
 
 impl ProfileText {
     pub(super) fn check(self) -> Result<Profile, ProfileError> {
+        let items = self.items.into_iter().map(ItemText::check).collect::<Result<Vec<_>, _>>()?;
+        let reads = self.reads.len() + identifiers(&items).len();
+        let values = self.registers.len() + items.len();
         let in_bounds = |length, max| (1..=max).contains(&length);
-        if !in_bounds(self.reads.len(), READS_MAX) || !in_bounds(self.registers.len(), REGISTERS_MAX) {
+        if !in_bounds(reads, READS_MAX) || !in_bounds(values, REGISTERS_MAX) {
             return Err(ProfileError::Empty { reads_max: READS_MAX, registers_max: REGISTERS_MAX });
+        }
+        if !items.is_empty() && reads + values > identifiers(&items).len() + items.len() {
+            return Err(ProfileError::TwoProtocols);
         }
         let reads =
             self.reads.into_iter().map(|read| read.check(self.bytes_per_count)).collect::<Result<Vec<_>, _>>()?;
@@ -131,6 +140,7 @@ impl ProfileText {
             word_order: self.word_order,
             reads,
             registers,
+            items,
             relay: self.relay.map(|relay| relay.check(self.bytes_per_count)).transpose()?,
             verified: self.verified,
             legal_metrology: self.legal_metrology,
@@ -196,7 +206,7 @@ impl ExampleText {
     }
 }
 
-fn parse_key(name: &str) -> Result<Key, ProfileError> {
+pub(super) fn parse_key(name: &str) -> Result<Key, ProfileError> {
     name.parse().map_err(|name: String| {
         let known: Vec<String> =
             Quantity::ALL.into_iter().map(|quantity| Key { quantity, channel: Channel::Total }.to_string()).collect();

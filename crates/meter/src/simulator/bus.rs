@@ -6,6 +6,7 @@ use super::timing::{Arrival, Mismatch, Outages, Timing, lateness};
 use super::uart::carried;
 use super::{Faults, SimulatedMeter};
 use crate::bus::Framing;
+use crate::dlt645::{self, Frame};
 use crate::modbus::{EXCEPTION_FLAG, FRAME_BYTES_MAX, WRITE_REGISTERS, crc16, tcp_frame, tcp_split};
 use std::time::Duration;
 use units::Timestamp;
@@ -155,6 +156,7 @@ impl SimulatedBus {
     fn next_answer(&mut self, now: Timestamp) -> Option<Vec<u8>> {
         match self.framing {
             Framing::Rtu { .. } => self.next_rtu(now),
+            Framing::Dlt645 { .. } => self.next_dlt645(now),
             Framing::Tcp => self.next_tcp(now),
         }
     }
@@ -171,12 +173,23 @@ impl SimulatedBus {
         Some(self.present(now).find_map(|meter| meter.take(now, &request)).unwrap_or_default())
     }
 
+    fn next_dlt645(&mut self, now: Timestamp) -> Option<Vec<u8>> {
+        let Some((_, start, length)) = Frame::find(&self.buffer) else {
+            // Only the last bytes can still become the beginning of a request.
+            let excess = self.buffer.len().saturating_sub(dlt645::FRAME_BYTES_MAX - 1);
+            self.buffer.drain(..excess);
+            return None;
+        };
+        let request: Vec<u8> = self.buffer.drain(..start + length).skip(start).collect();
+        Some(self.present(now).find_map(|meter| meter.take(now, &request)).unwrap_or_default())
+    }
+
     fn next_tcp(&mut self, now: Timestamp) -> Option<Vec<u8>> {
         let (answer, length) = match tcp_split(&self.buffer) {
             Ok(None) => return None,
             Ok(Some((frame, length))) => {
                 let (transaction, unit, asked) = (frame.transaction, frame.unit, frame.pdu.to_vec());
-                let meter = self.present(now).find(|meter| meter.address == unit);
+                let meter = self.present(now).find(|meter| meter.address.as_modbus() == Some(unit));
                 let function = asked.first().copied().unwrap_or_default();
                 let pdu = meter.map(|meter| meter.take_pdu(now, &asked));
                 let pdu = pdu.unwrap_or_else(|| vec![function | EXCEPTION_FLAG, NO_ANSWER_BEHIND_GATEWAY]);

@@ -6,6 +6,7 @@
 
 mod bus;
 mod dice;
+mod dlt645;
 mod faults;
 mod load;
 mod modbus;
@@ -13,7 +14,7 @@ mod replay;
 mod timing;
 pub mod uart;
 
-use crate::Profile;
+use crate::{Address, Profile};
 pub use bus::SimulatedBus;
 pub use faults::{Fault, Faults};
 use load::{OffPeriods, of_channel};
@@ -53,7 +54,7 @@ pub struct Disturbance {
 #[derive(Debug, Clone)]
 pub struct SimulatedMeter {
     profile: Arc<Profile>,
-    address: u8,
+    address: Address,
     replay: Arc<Replay>,
     options: Options,
     disturbance: Option<Disturbance>,
@@ -68,7 +69,7 @@ const RECORDED_NOMINAL: Voltage = Voltage::from_mv(230_000);
 impl SimulatedMeter {
     /// A meter of a model at an address.
     #[must_use]
-    pub fn new(profile: Arc<Profile>, address: u8, replay: Arc<Replay>, options: Options) -> Self {
+    pub fn new(profile: Arc<Profile>, address: Address, replay: Arc<Replay>, options: Options) -> Self {
         Self {
             profile,
             address,
@@ -97,7 +98,7 @@ impl SimulatedMeter {
 
     /// Its address on the bus.
     #[must_use]
-    pub const fn address(&self) -> u8 {
+    pub const fn address(&self) -> Address {
         self.address
     }
 

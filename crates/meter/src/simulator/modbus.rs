@@ -5,19 +5,25 @@ use crate::modbus::{
     EXCEPTION_FLAG, FRAME_BYTES_MAX, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, READ_HOLDING, READ_INPUT,
     RegisterKind, crc16, seal,
 };
-use crate::profile::{RegisterRead, RelayCommand};
+use crate::profile::{Protocol, RegisterRead, RelayCommand};
 use units::Timestamp;
 
 impl SimulatedMeter {
-    /// The answer to an RTU request that only asks; `None` when it is for somebody else or broken, as a real meter keeps
+    /// The answer to a request on a serial line that only asks; `None` when it is for somebody else or broken, as a real meter keeps
     /// silent. A command is refused here: [`SimulatedMeter::take`] obeys it.
     #[must_use]
     pub fn respond(&self, now: Timestamp, request: &[u8]) -> Option<Vec<u8>> {
+        if self.profile.protocol() == Protocol::Dlt645 {
+            return self.respond_dlt645(now, request);
+        }
         self.for_me(request).map(|pdu| self.sealed(self.answer(now, pdu)))
     }
 
-    /// The answer to an RTU request, after what it commands is done.
+    /// The answer to a request on a serial line, after what it commands is done.
     pub fn take(&mut self, now: Timestamp, request: &[u8]) -> Option<Vec<u8>> {
+        if self.profile.protocol() == Protocol::Dlt645 {
+            return self.take_dlt645(now, request);
+        }
         let answer = self.take_pdu(now, self.for_me(request)?);
         Some(self.sealed(answer))
     }
@@ -37,12 +43,13 @@ impl SimulatedMeter {
     fn for_me<'a>(&self, request: &'a [u8]) -> Option<&'a [u8]> {
         let (body, crc) = request.split_last_chunk::<2>()?;
         let (&address, pdu) = body.split_first()?;
-        let is_mine = address == self.address && u16::from_le_bytes(*crc) == crc16(body) && !pdu.is_empty();
+        let is_mine =
+            Some(address) == self.address.as_modbus() && u16::from_le_bytes(*crc) == crc16(body) && !pdu.is_empty();
         is_mine.then_some(pdu)
     }
 
     fn sealed(&self, pdu: Vec<u8>) -> Vec<u8> {
-        seal([vec![self.address], pdu].concat())
+        seal(self.address.as_modbus().into_iter().chain(pdu).collect())
     }
 
     /// The answer to a function and what follows that only asks.

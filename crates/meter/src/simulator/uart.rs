@@ -5,17 +5,7 @@
 //! (high); between characters the line rests high. The receiver waits for a falling edge and then looks at the middle of
 //! each bit by its own clock, as the 16-fold sampling of real receivers comes out.
 
-/// The bit that makes the number of ones even or odd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Parity {
-    /// There is none.
-    #[default]
-    None,
-    /// Data and parity have an even number of ones; DL/T 645 has it.
-    Even,
-    /// An odd number.
-    Odd,
-}
+use crate::bus::Parity;
 
 impl Parity {
     /// The parity bit of a byte; `None` without one.

@@ -1,22 +1,24 @@
 //! One bus against scripted and simulated meters, on a line that takes time.
 
-use crate::{START, exchanges, hex, profile, simulated};
-use meter::modbus::{FrameError, Request, seal, tcp_frame};
-use meter::{Bus, BusInput, BusOutput, Device, Fault, Faults, Framing, MeterError, SimulatedBus};
-use units::{Millis, Quantity};
+use crate::{START, address, exchanges, hex, profile, simulated};
+use meter::modbus::{FrameError, seal, tcp_frame};
+use meter::{Address, Bus, BusInput, BusOutput, Device, Fault, Faults, Framing, MeterError, Request, SimulatedBus};
+use units::{Micros, Millis, Quantity};
 
+/// Microseconds of a millisecond.
+const MS: u64 = 1_000;
 const RTU: Framing = Framing::Rtu { baud: 9_600 };
 
-fn device(name: &str, address: u8, poll_every: u64) -> Device {
-    let meter = format!("M{address}").parse().unwrap();
-    Device { meter, address, profile: profile(name), poll_every: Millis::from_ms(poll_every) }
+fn device(name: &str, number: u8, poll_every: u64) -> Device {
+    let meter = format!("M{number}").parse().unwrap();
+    Device { meter, address: address(name, number), profile: profile(name), poll_every: Millis::from_ms(poll_every) }
 }
 
-fn ms(value: u64) -> Millis {
-    Millis::from_ms(value)
+fn ms(value: u64) -> Micros {
+    Micros::from_ms(value)
 }
 
-/// A bus with its clock; `tick` and `hear` show what it does.
+/// A bus with its clock in microseconds; `tick` and `hear` show what it does.
 struct Desk {
     bus: Bus,
     now: u64,
@@ -27,14 +29,14 @@ impl Desk {
         Self { bus: Bus::new(devices, framing), now: 0 }
     }
     fn tick(&mut self) -> Vec<BusOutput> {
-        self.bus.step(ms(self.now), BusInput::Tick)
+        self.bus.step(Micros::from_us(self.now), BusInput::Tick)
     }
     fn hear(&mut self, bytes: &[u8]) -> Vec<BusOutput> {
-        self.bus.step(ms(self.now), BusInput::Received(bytes.to_vec()))
+        self.bus.step(Micros::from_us(self.now), BusInput::Received(bytes.to_vec()))
     }
     /// Lets time pass to the bus's own next moment.
     fn wait(&mut self) -> Vec<BusOutput> {
-        self.now = self.now.max(self.bus.wake_at().ms());
+        self.now = self.now.max(self.bus.wake_at().us());
         self.tick()
     }
     /// Waits until it sends, and gives what.
@@ -63,8 +65,8 @@ fn voltage(outputs: &[BusOutput]) -> Option<i64> {
     })
 }
 
-fn request(name: &str, address: u8) -> Request {
-    profile(name).requests(address).remove(0)
+fn request(name: &str, number: u8) -> Request {
+    profile(name).requests(address(name, number)).remove(0)
 }
 
 /// An answer of an IM1281B that shows this voltage and nothing else.
@@ -79,15 +81,15 @@ fn an_answer_in_pieces_after_noise_becomes_a_reading_with_its_frames() {
     let answer = im_answer(1, 110);
     assert_eq!(desk.hear(&hex("01 AA")), []);
     for byte in &answer[..36] {
-        desk.now += 1;
+        desk.now += MS;
         assert_eq!(desk.hear(&[*byte]), []);
     }
     let outputs = desk.hear(&answer[36..]);
     let [BusOutput::Reading { device: 0, reading, exchanges }] = outputs.as_slice() else { panic!("{outputs:?}") };
     assert_eq!(reading.get(Quantity::Voltage), Some(110_000));
     assert_eq!(exchanges[0].response, answer);
-    assert_eq!(profile("im1281b").reading(1, exchanges).as_ref(), Ok(reading));
-    assert_eq!(desk.bus.stats(0).unwrap().age(ms(desk.now + 5)), Some(ms(5)));
+    assert_eq!(profile("im1281b").reading(Address::FIRST, exchanges).as_ref(), Ok(reading));
+    assert_eq!(desk.bus.stats(0).unwrap().age(Micros::from_us(desk.now + 5 * MS)), Some(Millis::from_ms(5)));
     assert_eq!(desk.bus.wake_at(), ms(1_000), "the next poll keeps the beat");
 }
 
@@ -96,11 +98,11 @@ fn two_reads_of_one_poll_go_out_one_after_the_other() {
     let (mut desk, meter) = (Desk::new(vec![device("sdm120", 1, 1_000)], RTU), simulated("sdm120", 1));
     let poll = exchanges(&meter, &profile("sdm120"), START);
     assert_eq!(desk.tick(), [BusOutput::Send(poll[0].request.clone())]);
-    desk.now += 80;
+    desk.now += 80 * MS;
     assert_eq!(desk.hear(&poll[0].response), [], "the line rests before the second request");
-    desk.now += 19;
+    desk.now += 19 * MS;
     assert_eq!(desk.tick(), [], "the profile asks for 20 ms");
-    desk.now += 1;
+    desk.now += MS;
     assert_eq!(desk.tick(), [BusOutput::Send(poll[1].request.clone())]);
     let outputs = desk.hear(&poll[1].response);
     let [BusOutput::Reading { exchanges, .. }] = outputs.as_slice() else { panic!("{outputs:?}") };
@@ -153,12 +155,12 @@ fn a_late_answer_is_thrown_away_and_the_next_request_gets_its_own() {
     assert!(matches!(error(&timed_out), Some(MeterError::NoAnswer { .. })), "{timed_out:?}");
     // As late as twice the timeout again: it arrives on a line where nobody is asked.
     let failed = desk.now;
-    desk.now = failed + 599;
+    desk.now = failed + 599 * MS;
     assert_eq!(desk.tick(), [], "the meter is left alone although it is due");
-    desk.now = failed + 600;
+    desk.now = failed + 600 * MS;
     assert_eq!(desk.hear(&im_answer(1, 111)), [], "not taken, and nothing is sent into it");
-    assert_eq!(desk.wait_for_send(), request("im1281b", 1).rtu());
-    assert!(desk.now > failed + 600);
+    assert_eq!(desk.wait_for_send(), request("im1281b", 1).serial());
+    assert!(desk.now > failed + 600 * MS);
     assert_eq!(voltage(&desk.hear(&im_answer(1, 112))), Some(112_000));
 }
 
@@ -167,7 +169,7 @@ fn a_late_answer_is_never_taken_for_another_meters() {
     let mut desk = Desk::new(vec![device("im1281b", 1, 1_000), device("im1281b", 2, 1_000)], RTU);
     desk.tick();
     assert_eq!(error(&desk.wait()).map(MeterError::kind), Some("no_answer"));
-    assert_eq!(desk.wait_for_send(), request("im1281b", 2).rtu());
+    assert_eq!(desk.wait_for_send(), request("im1281b", 2).serial());
     assert_eq!(desk.hear(&im_answer(1, 111)), []);
     let outputs = desk.hear(&im_answer(2, 122));
     assert!(matches!(outputs[..], [BusOutput::Reading { device: 1, .. }]), "{outputs:?}");
@@ -180,13 +182,14 @@ fn nothing_is_sent_until_the_line_is_silent() {
     desk.tick();
     desk.hear(&im_answer(1, 110));
     for _ in 0..100 {
-        desk.now += 3;
+        desk.now += 3 * MS;
         assert_eq!(desk.hear(&[0x55]), [], "3 ms is less than 3.5 characters at 9600 baud");
     }
-    desk.now += 4;
+    // 38.5 bits are 4.0104 ms.
+    desk.now += 4_010;
     assert_eq!(desk.tick(), []);
     desk.now += 1;
-    assert_eq!(desk.tick().into_iter().find_map(sent), Some(request("im1281b", 1).rtu()));
+    assert_eq!(desk.tick().into_iter().find_map(sent), Some(request("im1281b", 1).serial()));
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn a_line_that_is_never_silent_is_reported() {
     desk.hear(&im_answer(1, 110));
     let mut failed = Vec::new();
     for _ in 0..6_000 {
-        desk.now += 2;
+        desk.now += 2 * MS;
         for output in desk.hear(&[0x55]) {
             let BusOutput::Failed { device, error: MeterError::LineBusy { .. }, .. } = output else {
                 panic!("{output:?}")
@@ -223,9 +226,9 @@ fn a_flood_does_not_hide_the_answer_behind_it() {
 fn over_tcp_a_late_answer_is_passed_over_by_its_number() {
     let mut desk = Desk::new(vec![device("im1281b", 1, 100)], Framing::Tcp);
     let answer = |transaction, volts| tcp_frame(transaction, 1, &im_answer(1, volts)[1..35]);
-    assert_eq!(desk.tick(), [BusOutput::Send(request("im1281b", 1).tcp(1))]);
+    assert_eq!(desk.tick(), [BusOutput::Send(request("im1281b", 1).as_modbus().unwrap().tcp(1))]);
     assert_eq!(error(&desk.wait()).map(MeterError::kind), Some("no_answer"));
-    assert_eq!(desk.wait_for_send(), request("im1281b", 1).tcp(2));
+    assert_eq!(desk.wait_for_send(), request("im1281b", 1).as_modbus().unwrap().tcp(2));
     let late = answer(1, 111);
     assert_eq!(desk.hear(&late[..10]), []);
     assert_eq!(desk.hear(&late[10..]), []);
@@ -248,7 +251,7 @@ fn over_tcp_a_stream_that_is_not_modbus_fails_at_once_and_half_a_frame_ends_with
     assert_eq!(error(&outputs).map(MeterError::kind), Some("wrong_protocol"));
     desk.wait_for_send();
     desk.hear(&hex("00 02 00 00 00 23 01 03"));
-    desk.bus.step(ms(desk.now), BusInput::Reopened);
+    desk.bus.step(Micros::from_us(desk.now), BusInput::Reopened);
     assert_eq!(voltage(&desk.hear(&tcp_frame(2, 1, &im_answer(1, 110)[1..35]))), Some(110_000));
 }
 
@@ -256,14 +259,14 @@ fn over_tcp_a_stream_that_is_not_modbus_fails_at_once_and_half_a_frame_ends_with
 fn play(devices: Vec<Device>, mut line: SimulatedBus, framing: Framing, until: u64) -> (Bus, Vec<BusOutput>) {
     let mut desk = Desk::new(devices, framing);
     let mut outputs = Vec::new();
-    while desk.now < until {
+    while desk.now < until * MS {
         for output in desk.wait() {
             let BusOutput::Send(bytes) = output else {
                 outputs.push(output);
                 continue;
             };
-            let heard = line.receive(START + ms(desk.now), &bytes);
-            desk.now += u64::try_from(bytes.len() + heard.len()).unwrap() * 11_000 / 9_600 + 1;
+            let heard = line.receive(START + Millis::from_ms(desk.now / MS), &bytes);
+            desk.now += u64::try_from(bytes.len() + heard.len()).unwrap() * 11_000_000 / 9_600;
             if !heard.is_empty() {
                 outputs.extend(
                     desk.hear(&heard).into_iter().inspect(|output| assert!(!matches!(output, BusOutput::Send(_)))),
@@ -295,21 +298,21 @@ fn a_meter_that_comes_back_is_polled_at_its_own_rate_again() {
     }
     let pause = desk.now;
     desk.wait_for_send();
-    assert!(desk.now - pause > 55_000, "asked once a minute");
+    assert!(desk.now - pause > 55_000 * MS, "asked once a minute");
     assert_eq!(voltage(&desk.hear(&im_answer(1, 110))), Some(110_000));
     let answered = desk.now;
     desk.wait_for_send();
     desk.hear(&im_answer(1, 110));
     desk.wait_for_send();
-    assert!(desk.now - answered <= 2_000 + 60_000, "{}", desk.now - answered);
+    assert!(desk.now - answered <= (2_000 + 60_000) * MS, "{}", desk.now - answered);
 }
 
 #[test]
 fn the_beat_is_kept_and_missed_polls_are_not_made_up_for() {
     let mut desk = Desk::new(vec![device("im1281b", 1, 1_000)], RTU);
     for (asked_at, next) in [(0, 1_000), (1_030, 2_000), (5_500, 6_500)] {
-        desk.now = asked_at;
-        assert_eq!(desk.tick().into_iter().find_map(sent), Some(request("im1281b", 1).rtu()));
+        desk.now = asked_at * MS;
+        assert_eq!(desk.tick().into_iter().find_map(sent), Some(request("im1281b", 1).serial()));
         desk.hear(&im_answer(1, 110));
         assert_eq!(desk.bus.wake_at(), ms(next), "asked at {asked_at}");
     }

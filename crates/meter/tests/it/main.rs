@@ -10,7 +10,7 @@ mod profiles;
 mod properties;
 mod simulator;
 
-use meter::{Exchange, Profile, Replay, SimulatedMeter};
+use meter::{Address, Exchange, Profile, Replay, SimulatedMeter};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use units::{Energy, Frequency, Timestamp, Voltage};
@@ -47,14 +47,19 @@ fn options() -> meter::Options {
     }
 }
 
-fn simulated(name: &str, address: u8) -> SimulatedMeter {
-    SimulatedMeter::new(profile(name), address, Arc::clone(&REPLAY), options())
+/// The address of that number, of the model's kind.
+fn address(name: &str, number: u8) -> Address {
+    profile(name).protocol().address(number.into()).unwrap()
+}
+
+fn simulated(name: &str, number: u8) -> SimulatedMeter {
+    SimulatedMeter::new(profile(name), address(name, number), Arc::clone(&REPLAY), options())
 }
 
 /// What a poll of `meter` at `now` exchanges.
 fn exchanges(meter: &SimulatedMeter, profile: &Profile, now: Timestamp) -> Vec<Exchange> {
-    let exchange = |request: meter::modbus::Request| {
-        let request = request.rtu();
+    let exchange = |request: meter::Request| {
+        let request = request.frame();
         Exchange { response: meter.respond(now, &request).unwrap(), request }
     };
     profile.requests(meter.address()).into_iter().map(exchange).collect()

@@ -1,9 +1,9 @@
 //! Powers held against voltages and currents: no truthful reading is refused, and damage that keeps a frame's form is.
 
-use crate::{START, exchanges, profile, simulated};
+use crate::{START, address, exchanges, profile, simulated};
 use meter::modbus::seal;
-use meter::{Bus, BusInput, BusOutput, Device, Framing, MeterError, Profile};
-use units::Millis;
+use meter::{Address, Bus, BusInput, BusOutput, Device, Framing, MeterError, Profile};
+use units::{Micros, Millis};
 
 #[test]
 fn every_minute_of_a_recorded_household_is_believed_through_every_model() {
@@ -11,7 +11,7 @@ fn every_minute_of_a_recorded_household_is_believed_through_every_model() {
         let (profile, meter) = (profile(name), simulated(name, 7));
         for minute in 0..7 * 1_440 {
             let now = START + Millis::from_minutes(minute);
-            let reading = profile.reading(7, &exchanges(&meter, &profile, now));
+            let reading = profile.reading(address(name, 7), &exchanges(&meter, &profile, now));
             assert!(reading.is_ok(), "{name}, minute {minute}: {reading:?}");
         }
     }
@@ -27,10 +27,10 @@ fn a_sealed_answer_with_a_false_power_is_refused_and_keeps_its_bytes() {
         response[11..15].copy_from_slice(&raw_power.to_be_bytes());
         let response = seal(response);
         let meter = "M1".parse().unwrap();
-        let device = Device { meter, address: 1, profile: profile.clone(), poll_every: Millis::ZERO };
+        let device = Device { meter, address: Address::FIRST, profile: profile.clone(), poll_every: Millis::ZERO };
         let mut bus = Bus::new(vec![device], Framing::Rtu { baud: 9_600 });
-        bus.step(Millis::ZERO, BusInput::Tick);
-        let outputs = bus.step(Millis::from_ms(50), BusInput::Received(response.clone()));
+        bus.step(Micros::ZERO, BusInput::Tick);
+        let outputs = bus.step(Micros::from_ms(50), BusInput::Received(response.clone()));
         match outputs.first() {
             Some(BusOutput::Reading { .. }) => assert!(!refused, "{raw_power}"),
             Some(BusOutput::Failed { error: MeterError::PowersDisagree { value, expected, .. }, raw, .. }) => {

@@ -3,7 +3,7 @@
 use crate::{hex, profile};
 use meter::modbus::{FrameError, seal};
 use meter::strict_toml::TomlError;
-use meter::{Exchange, MeterError, Profile, ProfileError, Relay};
+use meter::{Address, Exchange, MeterError, Profile, ProfileError, Relay};
 use units::{Key, Quantity, Reading};
 
 #[test]
@@ -12,7 +12,7 @@ fn every_shipped_profile_gives_the_readings_of_its_examples() {
         let profile = profile(name);
         assert!(!profile.examples().is_empty(), "{name} has no example");
         for example in profile.examples() {
-            let reading = profile.reading(example.address(), &example.exchanges);
+            let reading = profile.reading(profile.address_in(&example.exchanges).unwrap(), &example.exchanges);
             assert_eq!(reading.as_ref(), Ok(&example.reading), "{name}: {}", example.source);
         }
     }
@@ -94,7 +94,7 @@ fn a_profile_with_a_mistake_is_refused_with_its_reason() {
 fn decoded(single: f32) -> Result<Reading, MeterError> {
     let profile = Profile::from_toml(SMALL).unwrap();
     let response = seal([hex("01 04 04"), single.to_be_bytes().to_vec()].concat());
-    profile.reading(1, &[Exchange { request: profile.requests(1)[0].rtu(), response }])
+    profile.reading(Address::FIRST, &[Exchange { request: profile.requests(Address::FIRST)[0].frame(), response }])
 }
 
 #[test]
@@ -125,10 +125,10 @@ fn exchanges_of_another_poll_are_refused() {
     let sdm = profile("sdm120");
     let example = &sdm.examples()[0];
     let swapped: Vec<Exchange> = example.exchanges.iter().rev().cloned().collect();
-    assert_eq!(sdm.reading(1, &swapped), Err(MeterError::WrongRequest { at: 0 }));
-    assert_eq!(sdm.reading(2, &example.exchanges), Err(MeterError::WrongRequest { at: 0 }));
+    assert_eq!(sdm.reading(Address::FIRST, &swapped), Err(MeterError::WrongRequest { at: 0 }));
+    assert_eq!(sdm.reading(Address::modbus(2).unwrap(), &example.exchanges), Err(MeterError::WrongRequest { at: 0 }));
     let one = &example.exchanges[..1];
-    assert_eq!(sdm.reading(1, one), Err(MeterError::WrongExchanges { expected: 2, got: 1 }));
+    assert_eq!(sdm.reading(Address::FIRST, one), Err(MeterError::WrongExchanges { expected: 2, got: 1 }));
 }
 
 /// The small profile with a relay.
@@ -148,9 +148,10 @@ fn a_relay_is_switched_and_asked_in_its_models_own_way() {
     ] {
         let parsed = with_relay(relay).unwrap();
         let frame = |pdu: &str| seal([vec![9], hex(pdu)].concat());
-        assert_eq!(parsed.switch(9, true).rtu(), frame(on), "{relay}");
-        assert_eq!(parsed.switch(9, false).rtu(), frame(off), "{relay}");
-        assert_eq!(parsed.read_back(9).map(|request| request.rtu()), asked.map(frame), "{relay}");
+        let nine = Address::modbus(9).unwrap();
+        let switch = |on| parsed.switch(nine, on, None).map(|request| request.frame());
+        assert_eq!((switch(true), switch(false)), (Some(frame(on)), Some(frame(off))), "{relay}");
+        assert_eq!(parsed.read_back(nine).map(|request| request.frame()), asked.map(frame), "{relay}");
     }
 }
 
@@ -203,9 +204,9 @@ fn long_values_are_read_in_both_word_orders() {
         let profile = Profile::from_toml(&text).unwrap();
         let length = u8::try_from(hex(data).len()).unwrap();
         let response = seal([vec![1, 4, length], hex(data)].concat());
-        let exchange = Exchange { request: profile.requests(1)[0].rtu(), response };
+        let exchange = Exchange { request: profile.requests(Address::FIRST)[0].frame(), response };
         assert_eq!(
-            profile.reading(1, &[exchange]).unwrap().get(Quantity::ActivePower),
+            profile.reading(Address::FIRST, &[exchange]).unwrap().get(Quantity::ActivePower),
             Some(value),
             "{coding} {order}"
         );

@@ -1,10 +1,10 @@
 //! Any bytes at any decoder: a value or a typed error, never a panic.
 
-use crate::{START, exchanges, profile, simulated};
+use crate::{START, address, exchanges, profile, simulated};
 use meter::modbus::{RegisterKind, Request, crc16, seal, tcp_frame, tcp_split};
-use meter::{Bus, BusInput, Device, Exchange, Framing, Profile, Replay, SimulatedBus};
+use meter::{Address, Bus, BusInput, Device, Exchange, Framing, Profile, Replay, SimulatedBus};
 use proptest::prelude::*;
-use units::Millis;
+use units::{Micros, Millis};
 
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..600)
@@ -48,13 +48,14 @@ proptest! {
     fn profiles_survive_any_data(data in prop::collection::vec(any::<u8>(), 256)) {
         for name in Profile::shipped_names() {
             let profile = profile(name);
-            let exchange = |(request, read): (Request, &meter::profile::RegisterRead)| {
+            let exchange = |(request, read): (meter::Request, &meter::profile::RegisterRead)| {
                 let bytes = read.count * u16::from(profile.bytes_per_count());
-                let head = vec![1, request.function(), u8::try_from(bytes).unwrap()];
-                Exchange { request: request.rtu(), response: seal([head, data[..usize::from(bytes)].to_vec()].concat()) }
+                let function = request.as_modbus().unwrap().function();
+                let head = vec![1, function, u8::try_from(bytes).unwrap()];
+                Exchange { request: request.frame(), response: seal([head, data[..usize::from(bytes)].to_vec()].concat()) }
             };
-            let poll: Vec<Exchange> = profile.requests(1).into_iter().zip(profile.reads()).map(exchange).collect();
-            if let Ok(reading) = profile.reading(1, &poll) {
+            let poll: Vec<Exchange> = profile.requests(Address::FIRST).into_iter().zip(profile.reads()).map(exchange).collect();
+            if let Ok(reading) = profile.reading(Address::FIRST, &poll) {
                 for register in profile.registers() {
                     let value = reading.get(register.key).unwrap();
                     prop_assert!((register.min..=register.max).contains(&value));
@@ -75,19 +76,19 @@ proptest! {
         let framing = if tcp { Framing::Tcp } else { Framing::Rtu { baud: 9_600 } };
         let mut line = SimulatedBus::new(vec![simulated("sdm120", 1)], framing);
         let device = Device {
-            meter: "M1".parse().unwrap(), address: 1, profile: profile("sdm120"), poll_every: Millis::from_seconds(1),
+            meter: "M1".parse().unwrap(), address: Address::FIRST, profile: profile("sdm120"), poll_every: Millis::from_seconds(1),
         };
         let mut bus = Bus::new(vec![device], framing);
         for (now, piece) in (0_u64..).step_by(100).zip(pieces) {
             line.receive(START, &piece);
-            bus.step(Millis::from_ms(now), BusInput::Received(piece));
+            bus.step(Micros::from_ms(now), BusInput::Received(piece));
         }
     }
 
     #[test]
-    fn what_a_simulated_meter_sends_is_what_it_measures(ms in 0_u64..1_000_000_000_000, address in 1_u8..=247) {
+    fn what_a_simulated_meter_sends_is_what_it_measures(ms in 0_u64..1_000_000_000_000, number in 1_u8..=247) {
         for name in Profile::shipped_names() {
-            let (profile, meter) = (profile(name), simulated(name, address));
+            let (profile, meter, address) = (profile(name), simulated(name, number), address(name, number));
             let now = START + Millis::from_ms(ms % 2_000_000_000);
             let read = profile.reading(address, &exchanges(&meter, &profile, now)).unwrap();
             let values = meter.values_at(now);

@@ -1,8 +1,9 @@
 //! The simulated meter: a function of time, its counter exact, its frames those of its model.
 
-use crate::{START, exchanges, hex, options, profile, simulated};
+use crate::{START, address, exchanges, hex, options, profile, simulated};
+use meter::dlt645::LocalTime;
 use meter::modbus::{seal, tcp_frame};
-use meter::{Disturbance, Fault, Faults, Framing, Mismatch, Outages, Profile, Replay, SimulatedBus, Timing};
+use meter::{Address, Disturbance, Fault, Faults, Framing, Mismatch, Outages, Profile, Replay, SimulatedBus, Timing};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use units::{Energy, Millis, Quantity, Reading, Timestamp, Voltage};
@@ -19,7 +20,8 @@ fn every_model_shows_the_simulated_values_within_its_resolution() {
     for name in Profile::shipped_names() {
         let (profile, meter) = (profile(name), simulated(name, 7));
         for now in times().step_by(40) {
-            let (values, read) = (meter.values_at(now), profile.reading(7, &exchanges(&meter, &profile, now)).unwrap());
+            let (values, read) =
+                (meter.values_at(now), profile.reading(address(name, 7), &exchanges(&meter, &profile, now)).unwrap());
             for register in profile.registers() {
                 let (true_value, shown) = (values.get(register.key).unwrap(), read.get(register.key).unwrap());
                 let error = (true_value - shown).abs();
@@ -68,7 +70,7 @@ fn rescaling_to_another_supply_leaves_power_and_energy_as_recorded() {
     let scaled = simulated("im1281b", 1);
     let recorded = meter::SimulatedMeter::new(
         profile("im1281b"),
-        1,
+        Address::FIRST,
         std::sync::Arc::new(Replay::excerpt().unwrap()),
         meter::Options { nominal_voltage: None, ..options() },
     );
@@ -129,11 +131,11 @@ fn a_request_that_a_meter_cannot_serve_gets_its_exception_or_silence() {
 fn meters_on_one_line_are_told_apart_by_address() {
     let meters = vec![simulated("im1281b", 1), simulated("pzem-004t-v3", 2)];
     let mut line = SimulatedBus::new(meters, RTU);
-    let second = profile("pzem-004t-v3").requests(2)[0].rtu();
+    let second = profile("pzem-004t-v3").requests(Address::modbus(2).unwrap())[0].frame();
     assert_eq!(line.receive(START, &second[..3]), Vec::<u8>::new());
     assert_eq!(line.receive(START, &second[3..]), simulated("pzem-004t-v3", 2).respond(START, &second).unwrap());
     assert_eq!(
-        line.receive(START, &profile("pzem-004t-v3").requests(3)[0].rtu()),
+        line.receive(START, &profile("pzem-004t-v3").requests(Address::modbus(3).unwrap())[0].frame()),
         Vec::<u8>::new(),
         "nobody at address 3"
     );
@@ -156,7 +158,7 @@ fn over_tcp_a_unit_that_is_not_there_gets_the_gateways_exception() {
 fn the_same_seed_gives_the_same_faults() {
     let heard = |seed| {
         let mut line = SimulatedBus::new(vec![simulated("im1281b", 1)], RTU).with_faults(Faults::of_each(seed, 200));
-        let request = profile("im1281b").requests(1)[0].rtu();
+        let request = profile("im1281b").requests(Address::modbus(1).unwrap())[0].frame();
         (0..50).map(|_| line.receive(START, &request)).collect::<Vec<_>>()
     };
     assert_eq!(heard(1), heard(1));
@@ -185,7 +187,7 @@ fn a_counter_wraps_where_its_digits_end_and_a_reset_one_begins_at_zero() {
 #[test]
 fn with_timing_every_byte_arrives_when_the_wire_has_carried_it() {
     let line = || SimulatedBus::new(vec![simulated("im1281b", 1)], RTU);
-    let request = profile("im1281b").requests(1)[0].rtu();
+    let request = profile("im1281b").requests(Address::modbus(1).unwrap())[0].frame();
     let at_once = line().receive(START, &request);
     for (timing, least, most) in [(Timing::wire(9_600), 5, 60), (Timing::radio(9_600), 45, 180)] {
         let mut first_after = BTreeSet::new();
@@ -210,7 +212,7 @@ fn with_timing_every_byte_arrives_when_the_wire_has_carried_it() {
 
 #[test]
 fn with_another_rate_at_each_end_nobody_understands_a_question() {
-    let request = profile("im1281b").requests(1)[0].rtu();
+    let request = profile("im1281b").requests(Address::modbus(1).unwrap())[0].frame();
     for (meters, master) in [(9_600, 4_800), (9_600, 19_200), (2_400, 9_600), (9_600, 115_200)] {
         let mut line = SimulatedBus::new(vec![simulated("im1281b", 1)], RTU);
         line = line.with_mismatch(Mismatch::of_rates(meters, master));
@@ -226,7 +228,7 @@ fn a_dead_meter_is_silent_for_its_spell_and_answers_again() {
     let outages = Outages { seed: 5, per_mille: 300, spell: Millis::from_minutes(2) };
     let meters = vec![simulated("im1281b", 1), simulated("im1281b", 2)];
     let mut line = SimulatedBus::new(meters, RTU).with_outages(outages);
-    let requests = [1, 2].map(|address| profile("im1281b").requests(address)[0].rtu());
+    let requests = [1, 2].map(|address| profile("im1281b").requests(Address::modbus(address).unwrap())[0].frame());
     let mut changes = [0; 2];
     for meter in 0..2 {
         let mut was = true;
@@ -244,25 +246,26 @@ fn a_dead_meter_is_silent_for_its_spell_and_answers_again() {
 
 /// A bus with one meter that has a relay, and what it answers to each request.
 fn with_relay(name: &str) -> SimulatedBus {
-    SimulatedBus::new(vec![simulated(name, 1)], RTU)
+    SimulatedBus::new(vec![simulated(name, 1)], profile(name).protocol().serial(9_600))
 }
 
 #[test]
 fn a_load_that_is_switched_off_takes_no_power_and_its_counter_stands_still() {
-    for name in ["dds238-2-zn-sr", "adtek-mwh-7a", "lt-114"] {
+    for name in ["dds238-2-zn-sr", "adtek-mwh-7a", "lt-114", "dlt645-2007"] {
         let (profile, mut line) = (profile(name), with_relay(name));
         let relay = profile.relay().unwrap();
         let state = |line: &mut SimulatedBus, now| {
-            let asked = relay.read_back(1).unwrap();
-            let answer = line.receive(now, &asked.rtu());
-            relay.state(asked.parse_rtu(&answer).unwrap()).unwrap()
+            let asked = relay.read_back(address(name, 1)).unwrap();
+            let answer = line.receive(now, &asked.serial());
+            relay.state(&asked.parse(&answer).unwrap()).unwrap()
         };
         let after = |minutes| START + Millis::from_minutes(minutes);
         assert!(state(&mut line, START), "{name}: on at first");
         for (minutes, on) in [(10, false), (20, false), (30, true)] {
-            let command = relay.switch(1, on);
-            let answer = line.receive(after(minutes), &command.rtu());
-            assert!(command.parse_rtu(&answer).is_ok(), "{name} after {minutes} min");
+            let void_after = LocalTime::new(2026, [7, 31], [23, 59, 59]);
+            let command = relay.switch(address(name, 1), on, void_after).unwrap();
+            let answer = line.receive(after(minutes), &command.serial());
+            assert!(command.parse(&answer).is_ok(), "{name} after {minutes} min");
             assert_eq!(state(&mut line, after(minutes)), on, "{name} after {minutes} min");
         }
         let (switched, always_on) = (line.meters_mut()[0].clone(), simulated(name, 1));

@@ -3,20 +3,26 @@
 use super::{profile, show_reading};
 use crate::cli::terminal::{from_hex, hex};
 use crate::cli::{DecodeArgs, Trouble};
-use meter::Exchange;
+use meter::{Exchange, Request};
 use std::process::ExitCode;
 
 pub(super) fn decode(args: &DecodeArgs) -> Result<ExitCode, Trouble> {
     let profile = profile(&args.profile)?;
     let answers: Vec<Vec<u8>> = args.answer.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?;
-    let address = answers.first().and_then(|answer| answer.first()).copied().unwrap_or_default();
-    let requests: Vec<Vec<u8>> = if args.request.is_empty() {
-        profile.requests(address).iter().map(meter::modbus::Request::rtu).collect()
-    } else {
-        args.request.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?
-    };
+    let asked: Vec<Vec<u8>> = args.request.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?;
     // The address that was asked counts: an answer from another one is refused.
-    let address = requests.first().and_then(|request| request.first()).copied().unwrap_or(address);
+    let first = Exchange {
+        request: asked.first().cloned().unwrap_or_default(),
+        response: answers.first().cloned().unwrap_or_default(),
+    };
+    let address = profile.address_in(&[first]).ok_or_else(|| {
+        Trouble::environment(
+            "these bytes name no meter's address",
+            "give whole frames of this model, check bytes included",
+        )
+    })?;
+    let requests =
+        if asked.is_empty() { profile.requests(address).iter().map(Request::frame).collect() } else { asked };
     if requests.len() != answers.len() {
         let what = format!("{} answers for {} requests", answers.len(), requests.len());
         return Err(Trouble::environment(what, "give one answer for each read of the profile, in order"));

@@ -5,11 +5,11 @@ use crate::cli::terminal::hex;
 use crate::cli::{ReadArgs, Trouble, run};
 use gateway::config::Port;
 use gateway::ports::{self, PortEvent};
-use meter::{Bus, BusInput, BusOutput, Device, Framing};
+use meter::{Bus, BusInput, BusOutput, Device};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use units::{MeterId, Millis, Reading};
+use units::{MeterId, Micros, Millis, Reading};
 
 /// Events of the port that wait; the loop takes them at once.
 const EVENTS_MAX: usize = 16;
@@ -19,7 +19,8 @@ pub(super) fn read(args: &ReadArgs) -> Result<ExitCode, Trouble> {
     let (port, framing) = match (&args.serial, args.tcp) {
         (Some(path), _) => {
             let baud = args.baud.unwrap_or(profile.baud());
-            (Port::Serial { path: path.clone(), baud }, Framing::Rtu { baud })
+            let framing = profile.protocol().serial(baud);
+            (Port::Serial { path: path.clone(), baud, parity: framing.parity() }, framing)
         }
         (None, Some(address)) => (Port::Tcp(address), args.framing.framing()),
         (None, None) => return Err(Trouble::environment("no port", "give --serial DEVICE or --tcp ADDRESS")),
@@ -37,10 +38,10 @@ async fn ask(port: Port, mut bus: Bus) -> Result<Reading, Trouble> {
     let (event_to, mut events) = mpsc::channel(EVENTS_MAX);
     let port = tokio::spawn(ports::serve(0, port, requests, event_to));
     let started = Instant::now();
-    let now = || Millis::from_ms(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let now = || Micros::from_us(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
     let mut is_open = false;
     let result = loop {
-        let wake = Duration::from_millis(bus.wake_at().ms()).saturating_sub(started.elapsed());
+        let wake = Duration::from_micros(bus.wake_at().us()).saturating_sub(started.elapsed());
         let input = tokio::select! {
             biased;
             event = events.recv() => match event {

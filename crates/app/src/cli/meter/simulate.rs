@@ -5,7 +5,7 @@ use crate::cli::terminal::say;
 use crate::cli::{SimulateArgs, Trouble, run};
 use crate::clock::RealClock;
 use gateway::{Clock, SimulatedPort, Simulation};
-use meter::{Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
+use meter::{Address, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ pub(super) fn simulate(args: SimulateArgs) -> Result<ExitCode, Trouble> {
     let profile = profile(&args.profile)?;
     let replay = Arc::new(replay(args.csv.as_deref())?);
     let started = RealClock.time();
-    let addresses: BTreeSet<u8> = args.address.iter().copied().collect();
+    let addresses: BTreeSet<Address> = args.address.iter().copied().collect();
     let meters = (0..).zip(&addresses).map(|(at, address)| {
         let options = Options {
             start: started,
@@ -47,7 +47,7 @@ pub(super) fn simulate(args: SimulateArgs) -> Result<ExitCode, Trouble> {
         };
         SimulatedMeter::new(Arc::clone(&profile), *address, Arc::clone(&replay), options)
     });
-    let framing = if args.tcp.is_some() { args.framing.framing() } else { Framing::Rtu { baud: profile.baud() } };
+    let framing = if args.tcp.is_some() { args.framing.framing() } else { profile.protocol().serial(profile.baud()) };
     let bus = SimulatedBus::new(meters.collect(), framing);
     let port = args.tcp.map_or(SimulatedPort::Pty, SimulatedPort::Tcp);
     let clock = Arc::new(Sped { started, speed: args.speed });
@@ -57,7 +57,7 @@ pub(super) fn simulate(args: SimulateArgs) -> Result<ExitCode, Trouble> {
 async fn serve(
     args: &SimulateArgs,
     profile: &Profile,
-    addresses: &BTreeSet<u8>,
+    addresses: &BTreeSet<Address>,
     (port, bus): (SimulatedPort, SimulatedBus),
     clock: Arc<Sped>,
 ) -> Result<ExitCode, Trouble> {
@@ -74,7 +74,7 @@ async fn serve(
         Some(_) if args.framing == FramingName::Rtu => format!("--tcp {place}"),
         Some(_) => format!("--tcp {place} --framing {}", args.framing.name()),
     };
-    let address = addresses.first().copied().unwrap_or(1);
+    let address = addresses.first().copied().unwrap_or(Address::FIRST);
     say(format_args!("read one: wattproof meter read --profile {} {how} --address {address}", args.profile));
     say("Ctrl-C ends it");
     run::until_told_to_stop().await;

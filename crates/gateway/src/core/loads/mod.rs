@@ -433,7 +433,7 @@ fn interlock_both_ways(limits: &mut BTreeMap<MeterId, LoadLimits>) {
 
 /// The clock that limits and delays go by.
 fn mono(now: Now) -> Millis {
-    now.monotonic
+    now.monotonic.whole_ms()
 }
 
 #[cfg(test)]

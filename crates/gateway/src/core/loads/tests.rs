@@ -14,7 +14,7 @@ fn meter(name: &str) -> MeterId {
 }
 
 fn at(second: u64) -> Now {
-    Now { community: Timestamp::from_ms(NOON + second * 1_000), monotonic: Millis::from_seconds(second) }
+    Now { community: Timestamp::from_ms(NOON + second * 1_000), monotonic: Millis::from_seconds(second).into() }
 }
 
 fn limit(quantity: Quantity, side: Side, limit: i64, release: i64, delay: u64, release_delay: u64) -> Trigger {
@@ -84,7 +84,7 @@ impl World {
                     let stored = self.entries.iter().any(|e| e.number == number && e.outcome == Outcome::Sent);
                     assert!(stored, "a command goes out only after its entry is stored");
                     let meter = self.at_place(place);
-                    self.sent.push((now.monotonic.ms() / 1_000, meter.clone(), on));
+                    self.sent.push((now.monotonic.whole_ms().ms() / 1_000, meter.clone(), on));
                     let before = self.read(&meter);
                     if !self.deaf {
                         self.relays.insert(meter.clone(), on);
