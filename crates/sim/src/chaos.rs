@@ -9,6 +9,9 @@ const CHAOS_AFTER_MONTH_END: Millis = Millis::from_minutes(70);
 /// Largest jump of the gateway's clock in either direction. It is back by itself within this time once healed.
 const CLOCK_JUMP_MAX_MS: u64 = 30 * 60_000;
 
+/// Chance of a power cut before each output of the gateway, in a run that is about them.
+const POWER_CUTS: u64 = 200;
+
 /// A bug that is put in on purpose. Each must be noticed by the checker named with it, or that checker is worth nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
@@ -18,6 +21,12 @@ pub enum Sabotage {
     ForgetReading,
     /// The disk loses synced blocks; noticed as [`crate::Violation::WillNotStart`], because the log key signed them.
     LoseBlocks,
+    /// The gateway's database acknowledges a reading before it is synced; noticed as
+    /// [`crate::Violation::StoredReadingLost`].
+    AcknowledgeUnsynced,
+    /// A power cut leaves half of what one transaction of the gateway's database holds; noticed as
+    /// [`crate::Violation::ReadingNotCommitted`].
+    TearTransaction,
     /// The network swallows every statement of the gateway; noticed as [`crate::Violation::NotHealed`].
     SwallowDeliveries,
 }
@@ -49,7 +58,7 @@ pub(crate) struct Chaos {
     /// Before each output of the gateway and of the node.
     pub(crate) gateway_crash: u64,
     pub(crate) node_crash: u64,
-    /// Whether a crash takes the power away, so that what is not synced is lost.
+    /// Whether a crash takes the power away: what is not synced is lost, and nobody hears how far a write had come.
     pub(crate) power_cut: u64,
     /// Of each message.
     pub(crate) message_lost: u64,
@@ -80,6 +89,13 @@ impl Chaos {
         chaos.plan(random, start);
         chaos.mishaps.push((healed, Mishap::Healed));
         chaos
+    }
+
+    /// Power cuts of the gateway and nothing else, so many that each run has dozens.
+    pub(crate) fn power_cuts() -> Self {
+        let healed = MONTH_END + CHAOS_AFTER_MONTH_END;
+        let mishaps = vec![(healed, Mishap::Healed)];
+        Self { gateway_crash: POWER_CUTS, power_cut: 100_000, mishaps, healed, ..Self::default() }
     }
 
     fn plan(&mut self, random: &mut Random, start: Timestamp) {

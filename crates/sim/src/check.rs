@@ -57,6 +57,14 @@ pub enum Violation {
         /// The reading.
         time: Timestamp,
     },
+    /// The gateway's database forgot what it had taken.
+    #[error("meter {meter}: the reading of {} ms was stored, and is gone after a power cut", .time.ms())]
+    StoredReadingLost {
+        /// The meter.
+        meter: MeterId,
+        /// The reading.
+        time: Timestamp,
+    },
     /// Committed readings without their evidence.
     #[error("the attachment of the committed statement {statement} is unusable: {reason}")]
     AttachmentLost {
@@ -120,6 +128,20 @@ pub fn nothing_acknowledged_is_lost<'a>(
 ) -> Result<(), Violation> {
     match acknowledged.into_iter().find(|id| !is_known(id)) {
         Some(lost) => Err(Violation::AcknowledgedLost(*lost)),
+        None => Ok(()),
+    }
+}
+
+/// Every reading whose storing was acknowledged is stored.
+///
+/// # Errors
+/// With the first that is not.
+pub fn nothing_stored_is_lost<'a>(
+    acknowledged: impl IntoIterator<Item = &'a (MeterId, Timestamp)>,
+    is_stored: impl Fn(&(MeterId, Timestamp)) -> bool,
+) -> Result<(), Violation> {
+    match acknowledged.into_iter().find(|reading| !is_stored(reading)) {
+        Some((meter, time)) => Err(Violation::StoredReadingLost { meter: meter.clone(), time: *time }),
         None => Ok(()),
     }
 }
@@ -278,6 +300,16 @@ mod tests {
         let known = |id: &StatementId| *id == kept;
         assert_eq!(nothing_acknowledged_is_lost([&kept], known), Ok(()));
         assert_eq!(nothing_acknowledged_is_lost([&kept, &lost], known), Err(Violation::AcknowledgedLost(lost)));
+    }
+
+    #[test]
+    fn a_stored_reading_that_is_gone_is_noticed() {
+        let reading = |ms| ("m-1".parse::<MeterId>().unwrap(), Timestamp::from_ms(ms));
+        let (kept, gone) = (reading(1), reading(2));
+        let stored = |key: &(MeterId, Timestamp)| *key == kept;
+        assert_eq!(nothing_stored_is_lost([&kept], stored), Ok(()));
+        let lost = Violation::StoredReadingLost { meter: gone.0.clone(), time: gone.1 };
+        assert_eq!(nothing_stored_is_lost([&kept, &gone], stored), Err(lost));
     }
 
     #[test]

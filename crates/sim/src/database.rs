@@ -42,6 +42,23 @@ impl Database {
         self.rows.entry((row.meter.clone(), row.time)).or_insert((row, None));
     }
 
+    pub(crate) fn has(&self, reading: &(MeterId, Timestamp)) -> bool {
+        self.rows.contains_key(reading)
+    }
+
+    /// Forgets a row: a database that lies. For planted bugs.
+    pub(crate) fn forget(&mut self, reading: &(MeterId, Timestamp)) {
+        self.rows.remove(reading);
+    }
+
+    /// Half of a transaction: rows marked as stated, and no statement. For planted bugs.
+    pub(crate) fn tear_interval(&mut self, closed: &ClosedInterval) {
+        let rows = (closed.meter.clone(), closed.first)..(closed.meter.clone(), closed.span.end);
+        for (_, (_, mark)) in self.rows.range_mut(rows) {
+            mark.get_or_insert(closed.statement.id());
+        }
+    }
+
     pub(crate) fn close_interval(&mut self, closed: ClosedInterval) {
         let ClosedInterval { meter, statement, attachment, span, first, chain } = closed;
         let id = statement.id();

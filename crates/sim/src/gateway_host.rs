@@ -1,7 +1,7 @@
 //! The gateway's side of a run: its machine, its database, the simulated meters, as its shell runs it.
 
 use crate::chaos::Sabotage;
-use crate::check::Violation;
+use crate::check::{Violation, nothing_stored_is_lost};
 use crate::database::Database;
 use crate::network::{Caller, Question};
 use crate::world::{Happening, World};
@@ -32,9 +32,14 @@ pub(crate) struct GatewayHost {
     next_wake: Option<Timestamp>,
     /// Every reading that was ever stored.
     pub(crate) stored: BTreeMap<(MeterId, Timestamp), Energy>,
+    /// Those of which the gateway was told so, since the database began.
+    acknowledged: BTreeSet<(MeterId, Timestamp)>,
+    /// The newest of those.
+    newest: Option<(MeterId, Timestamp)>,
     /// Those that went with a lost database.
     pub(crate) lost: BTreeSet<(MeterId, Timestamp)>,
     pub(crate) starts: u64,
+    pub(crate) power_cuts: u64,
 }
 
 impl GatewayHost {
@@ -49,8 +54,11 @@ impl GatewayHost {
             lost_ports: BTreeSet::new(),
             next_wake: None,
             stored: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
+            newest: None,
             lost: BTreeSet::new(),
             starts: 0,
+            power_cuts: 0,
         }
     }
 
@@ -62,6 +70,8 @@ impl GatewayHost {
     pub(crate) fn lose_database(&mut self) {
         self.database = Database::default();
         self.lost = self.stored.keys().cloned().collect();
+        self.acknowledged.clear();
+        self.newest = None;
     }
 }
 
@@ -70,6 +80,7 @@ impl World {
         if self.gateway.running.is_some() {
             return Ok(());
         }
+        nothing_stored_is_lost(&self.gateway.acknowledged, |reading| self.gateway.database.has(reading))?;
         let meters = self.community.households.iter().map(|household| household.meter.clone());
         let mut stored: BTreeMap<MeterId, StoredMeter> = BTreeMap::new();
         for meter in meters {
@@ -110,14 +121,46 @@ impl World {
             let Some(gateway) = &mut self.gateway.running else { return };
             for output in gateway.step(now, input) {
                 if self.random.chance(self.chaos.gateway_crash) {
+                    if self.random.chance(self.chaos.power_cut) {
+                        self.cut_gateway_power(output);
+                    }
                     let down = Millis::from_ms(self.random.below(RESTART_MAX_MS));
                     self.crash_gateway(down);
                     return;
+                }
+                if let Output::StoreReading(row) = &output {
+                    let reading = (row.meter.clone(), row.time);
+                    self.gateway.newest = Some(reading.clone());
+                    self.gateway.acknowledged.insert(reading);
                 }
                 inputs.extend(self.carry_out(output));
             }
         }
         self.plan_wake();
+    }
+
+    /// The power fails while an output is carried out. A write of the database is lost, torn, which its journal makes the
+    /// same, or whole; the gateway hears of none of it. What was acknowledged before is safe.
+    fn cut_gateway_power(&mut self, under_way: Output) {
+        self.gateway.power_cuts += 1;
+        if self.sabotage == Some(Sabotage::AcknowledgeUnsynced)
+            && let Some(newest) = self.gateway.newest.take()
+        {
+            self.gateway.database.forget(&newest);
+        }
+        match under_way {
+            Output::CloseInterval(closed) if self.sabotage == Some(Sabotage::TearTransaction) => {
+                self.gateway.database.tear_interval(&closed);
+            }
+            Output::StoreReading(_) | Output::CloseInterval(_) | Output::MarkFinal { .. } | Output::TakeHead { .. }
+                if self.random.chance(50_000) =>
+            {
+                self.note(format_args!("power cut behind a write"));
+                // What would follow from it, nobody learns.
+                let _unheard = self.carry_out(under_way);
+            }
+            _ => self.note(format_args!("power cut before a write")),
+        }
     }
 
     fn plan_wake(&mut self) {

@@ -25,4 +25,4 @@ pub use chaos::Sabotage;
 pub use check::Violation;
 pub use disk::VirtualDisk;
 pub use random::Random;
-pub use world::{Failure, Outcome, run, run_sabotaged};
+pub use world::{Failure, Outcome, run, run_power_cuts, run_sabotaged};

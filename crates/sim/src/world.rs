@@ -82,6 +82,8 @@ pub struct Outcome {
     pub readings: usize,
     /// Statements in the chain.
     pub statements: usize,
+    /// How often the gateway's power was cut.
+    pub power_cuts: u64,
     /// Starts of the node and of the gateway, the first ones counted.
     pub starts: (u64, u64),
     /// Hash of the newest block.
@@ -114,7 +116,15 @@ impl std::error::Error for Failure {}
 /// # Errors
 /// With what a checker found wrong, and what happened before.
 pub fn run(seed: u64, replay: &Arc<Replay>) -> Result<Outcome, Box<Failure>> {
-    run_with(seed, replay, None)
+    run_with(seed, replay, Chaos::new, None)
+}
+
+/// Runs the community of a seed whose gateway loses its power again and again, and with nothing else in the way.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_power_cuts(seed: u64, replay: &Arc<Replay>) -> Result<Outcome, Box<Failure>> {
+    run_with(seed, replay, |_, _| Chaos::power_cuts(), None)
 }
 
 /// The same with a planted bug, which must be found.
@@ -122,12 +132,22 @@ pub fn run(seed: u64, replay: &Arc<Replay>) -> Result<Outcome, Box<Failure>> {
 /// # Errors
 /// As [`run`]; that is what is expected here.
 pub fn run_sabotaged(seed: u64, replay: &Arc<Replay>, sabotage: Sabotage) -> Result<Outcome, Box<Failure>> {
-    run_with(seed, replay, Some(sabotage))
+    let chaos = match sabotage {
+        Sabotage::AcknowledgeUnsynced | Sabotage::TearTransaction => |_: &mut Random, _| Chaos::power_cuts(),
+        _ => Chaos::new,
+    };
+    run_with(seed, replay, chaos, Some(sabotage))
 }
 
-fn run_with(seed: u64, replay: &Arc<Replay>, sabotage: Option<Sabotage>) -> Result<Outcome, Box<Failure>> {
+fn run_with(
+    seed: u64,
+    replay: &Arc<Replay>,
+    chaos: fn(&mut Random, Timestamp) -> Chaos,
+    sabotage: Option<Sabotage>,
+) -> Result<Outcome, Box<Failure>> {
     let fail = |violation, recent| Box::new(Failure { seed, violation, recent });
-    let mut world = World::new(seed, Arc::clone(replay), sabotage).map_err(|violation| fail(violation, Vec::new()))?;
+    let mut world =
+        World::new(seed, Arc::clone(replay), chaos, sabotage).map_err(|violation| fail(violation, Vec::new()))?;
     match world.live() {
         Ok(()) => Ok(world.outcome()),
         Err(violation) => Err(fail(violation, world.trace.recent())),
@@ -135,11 +155,16 @@ fn run_with(seed: u64, replay: &Arc<Replay>, sabotage: Option<Sabotage>) -> Resu
 }
 
 impl World {
-    fn new(seed: u64, replay: Arc<Replay>, sabotage: Option<Sabotage>) -> Result<Self, Violation> {
+    fn new(
+        seed: u64,
+        replay: Arc<Replay>,
+        chaos: fn(&mut Random, Timestamp) -> Chaos,
+        sabotage: Option<Sabotage>,
+    ) -> Result<Self, Violation> {
         let mut random = Random::new(seed);
         let community = Community::new(&mut random.fork(), replay)?;
         let start = community.start;
-        let chaos = Chaos::new(&mut random.fork(), start);
+        let chaos = chaos(&mut random.fork(), start);
         let errands = errands(&mut random.fork(), &community, chaos.healed);
         let config = Config {
             genesis: community.genesis.clone(),
@@ -423,6 +448,7 @@ impl World {
             blocks: audited.height(),
             readings: self.gateway.stored.len(),
             statements: audited.committed.len(),
+            power_cuts: self.gateway.power_cuts,
             starts: (self.node.starts, self.gateway.starts),
             head: audited.state.head().hash().to_string(),
         }

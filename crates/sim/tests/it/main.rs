@@ -6,7 +6,7 @@
 mod store;
 
 use meter::Replay;
-use sim::{Sabotage, Violation, run, run_sabotaged};
+use sim::{Sabotage, Violation, run, run_power_cuts, run_sabotaged};
 use std::sync::Arc;
 
 /// Seeds of a usual run; a release build runs them within half a minute on two cores.
@@ -82,4 +82,32 @@ fn a_disk_that_loses_synced_blocks_is_found() {
 fn statements_that_never_arrive_are_found() {
     let found = found(Sabotage::SwallowDeliveries);
     assert!(matches!(found, Some(Violation::NotHealed { .. })), "{found:?}");
+}
+
+/// Power cuts of a usual run; a long one has five times as many.
+const POWER_CUTS: u64 = 200;
+
+#[test]
+fn power_cuts_of_the_gateway_lose_and_double_no_acknowledged_reading() {
+    let replay = replay();
+    let factor = if std::env::var("WATTPROOF_LONG").is_ok_and(|long| long == "1") { 5 } else { 1 };
+    let (mut cuts, mut readings, mut seed) = (0, 0, 1_000);
+    while cuts < POWER_CUTS * factor {
+        let outcome = run_power_cuts(seed, &replay).unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(outcome.power_cuts > 0 && outcome.starts.1 == outcome.power_cuts + 1, "seed {seed}: {outcome:?}");
+        (cuts, readings, seed) = (cuts + outcome.power_cuts, readings + outcome.readings, seed + 1);
+    }
+    println!("{cuts} power cuts in {} communities, {readings} readings", seed - 1_000);
+}
+
+#[test]
+fn a_database_that_acknowledges_before_it_syncs_is_found() {
+    let found = found(Sabotage::AcknowledgeUnsynced);
+    assert!(matches!(found, Some(Violation::StoredReadingLost { .. })), "{found:?}");
+}
+
+#[test]
+fn a_database_that_leaves_half_a_transaction_is_found() {
+    let found = found(Sabotage::TearTransaction);
+    assert!(matches!(found, Some(Violation::ReadingNotCommitted { .. })), "{found:?}");
 }
