@@ -127,20 +127,22 @@ fn python() -> PathBuf {
     python
 }
 
-/// A C program of this folder, compiled anew under a name of its own, as tests run side by side.
+/// A C program of this folder, compiled anew: under a name of its own first, as tests run side by side.
 fn compiled(name: &str) -> PathBuf {
-    let program = target().join("tmp").join(format!("{name}-{}", std::process::id()));
+    let program = target().join("tmp").join(name);
+    let fresh = target().join("tmp").join(format!("{name}-{}", std::process::id()));
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let source = Path::new(SOURCES).join(format!("{name}.c"));
         let mut cc = Command::new("cc");
-        cc.args(["-Wall", "-Werror", "-o"]).arg(&program).arg(source).arg("-lmodbus");
+        cc.args(["-Wall", "-Werror", "-o"]).arg(&fresh).arg(source).arg("-lmodbus");
         let output = cc.output().unwrap_or_else(|error| missing("cc", "gcc", &error));
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success(),
             "{text}\nlibmodbus is missing? Debian: apt-get install libmodbus-dev, or let scripts/test do it"
         );
+        std::fs::rename(&fresh, &program).unwrap();
     });
     program
 }

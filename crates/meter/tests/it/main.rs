@@ -5,6 +5,7 @@
 
 mod bus;
 mod frames;
+mod noise;
 mod plausibility;
 mod profiles;
 mod properties;
