@@ -9,7 +9,7 @@ use meter::{Address, Device, Framing, MODBUS_ADDRESS_MAX, Parity, Profile, Profi
 pub use mqtt::{Language, MqttConfig, MqttConfigError};
 pub use protection::RULES_MAX;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -317,7 +317,7 @@ impl BusText {
         if self.meters.is_empty() {
             return Err(ConfigError::NoMeters(self.name));
         }
-        let mut addresses = BTreeSet::new();
+        let mut addresses: BTreeMap<Address, BTreeSet<Option<String>>> = BTreeMap::new();
         let mut meters = Vec::new();
         for text in self.meters {
             let meter = text.check(profiles)?;
@@ -329,7 +329,11 @@ impl BusText {
                 let (meter, profile, address) = (number.clone(), meter.profile.clone(), *address);
                 return Err(ConfigError::Protocol { meter, profile, address, framing: framing.name() });
             }
-            if !addresses.insert(*address) {
+            // Channels of one device share its address; a whole device shares it with nobody.
+            let channel = meter.profile.split_once(':').map(|(_, channel)| channel.to_owned());
+            let taken = addresses.entry(*address).or_default();
+            let is_shared = taken.is_empty() || (channel.is_some() && !taken.contains(&None));
+            if !is_shared || !taken.insert(channel) {
                 let (bus, meter, address) = (self.name, number.clone(), *address);
                 return Err(ConfigError::AddressTwice { bus, meter, address });
             }
@@ -389,11 +393,24 @@ impl MeterText {
     }
 }
 
-/// A profile by name: of one's own folder first, then the program's; `None` when there is no such.
+/// A profile by name: of one's own folder first, then the program's; `None` when there is no such. The name may end in one
+/// of its channels, such as `jsy-mk-194:ch2`.
 ///
 /// # Errors
 /// When a file of one's own cannot be read or is no profile.
 pub fn load_profile(name: &str, folder: Option<&Path>) -> Result<Option<Profile>, ConfigError> {
+    let mut error = None;
+    let profile = Profile::of_name(name, |name| {
+        load_whole(name, folder).unwrap_or_else(|wrong| {
+            error = Some(wrong);
+            None
+        })
+    });
+    error.map_or(Ok(profile), Err)
+}
+
+/// A profile by the name of its file.
+fn load_whole(name: &str, folder: Option<&Path>) -> Result<Option<Profile>, ConfigError> {
     // A name is no path: it must not lead out of the folder.
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let own = folder.map(|folder| folder.join(format!("{name}.toml"))).filter(|path| is_name && path.exists());

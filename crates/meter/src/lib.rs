@@ -7,6 +7,7 @@
 
 mod address;
 pub mod bus;
+pub mod capture;
 pub mod dlt645;
 mod error;
 pub mod modbus;
@@ -18,7 +19,7 @@ pub mod strict_toml;
 pub use address::{Address, AddressError, MODBUS_ADDRESS_MAX};
 pub use bus::{Bus, BusInput, BusOutput, Device, DeviceStats, Framing, Parity};
 pub use error::MeterError;
-pub use profile::{Example, Exchange, Profile, ProfileError, Protocol, Relay};
+pub use profile::{Example, Exchange, Profile, ProfileError, ProfileFault, Protocol, Relay};
 pub use request::Request;
 pub use simulator::{
     Arrival, Disturbance, Fault, Faults, Mismatch, Options, Outages, Replay, ReplayError, SimulatedBus, SimulatedMeter,

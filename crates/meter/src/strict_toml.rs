@@ -27,6 +27,22 @@ pub enum TomlError {
     },
 }
 
+impl TomlError {
+    /// Its line, from 1.
+    #[must_use]
+    pub const fn line(&self) -> usize {
+        match self {
+            Self::UnknownKey { line, .. } | Self::Other { line, .. } => *line,
+        }
+    }
+}
+
+/// The line of a byte of a text, from 1.
+#[must_use]
+pub fn line(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
 fn suggest(key: Option<&str>) -> String {
     key.map_or_else(String::new, |key| format!("; did you mean `{key}`?"))
 }
@@ -37,8 +53,7 @@ fn suggest(key: Option<&str>) -> String {
 /// With the line, and for a misspelt key a suggestion.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, TomlError> {
     toml::from_str(text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = line(text, error.span().map_or(0, |span| span.start));
         unknown_key(error.message(), line)
             .unwrap_or_else(|| TomlError::Other { line, message: error.message().to_owned() })
     })

@@ -1,15 +1,25 @@
-//! `wattproof meter`: reads a meter, simulates some, decodes captured bytes.
+//! `wattproof meter`: finds, reads and simulates meters, listens to lines, decodes captured bytes.
 
+mod args;
 mod decode;
+mod line;
+mod own;
+mod profiles;
 mod read;
+mod replay;
+mod scan;
 mod simulate;
+mod sniff;
 
+use super::Trouble;
 use super::terminal::{say, say_json};
-use super::{FramingName, MeterCommand, Trouble};
+use args::FramingName;
+pub(super) use args::MeterCommand;
+use gateway::config::load_profile;
 use meter::strict_toml::nearest;
 use meter::{Framing, Profile};
-use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use units::{Current, Energy, Key, Power, Quantity, Reading, Voltage};
@@ -19,7 +29,10 @@ const CONVERTER_BAUD: u32 = 9_600;
 
 pub(super) fn meter(command: MeterCommand) -> Result<ExitCode, Trouble> {
     match command {
-        MeterCommand::Profiles { json } => Ok(profiles(json)),
+        MeterCommand::Profiles(args) => profiles::profiles(&args),
+        MeterCommand::Scan(args) => scan::scan(&args),
+        MeterCommand::Sniff(args) => sniff::sniff(&args),
+        MeterCommand::Replay(args) => replay::replay(&args),
         MeterCommand::Read(args) => read::read(&args),
         MeterCommand::Simulate(args) => simulate::simulate(args),
         MeterCommand::Decode(args) => decode::decode(&args),
@@ -44,51 +57,31 @@ impl FramingName {
     }
 }
 
-/// A profile by its name.
-fn profile(name: &str) -> Result<Arc<Profile>, Trouble> {
-    Profile::shipped(name).map(Arc::new).ok_or_else(|| {
-        let names = Profile::shipped_names();
-        let near = nearest(name, names.iter().copied()).unwrap_or_default();
-        let remedy = format!("did you mean `{near}`? There are {}", names.join(", "));
-        Trouble::environment(format_args!("there is no profile `{name}`"), remedy)
-    })
-}
-
-#[derive(Serialize)]
-struct ProfileView {
-    name: &'static str,
-    model: String,
-    manual: String,
-    baud: u32,
-    quantities: Vec<String>,
-}
-
-fn profiles(json: bool) -> ExitCode {
-    let view = |name| {
-        Profile::shipped(name).map(|profile| ProfileView {
-            name,
-            model: profile.model().to_owned(),
-            manual: profile.manual().to_owned(),
-            baud: profile.baud(),
-            quantities: profile.keys().map(|key| key.to_string()).collect(),
-        })
-    };
-    let profiles: Vec<ProfileView> = Profile::shipped_names().into_iter().filter_map(view).collect();
-    if json {
-        say_json(&profiles);
-    } else {
-        for ProfileView { name, model, baud, quantities, .. } in profiles {
-            say(format_args!("{name:<14} {model}, {baud} baud\n{:<14} {}", "", quantities.join(" ")));
-        }
+/// A profile by its name: of a folder of one's own first, then the program's.
+fn profile(name: &str, folder: Option<&Path>) -> Result<Arc<Profile>, Trouble> {
+    let found = load_profile(name, folder).map_err(|error| {
+        Trouble::environment(error, "correct the file, or take it out of the folder (docs/your-own-meter.md)")
+    })?;
+    if let Some(profile) = found {
+        return Ok(Arc::new(profile));
     }
-    ExitCode::SUCCESS
+    let mut names = folder.map(own::names).transpose()?.unwrap_or_default();
+    names.extend(Profile::shipped_names().into_iter().map(str::to_owned));
+    let near = nearest(name, names.iter().map(String::as_str)).unwrap_or_default();
+    let listed: Vec<&str> = names.iter().map(String::as_str).collect();
+    let remedy = format!("did you mean `{near}`? There are {}", listed.join(", "));
+    Err(Trouble::environment(format_args!("there is no profile `{name}`"), remedy))
+}
+
+/// A reading's values under the names that carry the unit.
+fn values(reading: &Reading) -> BTreeMap<String, i64> {
+    reading.iter().map(|(key, value)| (key.to_string(), value)).collect()
 }
 
 /// Shows a reading: JSON under the names that carry the unit, or a line for each quantity with its unit.
 fn show_reading(reading: &Reading, json: bool) {
     if json {
-        let values: BTreeMap<String, i64> = reading.iter().map(|(key, value)| (key.to_string(), value)).collect();
-        return say_json(&values);
+        return say_json(&values(reading));
     }
     for (key, value) in reading.iter() {
         say(format_args!("{:<22} {}", label(key), with_unit(key.quantity, value)));

@@ -26,7 +26,6 @@ use crate::key_file::PassphraseSource;
 use crate::language;
 use crate::web::i18n::Lang;
 use crate::{bench, demo};
-use ::meter::Address;
 use acts::{
     ActCommand, ClaimCommand, NoteArgs, OfferArgs, ParameterCommand, ReadingsArgs, RegisterCommand, RetireCommand,
     RoleName, SpanArgs, TariffArgs, UtilityArgs,
@@ -34,11 +33,12 @@ use acts::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ledger::VoltageLimits;
 use ledger::act::ActId;
+use meter::MeterCommand;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 pub(crate) use trouble::Trouble;
-use units::{Energy, Millis, Month, StatementId, Voltage};
+use units::{Energy, Millis, Month, StatementId};
 
 /// Energy of a community, from the meter's bytes to a bill that everybody can check.
 #[derive(Debug, Parser)]
@@ -86,7 +86,7 @@ enum Command {
     /// Run a gateway: it asks the meters and states what they say.
     #[command(after_help = "Example:\n  wattproof gateway --config maple-house/gateway.toml")]
     Gateway(GatewayArgs),
-    /// Meters: read one, simulate some, decode captured bytes.
+    /// Meters: find them, read one, listen to a line, simulate some, decode captured bytes.
     #[command(subcommand, after_help = "Example:\n  wattproof meter profiles")]
     Meter(MeterCommand),
     /// Keys: make one, look at one, take one over.
@@ -240,112 +240,6 @@ struct ClockArgs {
     /// showed REAL_MS (ms since 1970 UTC) and runs SPEED times as fast [default: this computer's clock]
     #[arg(long, value_name = "COMMUNITY_MS,REAL_MS,SPEED")]
     clock: Option<SharedClock>,
-}
-
-#[derive(Debug, Subcommand)]
-enum MeterCommand {
-    /// The meter models that can be read.
-    #[command(after_help = "Example:\n  wattproof meter profiles --json")]
-    Profiles {
-        /// Show JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Ask a meter once and show what it says.
-    #[command(
-        after_help = "Example:\n  wattproof meter read --profile im1281b --serial /dev/ttyUSB0 --baud 9600 --address 1"
-    )]
-    Read(ReadArgs),
-    /// Meters that are not there: they answer in bytes and play back a recorded household.
-    #[command(
-        after_help = "Example:\n  wattproof meter simulate --profile im1281b --address 1 --address 2 --tcp 127.0.0.1:15020"
-    )]
-    Simulate(SimulateArgs),
-    /// What a captured answer says, without a meter.
-    #[command(
-        after_help = "Example:\n  wattproof meter decode --profile pzem-004t-v3 \"01 04 14 09 7C 33 9B 00 00 74 FA 00 00 1F 22 00 00 01 F4 00 5D 00 00 58 8A\""
-    )]
-    Decode(DecodeArgs),
-}
-
-/// How frames are told apart on a TCP port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FramingName {
-    /// The bytes of a serial line.
-    Rtu,
-    /// Modbus TCP.
-    Tcp,
-    /// The bytes of a DL/T 645 line.
-    Dlt645,
-}
-
-#[derive(Debug, Args)]
-struct ReadArgs {
-    /// The meter's model; `wattproof meter profiles` lists them.
-    #[arg(long, value_name = "NAME")]
-    profile: String,
-    /// Its address on the bus: 1 to 247, or the twelve digits of a DL/T 645 meter.
-    #[arg(long, default_value_t = Address::FIRST)]
-    address: Address,
-    /// Serial device.
-    #[arg(long, value_name = "DEVICE", required_unless_present = "tcp", conflicts_with = "tcp")]
-    serial: Option<String>,
-    /// Bits in a second on the serial line [default: what the meter has when it is new]
-    #[arg(long, requires = "serial", value_parser = clap::value_parser!(u32).range(1..))]
-    baud: Option<u32>,
-    /// TCP address of a converter or a meter.
-    #[arg(long, value_name = "ADDRESS")]
-    tcp: Option<SocketAddr>,
-    /// What the TCP port speaks.
-    #[arg(long, value_enum, default_value_t = FramingName::Rtu, requires = "tcp")]
-    framing: FramingName,
-    /// Show JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-struct SimulateArgs {
-    /// The meters' model; `wattproof meter profiles` lists them.
-    #[arg(long, value_name = "NAME")]
-    profile: String,
-    /// Address of a meter, 1 to 247, or the twelve digits of a DL/T 645 meter; several times for several on one bus.
-    #[arg(long, default_values_t = [Address::FIRST])]
-    address: Vec<Address>,
-    /// On a pseudo-terminal, in place of a serial device (the default).
-    #[arg(long, conflicts_with = "tcp")]
-    pty: bool,
-    /// On a TCP port; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS")]
-    tcp: Option<SocketAddr>,
-    /// What the TCP port speaks.
-    #[arg(long, value_enum, default_value_t = FramingName::Rtu, requires = "tcp")]
-    framing: FramingName,
-    /// Recording of household minutes with the columns p_kw, q_kvar and v [default: the one that comes with the program]
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
-    /// How many times as fast as real time the recording is played.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3_600))]
-    speed: u32,
-    /// Voltage to which the recording's 230 V are rescaled; power and energy stay as recorded.
-    #[arg(long, value_name = "VOLTS", default_value = "110", value_parser = amount::volts)]
-    voltage: Voltage,
-}
-
-#[derive(Debug, Args)]
-struct DecodeArgs {
-    /// The meter's model; `wattproof meter profiles` lists them.
-    #[arg(long, value_name = "NAME")]
-    profile: String,
-    /// The request that was answered [default: the profile's own to the answer's address]
-    #[arg(long, value_name = "HEX")]
-    request: Vec<String>,
-    /// The answer in hexadecimal digits; one for each read of the profile, in order.
-    #[arg(required = true, value_name = "HEX")]
-    answer: Vec<String>,
-    /// Show JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Subcommand)]

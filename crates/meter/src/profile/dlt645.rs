@@ -1,7 +1,7 @@
 //! Values of a DL/T 645 meter: an identifier, and where in its data the decimal digits are.
 
 use super::text::parse_key;
-use super::{ProfileError, Scale};
+use super::{ProfileFault, Scale};
 use crate::dlt645::{self, Frame, bcd, bcd_number};
 use crate::{Address, MeterError, Request};
 use serde::Deserialize;
@@ -56,22 +56,22 @@ pub(super) struct ItemText {
 }
 
 impl ItemText {
-    pub(super) fn check(self) -> Result<Item, ProfileError> {
+    pub(super) fn check(self) -> Result<Item, ProfileFault> {
         let key = parse_key(&self.quantity)?;
         let quantity = self.quantity;
         if self.digits == 0 || self.digits > DIGITS_MAX || self.digits % 2 == 1 || self.offset > OFFSET_MAX {
-            return Err(ProfileError::Digits { quantity, digits: self.digits, offset: self.offset });
+            return Err(ProfileFault::Digits { quantity, digits: self.digits, offset: self.offset });
         }
         let scale = Scale::parse(&self.scale);
-        let scale = scale.ok_or(ProfileError::Scale { quantity: quantity.clone(), scale: self.scale })?;
+        let scale = scale.ok_or(ProfileFault::Scale { quantity: quantity.clone(), scale: self.scale })?;
         let min = if key.quantity.is_signed() { self.min } else { self.min.max(0) };
         if min > self.max {
-            return Err(ProfileError::Limits { quantity, min: self.min, max: self.max });
+            return Err(ProfileFault::Limits { quantity, min: self.min, max: self.max });
         }
         let is_counter = matches!(key.quantity, Quantity::EnergyImport | Quantity::EnergyExport);
         let (max, wraps_at) = (self.max, self.wraps_at);
         if let Some(wraps_at) = wraps_at.filter(|wrap| !is_counter || !(1..=max.saturating_add(1)).contains(wrap)) {
-            return Err(ProfileError::Wrap { quantity, wraps_at, max });
+            return Err(ProfileFault::Wrap { quantity, wraps_at, max });
         }
         let (identifier, digits, offset, signed) = (self.di, self.digits, self.offset, self.signed);
         Ok(Item { key, identifier, digits, offset, signed, obis: self.obis, min, max, wraps_at, scale })

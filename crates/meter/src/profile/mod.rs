@@ -6,179 +6,32 @@
 //! A new model needs one TOML file and no code; its `[[example]]` frames are its test.
 
 mod approval;
+mod channel;
 mod dlt645;
+mod error;
 mod number;
 mod powers;
+mod protocol;
 mod register;
 mod relay;
 mod shipped;
 mod text;
+mod warning;
 
-use crate::modbus::FrameError;
-use crate::strict_toml::{self, TomlError};
-use crate::{Address, Framing, MeterError, Request};
+use crate::{Address, MeterError, Request};
 pub use approval::{Approved, TypeApproval};
 pub use dlt645::Item;
 pub(crate) use dlt645::simulated_data;
+pub use error::{ProfileError, ProfileFault};
 use number::Scale;
+pub use protocol::Protocol;
 pub use register::{Register, RegisterRead, RegisterType, SignByte, WordOrder};
 pub use relay::Relay;
 pub(crate) use relay::RelayCommand;
 use shipped::SHIPPED;
 use std::ops::RangeInclusive;
 use units::{Energy, Key, Millis, Quantity, Reading};
-
-/// Why a profile is not usable.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProfileError {
-    /// Not TOML, a key missing, or a key misspelt.
-    #[error(transparent)]
-    Toml(#[from] TomlError),
-    /// A register names a quantity that does not exist.
-    #[error("unknown quantity `{name}`; did you mean `{nearest}`?")]
-    UnknownQuantity {
-        /// As written.
-        name: String,
-        /// The nearest known name.
-        nearest: String,
-    },
-    /// A scale is not a positive decimal of at most 12 digits.
-    #[error("{quantity}: scale `{scale}` is not a positive decimal such as 0.1")]
-    Scale {
-        /// Of which register.
-        quantity: String,
-        /// As written.
-        scale: String,
-    },
-    /// A register lies outside all reads.
-    #[error("{quantity}: register {address:#06x} is in none of the [[read]] blocks; extend one")]
-    OutsideReads {
-        /// Of which register.
-        quantity: String,
-        /// Its address.
-        address: u16,
-    },
-    /// A register's width is no multiple of what the device answers for a counted register.
-    #[error("{quantity}: its type has {width} bytes, but the meter answers in steps of {bytes_per_count}")]
-    Width {
-        /// Of which register.
-        quantity: String,
-        /// Bytes of the type.
-        width: usize,
-        /// Bytes the device answers for each counted register.
-        bytes_per_count: u8,
-    },
-    /// The lower limit is above the upper one.
-    #[error("{quantity}: min {min} is above max {max}")]
-    Limits {
-        /// Of which register.
-        quantity: String,
-        /// Lower limit.
-        min: i64,
-        /// Upper limit.
-        max: i64,
-    },
-    /// A read does not fit a frame.
-    #[error("[[read]] at {address:#06x}: {reason}")]
-    Read {
-        /// Its first register.
-        address: u16,
-        /// Why.
-        reason: FrameError,
-    },
-    /// Digits that no value has.
-    #[error(
-        "{quantity}: {digits} digits at offset {offset}; a value has an even number of 2 to 18, and lies at 0 to 100"
-    )]
-    Digits {
-        /// Of which item.
-        quantity: String,
-        /// As written.
-        digits: u8,
-        /// As written.
-        offset: u8,
-    },
-    /// Both kinds of values.
-    #[error("a profile has either [[read]] and [[register]] (Modbus) or [[item]] (DL/T 645)")]
-    TwoProtocols,
-    /// There is nothing to read, or more than a poll may take.
-    #[error("a profile has 1 to {reads_max} [[read]] and 1 to {registers_max} [[register]] blocks")]
-    Empty {
-        /// Most reads.
-        reads_max: usize,
-        /// Most registers.
-        registers_max: usize,
-    },
-    /// A relay that cannot be switched as it is written.
-    #[error("[relay]: {0}")]
-    Relay(&'static str),
-    /// A counter's wrap that cannot be.
-    #[error("{quantity}: `wraps_at` {wraps_at} is for a counter of energy, and lies one step above max {max}")]
-    Wrap {
-        /// Of which register.
-        quantity: String,
-        /// As written.
-        wraps_at: i64,
-        /// The highest value that it shows.
-        max: i64,
-    },
-    /// A sign that no value can have.
-    #[error("{quantity}: a `sign` byte is for a signed quantity with an unsigned type, and lies in one of the reads")]
-    Sign {
-        /// Of which register.
-        quantity: String,
-    },
-    /// An example frame is not hexadecimal.
-    #[error("example: `{0}` is not bytes in hexadecimal")]
-    Hex(String),
-}
-
-/// What a meter speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// Modbus, on a serial line or over TCP.
-    Modbus,
-    /// DL/T 645-2007, on a serial line.
-    Dlt645,
-}
-
-impl Protocol {
-    /// Whether it has addresses of that kind.
-    #[must_use]
-    pub const fn has(self, address: Address) -> bool {
-        match self {
-            Self::Modbus => address.as_modbus().is_some(),
-            Self::Dlt645 => address.as_dlt645().is_some(),
-        }
-    }
-
-    /// Whether a line of that framing carries it.
-    #[must_use]
-    pub const fn fits(self, framing: Framing) -> bool {
-        match framing {
-            Framing::Rtu { .. } | Framing::Tcp => matches!(self, Self::Modbus),
-            Framing::Dlt645 { .. } => matches!(self, Self::Dlt645),
-        }
-    }
-
-    /// Its framing on a serial line.
-    #[must_use]
-    pub const fn serial(self, baud: u32) -> Framing {
-        match self {
-            Self::Modbus => Framing::Rtu { baud },
-            Self::Dlt645 => Framing::Dlt645 { baud },
-        }
-    }
-
-    /// The address of that number, 1 to 247 or of up to twelve digits.
-    #[must_use]
-    pub fn address(self, number: u64) -> Option<Address> {
-        match self {
-            Self::Modbus => u8::try_from(number).ok().and_then(Address::modbus),
-            Self::Dlt645 => Address::dlt645(number),
-        }
-    }
-}
+pub use warning::Warning;
 
 /// One request and its answer, both as they stand on a serial line: what is kept as evidence of a reading.
 ///
@@ -222,11 +75,11 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// A profile that comes with the program, such as `im1281b`.
+    /// A profile that comes with the program, such as `im1281b`, or one channel of it, such as `jsy-mk-194:ch2`.
     #[must_use]
     pub fn shipped(name: &str) -> Option<Self> {
         // A shipped profile that does not load is a defect of the build; a test loads each.
-        Self::from_toml(Self::shipped_text(name)?).ok()
+        Self::of_name(name, |name| Self::from_toml(Self::shipped_text(name)?).ok())
     }
 
     /// The names that [`Profile::shipped`] knows.
@@ -244,9 +97,9 @@ impl Profile {
     /// From a profile's TOML.
     ///
     /// # Errors
-    /// When it is not one; a misspelt key is named with its line and the key probably meant.
+    /// When it is not one, with the line; for a misspelt key with the key probably meant.
     pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
-        strict_toml::from_str::<text::ProfileText>(text)?.check()
+        text::parse(text)
     }
 
     /// Maker and model.
@@ -344,6 +197,17 @@ impl Profile {
         let registers = self.registers.iter().map(|register| (register.key, register.min..=register.max));
         let items = self.items.iter().map(|item| (item.key, item.min..=item.max));
         registers.chain(items).find(|(found, _)| *found == key).map(|(_, limits)| limits)
+    }
+    /// The same model, waited for another time.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Millis) -> Self {
+        self.timeout = timeout;
+        self
+    }
+    /// How many requests make a poll.
+    #[must_use]
+    pub fn reads_per_poll(&self) -> usize {
+        self.reads.len() + dlt645::identifiers(&self.items).len()
     }
     /// Frames with the reading they must give.
     #[must_use]

@@ -139,6 +139,16 @@ impl Register {
         (self.kind == read.kind && end <= length).then_some(start..end)
     }
 
+    /// Whether it and another one share bytes of one table.
+    pub(super) fn overlaps(&self, other: &Self, bytes_per_count: u8) -> bool {
+        let bytes = |register: &Self| {
+            let start = usize::from(register.address) * usize::from(bytes_per_count);
+            start..start + register.coding.width()
+        };
+        let (own, others) = (bytes(self), bytes(other));
+        self.kind == other.kind && own.start < others.end && others.start < own.end
+    }
+
     /// Its value in the quantity's unit.
     pub(super) fn decode(&self, bytes: &[u8], order: WordOrder, is_negative: bool) -> Result<i64, MeterError> {
         let value = match self.coding {

@@ -3,7 +3,7 @@
 //! Invariant: a [`Relay`] that was loaded gives requests that fit a frame. When a command goes out, that it goes out
 //! once, and what is asked afterwards is the bus's to say.
 
-use super::ProfileError;
+use super::ProfileFault;
 use crate::dlt645::{self, Authority, Command, LocalTime, STATE_WORD_3, bcd};
 use crate::modbus::{
     self, ILLEGAL_ADDRESS, ILLEGAL_VALUE, READ_COILS, READ_HOLDING, RegisterKind, WRITE_COIL, WRITE_REGISTER,
@@ -229,8 +229,8 @@ pub(super) const fn yes() -> bool {
 }
 
 impl RelayText {
-    pub(super) fn check(self, bytes_per_count: u8) -> Result<Relay, ProfileError> {
-        let refused = |reason| Err(ProfileError::Relay(reason));
+    pub(super) fn check(self, bytes_per_count: u8) -> Result<Relay, ProfileFault> {
+        let refused = |reason| Err(ProfileFault::Relay(reason));
         let place = match (self.kind, self.function, self.address, self.on, self.off) {
             (PlaceText::Command, None, None, None, None) => Place::Command(self.authority()?),
             (PlaceText::Command, ..) => {
@@ -261,11 +261,11 @@ impl RelayText {
         Ok(Relay { place, bytes_per_count, reads_back, verified, source })
     }
 
-    fn authority(&self) -> Result<Authority, ProfileError> {
+    fn authority(&self) -> Result<Authority, ProfileFault> {
         let password = digits(self.password.as_deref().unwrap_or("000000"));
         let operator = digits(self.operator.as_deref().unwrap_or("00000000"));
         let (Some(password), Some(operator)) = (password, operator) else {
-            return Err(ProfileError::Relay("`password` has six digits and `operator` eight, in quotes"));
+            return Err(ProfileFault::Relay("`password` has six digits and `operator` eight, in quotes"));
         };
         Ok(Authority { level: self.level.unwrap_or(CONTROL_LEVEL), password, operator })
     }

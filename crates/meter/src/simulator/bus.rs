@@ -6,6 +6,7 @@ use super::timing::{Arrival, Mismatch, Outages, Timing, lateness};
 use super::uart::carried;
 use super::{Faults, SimulatedMeter};
 use crate::bus::Framing;
+use crate::capture::Recorded;
 use crate::dlt645::{self, Frame};
 use crate::modbus::{EXCEPTION_FLAG, FRAME_BYTES_MAX, WRITE_REGISTERS, crc16, tcp_frame, tcp_split};
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct SimulatedBus {
     dice: Dice,
     /// Answers that a fault holds back.
     held: Vec<u8>,
+    /// What answers when no meter does.
+    recorded: Recorded,
 }
 
 impl SimulatedBus {
@@ -48,6 +51,7 @@ impl SimulatedBus {
             timing: None,
             dice: Dice::new(0),
             held: Vec::new(),
+            recorded: Recorded::new(),
         }
     }
 
@@ -55,6 +59,13 @@ impl SimulatedBus {
     #[must_use]
     pub const fn with_faults(mut self, faults: Faults) -> Self {
         self.spoiler = Spoiler::new(faults);
+        self
+    }
+
+    /// The same line where a capture answers what no meter does.
+    #[must_use]
+    pub fn with_recorded(mut self, recorded: Recorded) -> Self {
+        self.recorded = recorded;
         self
     }
 
@@ -170,7 +181,8 @@ impl SimulatedBus {
             return None;
         };
         let request: Vec<u8> = self.buffer.drain(..start + length).skip(start).collect();
-        Some(self.present(now).find_map(|meter| meter.take(now, &request)).unwrap_or_default())
+        let answer = self.present(now).find_map(|meter| meter.take(now, &request));
+        Some(answer.or_else(|| self.recorded.answer(&request)).unwrap_or_default())
     }
 
     fn next_dlt645(&mut self, now: Timestamp) -> Option<Vec<u8>> {
@@ -181,7 +193,8 @@ impl SimulatedBus {
             return None;
         };
         let request: Vec<u8> = self.buffer.drain(..start + length).skip(start).collect();
-        Some(self.present(now).find_map(|meter| meter.take(now, &request)).unwrap_or_default())
+        let answer = self.present(now).find_map(|meter| meter.take(now, &request));
+        Some(answer.or_else(|| self.recorded.answer(&request)).unwrap_or_default())
     }
 
     fn next_tcp(&mut self, now: Timestamp) -> Option<Vec<u8>> {
@@ -192,6 +205,7 @@ impl SimulatedBus {
                 let meter = self.present(now).find(|meter| meter.address.as_modbus() == Some(unit));
                 let function = asked.first().copied().unwrap_or_default();
                 let pdu = meter.map(|meter| meter.take_pdu(now, &asked));
+                let pdu = pdu.or_else(|| self.recorded.answer_pdu(unit, &asked));
                 let pdu = pdu.unwrap_or_else(|| vec![function | EXCEPTION_FLAG, NO_ANSWER_BEHIND_GATEWAY]);
                 (tcp_frame(transaction, unit, &pdu), length)
             }

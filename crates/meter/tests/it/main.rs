@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bus;
+mod capture;
 mod frames;
 mod noise;
 mod plausibility;

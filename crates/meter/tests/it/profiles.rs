@@ -1,9 +1,9 @@
 //! Shipped profiles give the readings of their example frames; a profile with a mistake is refused with its reason.
 
 use crate::{hex, profile};
-use meter::modbus::{FrameError, seal};
+use meter::modbus::seal;
 use meter::strict_toml::TomlError;
-use meter::{Address, Exchange, MeterError, Profile, ProfileError, Relay};
+use meter::{Address, Exchange, MeterError, Profile, ProfileError, ProfileFault, Relay};
 use units::{Key, Quantity, Reading};
 
 #[test]
@@ -51,43 +51,182 @@ fn a_misspelt_key_is_named_with_its_line_and_the_right_one() {
         let text = SMALL.replacen(right, wrong, 1);
         let key = wrong.trim_matches(['[', ']']).to_owned();
         let error = TomlError::UnknownKey { key, line, suggestion: suggestion.map(str::to_owned) };
-        assert_eq!(Profile::from_toml(&text), Err(ProfileError::Toml(error)), "{wrong}");
+        assert_eq!(Profile::from_toml(&text), Err(ProfileError { line, fault: ProfileFault::Toml(error) }), "{wrong}");
     }
     let slip = Profile::from_toml(&SMALL.replacen("timeout_ms", "timout_ms", 1)).unwrap_err();
     assert_eq!(slip.to_string(), "line 5: unknown key `timout_ms`; did you mean `timeout_ms`?");
 }
 
+/// The small profile's example: 230.5 V.
+const EXAMPLE: &str = r#"
+[[example]]
+source = "made up"
+[[example.exchange]]
+request = "01 04 00 00 00 02 71 CB"
+response = "01 04 04 43 66 80 00 6F DF"
+[example.reading]
+voltage_mv = 230_500
+"#;
+
+/// A second register behind the first.
+const SECOND: &str = r#"
+[[register]]
+quantity = "active_power_mw"
+kind = "input"
+address = 1
+type = "u16"
+scale = "1000"
+min = 0
+max = 300_000
+"#;
+
 #[test]
-fn a_profile_with_a_mistake_is_refused_with_its_reason() {
-    let quantity = || "voltage_mv".to_owned();
-    for (right, wrong, error) in [
+fn a_profile_with_a_mistake_is_refused_with_line_and_reason() {
+    let good = format!("{SMALL}{EXAMPLE}");
+    assert_eq!(Profile::from_toml(&good).map(|profile| profile.examples().len()), Ok(1));
+    let block = format!("{SMALL}{SECOND}");
+    for (text, right, wrong, refusal) in [
+        (&good, "model = \"Small\"\n", "", "line 1: missing field `model`"),
+        (&good, "9600", "0", "line 4: `baud` = 0 is not 300 to 921600"),
+        (&good, "9600", "-1", "line 4: invalid value: integer `-1`, expected u32"),
+        (&good, "= 100", "= 0", "line 5: `timeout_ms` = 0 is not 1 to 60000"),
+        (&good, "= 100", "= 100\ngap_ms = 10_001", "line 6: `gap_ms` = 10001 is not 0 to 10000"),
         (
-            "voltage_mv",
-            "voltage_v",
-            ProfileError::UnknownQuantity { name: "voltage_v".to_owned(), nearest: "voltage_mv".to_owned() },
+            &good,
+            "= 100",
+            "= 100\nbytes_per_count = 3",
+            "line 6: `bytes_per_count` = 3 is neither 2, the standard's, nor 4, as the IM12xx and JSY families answer",
         ),
-        ("\"1000\"", "\"1e3\"", ProfileError::Scale { quantity: quantity(), scale: "1e3".to_owned() }),
-        ("address = 0\ntype", "address = 1\ntype", ProfileError::OutsideReads { quantity: quantity(), address: 1 }),
-        ("min = 0", "min = 300_001", ProfileError::Limits { quantity: quantity(), min: 300_001, max: 300_000 }),
         (
+            &good,
             "count = 2",
             "count = 126",
-            ProfileError::Read { address: 0, reason: FrameError::RequestSize { count: 126, bytes_each: 2 } },
+            "line 6: [[read]] at 0x0000: a request for 126 registers of 2 bytes does not fit a frame: split it",
         ),
         (
-            "type = \"f32\"",
-            "type = \"u16\"",
-            ProfileError::Width { quantity: quantity(), width: 2, bytes_per_count: 4 },
+            &good,
+            "count = 2",
+            "count = 2\nshort_count = 2",
+            "line 6: `short_count` = 2 is not below `count` = 2, or is 0",
+        ),
+        (&good, "voltage_mv", "voltage_v", "line 10: unknown quantity `voltage_v`; did you mean `voltage_mv`?"),
+        (&good, "\"1000\"", "\"1e3\"", "line 10: voltage_mv: scale `1e3` is not a positive decimal such as 0.1"),
+        (
+            &good,
+            "address = 0\ntype",
+            "address = 1\ntype",
+            "line 10: voltage_mv: register 0x0001 is in none of the [[read]] blocks; extend one",
+        ),
+        (&good, "min = 0", "min = 300_001", "line 10: voltage_mv: min 300001 is above max 300000"),
+        (
+            &good,
+            "max = 300_000",
+            "max = 300_000\nwraps_at = 300_001",
+            "line 10: voltage_mv: `wraps_at` 300001 is for a counter of energy, and lies one step above max 300000",
+        ),
+        (
+            &good,
+            "max = 300_000",
+            "max = 300_000\nsign = { address = 0, byte = 0, negative = 1 }",
+            "line 10: voltage_mv: a `sign` byte is for a signed quantity with an unsigned type, and lies in one of the reads",
+        ),
+        (
+            &block,
+            "active_power_mw",
+            "voltage_mv",
+            "line 19: voltage_mv is given twice; a quantity of a phase or channel has one register",
+        ),
+        (&block, "", "", "line 19: active_power_mw and voltage_mv lie in the same bytes, from register 0x0001 on"),
+        (&good, "71 CB", "71 C", "line 19: example: `01 04 00 00 00 02 71 C` is not bytes in hexadecimal"),
+        (
+            &good,
+            "71 CB",
+            "71 CC",
+            "line 19: example `made up` gives no reading: the request is not this profile's read at 0x0000: another profile or address",
+        ),
+        (
+            &good,
+            "230_500",
+            "230_400",
+            "line 19: example `made up`: voltage_mv is 230500 by its frames, and 230400 by its reading",
+        ),
+        (
+            &good,
+            "230_500",
+            "230_500\nfrequency_mhz = 50_000",
+            "line 19: example `made up`: frequency_mhz is missing by its frames, and 50000 by its reading",
+        ),
+        (
+            &good,
+            "= 100",
+            "= 100\nrelay = { kind = \"coil\", function = 6, address = 0, source = \"\" }",
+            "line 6: [relay]: a coil is written with `function = 0x05`",
+        ),
+        (
+            &good,
+            "kind = \"input\"",
+            "kind = \"inputs\"",
+            "line 7: unknown variant `inputs`, expected `holding` or `input`",
         ),
     ] {
-        let text = SMALL.replacen(right, wrong, 1);
-        let four = if wrong.contains("u16") { text.replacen("baud", "bytes_per_count = 4\nbaud", 1) } else { text };
-        assert_eq!(Profile::from_toml(&four), Err(error), "{wrong}");
+        let text = text.replacen(right, wrong, 1);
+        let error = Profile::from_toml(&text).unwrap_err().to_string();
+        assert_eq!(error, refusal, "{wrong}");
     }
-    let missing = Profile::from_toml(&SMALL.replacen("baud = 9600\n", "", 1)).unwrap_err();
-    assert!(missing.to_string().contains("baud"), "{missing}");
+    let four = SMALL.replacen("f32", "u16", 1).replacen("baud", "bytes_per_count = 4\nbaud", 1);
+    let width = "line 11: voltage_mv: its type has 2 bytes, but the meter answers in steps of 4";
+    assert_eq!(Profile::from_toml(&four).unwrap_err().to_string(), width);
     let unread = SMALL.split("[[register]]").next().unwrap();
-    assert!(matches!(Profile::from_toml(unread), Err(ProfileError::Empty { .. })));
+    let empty = "line 1: a profile has 1 to 16 [[read]] and 1 to 128 [[register]] blocks";
+    assert!(Profile::from_toml(unread).unwrap_err().to_string().starts_with(empty));
+}
+
+#[test]
+fn what_a_usable_profile_leaves_open_is_said() {
+    use meter::profile::Warning;
+    let open = |text: &str| Profile::from_toml(text).unwrap().warnings();
+    assert_eq!(open(SMALL), [Warning::NoExample, Warning::NoCounter]);
+    assert_eq!(open(&format!("{SMALL}{EXAMPLE}")), [Warning::NoCounter]);
+    for (name, warnings) in [
+        ("im1281b", &[][..]),
+        ("lt-114", &[Warning::Unverified, Warning::RelayUnverified]),
+        ("dds238-2-zn-sr", &[]),
+        ("adtek-mwh-7a", &[Warning::Unverified, Warning::NoCounter]),
+        ("jsy-mk-194", &[Warning::NoCounter]),
+        ("jsy-mk-194:ch2", &[]),
+    ] {
+        assert_eq!(Profile::shipped(name).unwrap().warnings(), warnings, "{name}");
+    }
+}
+
+#[test]
+fn a_channel_is_a_meter_of_its_own() {
+    let whole = profile("jsy-mk-194");
+    for (name, channel) in [("jsy-mk-194:ch1", "ch1"), ("jsy-mk-194:ch2", "ch2")] {
+        let one = Profile::shipped(name).unwrap();
+        let exchanges = &whole.examples()[1].exchanges;
+        let (all, own) =
+            (whole.reading(Address::FIRST, exchanges).unwrap(), one.reading(Address::FIRST, exchanges).unwrap());
+        for key in ["voltage_mv", "active_power_mw", "energy_import_mwh", "energy_export_mwh"] {
+            let of_channel: Key = format!("{key}_{channel}").parse().unwrap();
+            assert_eq!(own.get(key.parse::<Key>().unwrap()), all.get(of_channel), "{name} {key}");
+        }
+        assert_eq!(own.frequency(), all.frequency(), "both have the one supply");
+        assert_eq!(own.iter().count(), 7, "{name} has nothing of the other channel");
+    }
+    assert!(
+        Profile::shipped("jsy-mk-194:ch2")
+            .unwrap()
+            .reading(Address::FIRST, &whole.examples()[1].exchanges)
+            .unwrap()
+            .active_power()
+            .unwrap()
+            .mw()
+            < 0
+    );
+    for name in ["jsy-mk-194:l1", "jsy-mk-194:ch3", "jsy-mk-194:", "sdm120:ch1", "no-such-meter:ch1"] {
+        assert_eq!(Profile::shipped(name), None, "{name}");
+    }
 }
 
 /// What the small profile says of a voltage's bytes.

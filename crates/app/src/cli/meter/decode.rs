@@ -1,13 +1,14 @@
 //! `wattproof meter decode`: what captured bytes say, through the same checks as live ones.
 
+use super::args::DecodeArgs;
 use super::{profile, show_reading};
+use crate::cli::Trouble;
 use crate::cli::terminal::{from_hex, hex};
-use crate::cli::{DecodeArgs, Trouble};
 use meter::{Exchange, Request};
 use std::process::ExitCode;
 
 pub(super) fn decode(args: &DecodeArgs) -> Result<ExitCode, Trouble> {
-    let profile = profile(&args.profile)?;
+    let profile = profile(&args.profile, args.profiles.as_deref())?;
     let answers: Vec<Vec<u8>> = args.answer.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?;
     let asked: Vec<Vec<u8>> = args.request.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?;
     // The address that was asked counts: an answer from another one is refused.

@@ -1,8 +1,9 @@
 //! `wattproof meter simulate`: a bus of meters that are not there, on a pty or a TCP port.
 
+use super::args::SimulateArgs;
 use super::{FramingName, profile};
 use crate::cli::terminal::say;
-use crate::cli::{SimulateArgs, Trouble, run};
+use crate::cli::{Trouble, run};
 use crate::clock::RealClock;
 use gateway::{Clock, SimulatedPort, Simulation};
 use meter::{Address, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
@@ -33,7 +34,7 @@ impl Clock for Sped {
 }
 
 pub(super) fn simulate(args: SimulateArgs) -> Result<ExitCode, Trouble> {
-    let profile = profile(&args.profile)?;
+    let profile = profile(&args.profile, args.profiles.as_deref())?;
     let replay = Arc::new(replay(args.csv.as_deref())?);
     let started = RealClock.time();
     let addresses: BTreeSet<Address> = args.address.iter().copied().collect();
