@@ -488,7 +488,7 @@ mod tests {
             (
                 "address = 2",
                 "address = 0",
-                "line 48: `0` is no address: give 1 to 247 for Modbus, or the twelve digits of a DL/T 645 meter in quotes, such as \"000000000161\"",
+                "line 45: `0` is no address: give 1 to 247 for Modbus, or the twelve digits of a DL/T 645 meter in quotes, such as \"000000000161\"",
             ),
             ("poll_seconds = 5", "poll_seconds = 0", "meter A-101: poll_seconds must be 1 or more"),
             ("\"A-101\"", "\"A 101\"", "`A 101` is not a meter number: 1 to 32 of the characters A-Z a-z 0-9 . _ -"),

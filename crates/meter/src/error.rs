@@ -68,6 +68,27 @@ pub enum MeterError {
         /// How far off resolution and class allow it to be, in mW.
         tolerance: i64,
     },
+    /// The model has no relay that can be switched or asked.
+    #[error("{model} has no relay, or none whose state can be asked: see [relay] in its profile")]
+    NoRelay {
+        /// The model.
+        model: String,
+    },
+    /// A command that needs an end of its validity came without.
+    #[error("the meter's command needs a time after which it is void, and none was given")]
+    NoExpiry,
+    /// The meter confirmed the command, and the relay did not follow.
+    #[error("the meter confirmed, but its relay still shows {}: is it locked, or waiting for its button?", if *.is_on { "on" } else { "off" })]
+    NotSwitched {
+        /// What it shows.
+        is_on: bool,
+    },
+    /// More orders wait than a line takes.
+    #[error("{waiting} orders wait for this line already; try again when they are done")]
+    TooManyOrders {
+        /// How many.
+        waiting: usize,
+    },
     /// A relay's state that means neither on nor off.
     #[error("the relay's state is {value}, neither {on} (on) nor {off} (off): see [relay] in the profile")]
     RelayState {
@@ -95,6 +116,28 @@ pub enum MeterError {
 }
 
 impl MeterError {
+    /// Whether the meter understood and said no.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Frame(FrameError::Exception { .. })
+                | Self::Dlt645(dlt645::FrameError::Refused { .. } | dlt645::FrameError::MoreFollows)
+        )
+    }
+
+    /// Whether nothing that came could be understood, so that rate, parity, wiring and power are in question.
+    #[must_use]
+    pub const fn is_unintelligible(&self) -> bool {
+        use dlt645::FrameError as Dlt645;
+        matches!(
+            self,
+            Self::NoAnswer { .. }
+                | Self::Frame(FrameError::Crc { .. } | FrameError::TooShort { .. })
+                | Self::Dlt645(Dlt645::Incomplete { .. } | Dlt645::Sum { .. } | Dlt645::NotAnAddress)
+        )
+    }
+
     /// A short stable name to count by.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -107,6 +150,10 @@ impl MeterError {
             Self::Implausible { .. } => "implausible",
             Self::NotANumber { .. } => "not_a_number",
             Self::PowersDisagree { .. } => "powers_disagree",
+            Self::NoRelay { .. } => "no_relay",
+            Self::NoExpiry => "no_expiry",
+            Self::NotSwitched { .. } => "not_switched",
+            Self::TooManyOrders { .. } => "too_many_orders",
             Self::RelayState { .. } => "relay_state",
             Self::WrongExchanges { .. } => "wrong_exchanges",
             Self::WrongRequest { .. } => "wrong_request",

@@ -17,7 +17,7 @@ pub mod simulator;
 pub mod strict_toml;
 
 pub use address::{Address, AddressError, MODBUS_ADDRESS_MAX};
-pub use bus::{Bus, BusInput, BusOutput, Device, DeviceStats, Framing, Parity};
+pub use bus::{Bus, BusInput, BusOutput, Device, DeviceStats, Evidence, Framing, LineVerdict, Parity, Plan};
 pub use error::MeterError;
 pub use profile::{Example, Exchange, Profile, ProfileError, ProfileFault, Protocol, Relay};
 pub use request::Request;

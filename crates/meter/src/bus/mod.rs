@@ -9,17 +9,27 @@
 //! which whatever it sends is thrown away. A meter that is slower still needs a longer `timeout_ms` in its profile.
 
 mod framing;
+mod load;
 mod receive;
 mod schedule;
 mod stats;
+mod task;
+mod verdict;
 
-use crate::{Address, Exchange, MeterError, Profile, Request};
+use crate::dlt645::LocalTime;
+use crate::{Address, Exchange, MeterError, Profile};
 pub use framing::{Framing, Parity};
+use load::Measured;
+pub use load::{LOAD_PERMILLE_MAX, Plan};
 use receive::Receiver;
 use schedule::Schedule;
 pub use stats::DeviceStats;
+use std::collections::VecDeque;
 use std::sync::Arc;
+pub use task::READ_BACK_TRIES;
+use task::{Order, Task};
 use units::{MeterId, Micros, Millis, Reading};
+pub use verdict::{Evidence, LineVerdict, POLLS_BEFORE_VERDICT};
 
 /// Timeouts for which a meter that did not answer is not asked again, so that its late answer meets no request.
 pub const LATE_TIMEOUTS: u64 = 2;
@@ -28,6 +38,9 @@ pub const LATE_TIMEOUTS: u64 = 2;
 pub const BACKOFF_MAX: Micros = Micros::from_ms(60_000);
 /// A line without silence for so long is reported: nobody can be polled on it.
 pub const LINE_BUSY_AFTER: Micros = Micros::from_ms(5_000);
+
+/// Orders that wait for a line: all relays of a full line, switched and looked at.
+pub const ORDERS_MAX: usize = 128;
 
 /// A meter on a bus.
 #[derive(Debug, Clone)]
@@ -51,6 +64,24 @@ pub enum BusInput {
     Received(Vec<u8>),
     /// The port was opened anew: half a frame from before will never be completed.
     Reopened,
+    /// A relay is to be switched, before any poll. Its state is read before, the command is sent once and never again,
+    /// even without an answer, and the state is read back, at most [`READ_BACK_TRIES`] times. Orders are carried out in
+    /// the order given; always answered by [`BusOutput::Switched`].
+    Switch {
+        /// The meter's place in the list given to [`Bus::new`].
+        device: usize,
+        /// On or off.
+        on: bool,
+        /// The caller's number, given back with the outcome.
+        order: u64,
+        /// When the command becomes void, by the meter's own clock; see [`crate::Relay::needs_expiry`].
+        until: Option<LocalTime>,
+    },
+    /// A relay's state is to be read, before any poll; answered by [`BusOutput::RelayRead`].
+    ReadRelay {
+        /// The meter's place in the list given to [`Bus::new`].
+        device: usize,
+    },
 }
 
 /// What a bus wants done, or found out.
@@ -76,20 +107,33 @@ pub enum BusOutput {
         /// The bytes that came instead, at most a frame and as much noise.
         raw: Vec<u8>,
     },
-}
-
-/// A poll in progress: its reads go out one after the other.
-#[derive(Debug)]
-struct Poll {
-    device: usize,
-    requests: Vec<Request>,
-    exchanges: Vec<Exchange>,
-}
-
-impl Poll {
-    fn request(&self) -> Option<&Request> {
-        self.requests.get(self.exchanges.len())
-    }
+    /// An order is done, or will not be.
+    Switched {
+        /// The meter's place in the list given to [`Bus::new`].
+        device: usize,
+        /// The caller's number.
+        order: u64,
+        /// What the relay showed before; `None` when it could not be asked.
+        before: Option<bool>,
+        /// What it showed last after the command; `None` when it could not be asked.
+        after: Option<bool>,
+        /// Whether the meter confirmed the command. An error does not say that the relay stayed as it was: see `after`.
+        result: Result<(), MeterError>,
+        /// The frames, in order, those of the command among them if it was answered.
+        exchanges: Vec<Exchange>,
+    },
+    /// A relay's state was asked for.
+    RelayRead {
+        /// The meter's place in the list given to [`Bus::new`].
+        device: usize,
+        /// On, or why it is not known.
+        state: Result<bool, MeterError>,
+    },
+    /// Nothing is understood on this line: told once, until a valid frame comes.
+    Judged {
+        /// What it looks like.
+        verdict: LineVerdict,
+    },
 }
 
 /// What the line is doing.
@@ -109,8 +153,12 @@ pub struct Bus {
     stats: Vec<DeviceStats>,
     framing: Framing,
     line: Line,
-    poll: Option<Poll>,
+    orders: VecDeque<Order>,
+    task: Option<Task>,
     receiver: Receiver,
+    measured: Measured,
+    evidence: Evidence,
+    judged: bool,
 }
 
 impl Bus {
@@ -123,8 +171,12 @@ impl Bus {
             devices,
             framing,
             line: Line::Quiet { until: Micros::ZERO, since: Micros::ZERO },
-            poll: None,
+            orders: VecDeque::new(),
+            task: None,
             receiver: Receiver::new(framing),
+            measured: Measured::default(),
+            evidence: Evidence::default(),
+            judged: false,
         }
     }
 
@@ -140,13 +192,25 @@ impl Bus {
         self.stats.get(device)
     }
 
+    /// What its schedule asks of the line.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        Plan::new(&self.devices, self.framing)
+    }
+
+    /// Thousandths of the last minute or two in which the line was taken; `None` in the first second.
+    #[must_use]
+    pub fn load_permille(&self, now: Micros) -> Option<u64> {
+        self.measured.permille(now)
+    }
+
     /// When it next wants a [`BusInput::Tick`], if nothing arrives before.
     #[must_use]
     pub fn wake_at(&self) -> Micros {
         match self.line {
             Line::Waiting { deadline, .. } => deadline,
-            Line::Quiet { until, .. } if self.poll.is_some() => until,
-            Line::Quiet { until, .. } => until.max(self.schedule.next_due()),
+            Line::Quiet { until, .. } if self.task.is_some() => until,
+            Line::Quiet { until, .. } => until.max(self.schedule.next_due().min(self.next_order())),
         }
     }
 
@@ -157,17 +221,37 @@ impl Bus {
             BusInput::Tick => {}
             BusInput::Received(bytes) => self.received(now, &bytes, &mut outputs),
             BusInput::Reopened => self.receiver.clear(),
+            BusInput::Switch { device, on, order, until } => {
+                self.order(Order::Switch { device, on, order, until }, &mut outputs);
+            }
+            BusInput::ReadRelay { device } => self.order(Order::Look { device }, &mut outputs),
         }
         self.expire(now, &mut outputs);
         self.advance(now, &mut outputs);
         outputs
     }
 
+    fn order(&mut self, order: Order, outputs: &mut Vec<BusOutput>) {
+        let waiting = self.orders.len();
+        if order.device() >= self.devices.len() {
+            outputs.push(order.refused(MeterError::NoRelay { model: "no such meter".to_owned() }));
+        } else if waiting >= ORDERS_MAX {
+            outputs.push(order.refused(MeterError::TooManyOrders { waiting }));
+        } else {
+            self.orders.push_back(order);
+        }
+    }
+
+    /// When the first order may go: a late answer of its meter must not be taken for the one to come.
+    fn next_order(&self) -> Micros {
+        self.orders.front().map_or(Micros::MAX, |order| self.schedule.late_until(order.device()))
+    }
+
     /// Bytes belong to the request under way; without one they are late or foreign and only show that the line is busy.
     fn received(&mut self, now: Micros, bytes: &[u8], outputs: &mut Vec<BusOutput>) {
         for chunk in bytes.chunks(Receiver::CHUNK_BYTES) {
-            let request = match (&self.line, &self.poll) {
-                (Line::Waiting { .. }, Some(poll)) => poll.request(),
+            let request = match (&self.line, &self.task) {
+                (Line::Waiting { .. }, Some(task)) => task.request(),
                 _ => None,
             };
             match self.receiver.take(chunk, request) {
@@ -190,18 +274,37 @@ impl Bus {
     }
 
     fn answered(&mut self, now: Micros, exchange: Exchange, outputs: &mut Vec<BusOutput>) {
-        let Some(poll) = &mut self.poll else { return };
-        poll.exchanges.push(exchange);
-        let device = poll.device;
-        self.rest(now, device);
-        if self.poll.as_ref().is_some_and(|poll| poll.request().is_none()) {
+        self.understood();
+        let Some(task) = &mut self.task else { return };
+        let device = task.device();
+        let mut pause = Micros::ZERO;
+        match task {
+            Task::Poll { exchanges, .. } => exchanges.push(exchange),
+            Task::Switch(switch) => pause = switch.take(&self.devices[device], Ok(exchange)),
+            Task::Look { .. } => return self.looked(now, Ok(exchange), outputs),
+        }
+        self.rest(now, device, pause);
+        if self.task.as_ref().is_some_and(|task| task.request().is_none()) {
             self.finish(now, outputs);
         }
     }
 
-    /// All reads are answered: the profile turns them into a reading, or says why not.
+    /// A valid frame came: rate and wiring are right.
+    fn understood(&mut self) {
+        (self.evidence, self.judged) = (Evidence::default(), false);
+    }
+
+    /// All is answered.
     fn finish(&mut self, now: Micros, outputs: &mut Vec<BusOutput>) {
-        let Some(Poll { device, exchanges, .. }) = self.poll.take() else { return };
+        match self.task.take() {
+            Some(Task::Poll { device, exchanges, .. }) => self.finish_poll(now, device, exchanges, outputs),
+            Some(Task::Switch(switch)) => outputs.push(switch.finish(None)),
+            Some(Task::Look { .. }) | None => {}
+        }
+    }
+
+    /// The profile turns the answers into a reading, or says why not.
+    fn finish_poll(&mut self, now: Micros, device: usize, exchanges: Vec<Exchange>, outputs: &mut Vec<BusOutput>) {
         let Device { address, profile, .. } = &self.devices[device];
         match profile.reading(*address, &exchanges) {
             Ok(reading) => {
@@ -216,11 +319,51 @@ impl Bus {
         }
     }
 
+    /// A look at a relay ends, whatever came.
+    fn looked(&mut self, now: Micros, answer: Result<Exchange, MeterError>, outputs: &mut Vec<BusOutput>) {
+        let Some(Task::Look { device, request }) = self.task.take() else { return };
+        self.rest(now, device, Micros::ZERO);
+        let Device { profile, .. } = &self.devices[device];
+        let state = answer.and_then(|exchange| {
+            let data = request.parse(&exchange.response)?;
+            let no_relay = || MeterError::NoRelay { model: profile.model().to_owned() };
+            profile.relay().ok_or_else(no_relay)?.state(&data)
+        });
+        outputs.push(BusOutput::RelayRead { device, state });
+    }
+
     fn fail(&mut self, now: Micros, error: MeterError, outputs: &mut Vec<BusOutput>) {
         let raw = self.receiver.take_raw();
-        let Some(Poll { device, .. }) = self.poll.take() else { return };
-        self.rest(now, device);
-        self.report(now, device, error, raw, outputs);
+        let Some(task) = self.task.take() else { return };
+        let device = task.device();
+        let late = self.late(&error, device);
+        self.schedule.may_be_late(now.plus(late), device);
+        self.rest(now, device, Micros::ZERO);
+        match task {
+            Task::Poll { .. } => self.report(now, device, error, raw, outputs),
+            Task::Look { .. } => outputs.push(BusOutput::RelayRead { device, state: Err(error) }),
+            Task::Switch(mut switch) => {
+                let pause = switch.take(&self.devices[device], Err(error)).max(late);
+                self.rest(now, device, pause);
+                self.task = Some(Task::Switch(switch));
+                if self.task.as_ref().is_some_and(|task| task.request().is_none()) {
+                    self.finish(now, outputs);
+                }
+            }
+        }
+    }
+
+    /// For how long an answer may still come after an error, as if it were one to the next question.
+    fn late(&self, error: &MeterError, device: usize) -> Micros {
+        match error {
+            MeterError::NoAnswer { waited } => Micros::from(*waited).times(LATE_TIMEOUTS),
+            // Refusals are answers; nothing is under way after them.
+            error if error.is_refusal() => Micros::ZERO,
+            MeterError::Frame(_) | MeterError::Dlt645(_) => {
+                Micros::from(self.devices[device].profile.timeout()).times(LATE_TIMEOUTS)
+            }
+            _ => Micros::ZERO,
+        }
     }
 
     fn report(&mut self, now: Micros, device: usize, error: MeterError, raw: Vec<u8>, outputs: &mut Vec<BusOutput>) {
@@ -233,33 +376,66 @@ impl Bus {
             }
             _ => self.schedule.finished(now, device),
         }
+        let verdict = self.judge(&error, &raw);
         outputs.push(BusOutput::Failed { device, error, raw });
+        outputs.extend(verdict.map(|verdict| BusOutput::Judged { verdict }));
     }
 
-    /// The line is left alone for its own silence, and longer where the meter needs it.
-    fn rest(&mut self, now: Micros, device: usize) {
+    /// What the line looks like, once every meter has failed often enough without one valid frame between.
+    fn judge(&mut self, error: &MeterError, raw: &[u8]) -> Option<LineVerdict> {
+        if !error.is_unintelligible() {
+            self.understood();
+            return None;
+        }
+        self.evidence.take(raw);
+        let all_failed = self.schedule.failures_min() >= POLLS_BEFORE_VERDICT;
+        if self.judged || self.framing.baud().is_none() || !all_failed {
+            return None;
+        }
+        self.judged = true;
+        Some(self.evidence.verdict())
+    }
+
+    /// The line is left alone for its own silence, and longer where the meter or the task needs it.
+    fn rest(&mut self, now: Micros, device: usize, pause: Micros) {
         let gap = self.framing.silence().max(self.devices[device].profile.gap().into());
-        self.line = Line::Quiet { until: now.plus(gap), since: now };
+        if let Line::Waiting { asked, .. } = self.line {
+            self.measured.add(now, now.since(asked).plus(gap));
+        }
+        self.line = Line::Quiet { until: now.plus(gap.max(pause)), since: now };
     }
 
     /// Ends a wait whose time is up, and reports a line that does not fall silent.
     fn expire(&mut self, now: Micros, outputs: &mut Vec<BusOutput>) {
         match self.line {
             Line::Waiting { asked, deadline } if now >= deadline => {
-                let request = self.poll.as_ref().and_then(Poll::request);
+                let request = self.task.as_ref().and_then(Task::request);
                 let error = request.and_then(|request| self.receiver.diagnose(request));
                 let waited = now.since(asked).whole_ms();
                 self.fail(now, error.unwrap_or(MeterError::NoAnswer { waited }), outputs);
             }
             Line::Quiet { until, since } if now < until && now >= since.plus(LINE_BUSY_AFTER) => {
-                let busy = now.since(since).whole_ms();
                 self.line = Line::Quiet { until, since: now };
-                let under_way = self.poll.take().map(|poll| poll.device);
-                if let Some(device) = under_way.or_else(|| self.start(now)) {
-                    self.report(now, device, MeterError::LineBusy { busy }, Vec::new(), outputs);
-                }
+                self.busy(now, now.since(since).whole_ms(), outputs);
             }
             _ => {}
+        }
+    }
+
+    /// The line has been busy for long: whoever waits for it is told.
+    fn busy(&mut self, now: Micros, busy: Millis, outputs: &mut Vec<BusOutput>) {
+        let error = MeterError::LineBusy { busy };
+        match self.task.take() {
+            Some(Task::Switch(switch)) => outputs.push(switch.finish(Some(error.clone()))),
+            Some(Task::Look { device, .. }) => {
+                outputs.push(BusOutput::RelayRead { device, state: Err(error.clone()) });
+            }
+            Some(Task::Poll { device, .. }) => return self.report(now, device, error, Vec::new(), outputs),
+            None => {}
+        }
+        outputs.extend(self.orders.drain(..).map(|order| order.refused(error.clone())));
+        if let Some(device) = self.start(now) {
+            self.report(now, device, error, Vec::new(), outputs);
         }
     }
 
@@ -271,20 +447,31 @@ impl Bus {
         Some(device)
     }
 
-    /// Sends the next request if the line is free and somebody is due.
+    /// The next order that can be carried out, or the next poll.
+    fn next_task(&mut self, now: Micros, outputs: &mut Vec<BusOutput>) -> Option<Task> {
+        while self.next_order() <= now {
+            let order = self.orders.pop_front()?;
+            match Task::order(order, &self.devices[order.device()]) {
+                Ok(task) => return Some(task),
+                Err(error) => outputs.push(order.refused(error)),
+            }
+        }
+        let device = self.start(now)?;
+        Some(Task::poll(device, &self.devices[device]))
+    }
+
+    /// Sends the next request if the line is free and there is something to do.
     fn advance(&mut self, now: Micros, outputs: &mut Vec<BusOutput>) {
         let Line::Quiet { until, .. } = self.line else { return };
         if now < until {
             return;
         }
-        if self.poll.is_none() {
-            let Some(device) = self.start(now) else { return };
-            let Device { address, profile, .. } = &self.devices[device];
-            self.poll = Some(Poll { device, requests: profile.requests(*address), exchanges: Vec::new() });
+        if self.task.is_none() {
+            self.task = self.next_task(now, outputs);
         }
-        let Some(poll) = &self.poll else { return };
-        let Device { address, profile, .. } = &self.devices[poll.device];
-        let sent = poll.request().and_then(|request| Some((self.receiver.begin(request)?, request)));
+        let Some(task) = &self.task else { return };
+        let Device { address, profile, .. } = &self.devices[task.device()];
+        let sent = task.request().and_then(|request| Some((self.receiver.begin(request)?, request)));
         let Some((bytes, request)) = sent else {
             let (model, address, framing) = (profile.model().to_owned(), *address, self.framing);
             return self.fail(now, MeterError::NotOnThisLine { model, address, framing }, outputs);

@@ -17,11 +17,21 @@ struct Entry {
     every: Micros,
     /// Polls in a row without any answer.
     silences: u32,
+    /// Polls in a row of which nothing was understood.
+    failures: u32,
+    /// Until when an answer to an earlier request may come.
+    late_until: Micros,
 }
 
 impl Schedule {
     pub(super) fn new(devices: &[Device]) -> Self {
-        let entry = |device: &Device| Entry { due: Micros::ZERO, every: device.poll_every.into(), silences: 0 };
+        let entry = |device: &Device| Entry {
+            due: Micros::ZERO,
+            every: device.poll_every.into(),
+            silences: 0,
+            failures: 0,
+            late_until: Micros::ZERO,
+        };
         Self { entries: devices.iter().map(entry).collect() }
     }
 
@@ -43,17 +53,35 @@ impl Schedule {
         entry.due = if beat > now { beat } else { now.plus(entry.every) };
     }
 
+    /// An answer of the device to an earlier request may come until then.
+    pub(super) fn may_be_late(&mut self, until: Micros, device: usize) {
+        let entry = &mut self.entries[device];
+        entry.late_until = entry.late_until.max(until);
+    }
+
+    /// Until when that is so; the end of time for no such device.
+    pub(super) fn late_until(&self, device: usize) -> Micros {
+        self.entries.get(device).map_or(Micros::MAX, |entry| entry.late_until)
+    }
+
+    /// The fewest failures in a row of any device.
+    pub(super) fn failures_min(&self) -> u32 {
+        self.entries.iter().map(|entry| entry.failures).min().unwrap_or(0)
+    }
+
     /// The device is alive.
     pub(super) fn finished(&mut self, now: Micros, device: usize) {
         let entry = &mut self.entries[device];
-        entry.silences = 0;
+        (entry.silences, entry.failures) = (0, 0);
         entry.due = entry.due.max(now);
     }
 
     /// It answered with bytes that are no answer: alive, but something may still come late.
     pub(super) fn garbled(&mut self, now: Micros, device: usize, timeout: Micros) {
+        let failures = self.entries[device].failures;
         self.finished(now, device);
         let entry = &mut self.entries[device];
+        entry.failures = failures.saturating_add(1);
         entry.due = entry.due.max(now.plus(timeout.times(LATE_TIMEOUTS)));
     }
 
@@ -63,6 +91,7 @@ impl Schedule {
         let late = waited.times(LATE_TIMEOUTS);
         let pause = late.max(entry.every).times(1 << entry.silences.min(DOUBLINGS_MAX));
         entry.silences = entry.silences.saturating_add(1);
+        entry.failures = entry.failures.saturating_add(1);
         // The first silence may be one lost frame, so then the beat is kept where it leaves time for a late answer.
         let earliest = if entry.silences == 1 { late } else { pause.min(BACKOFF_MAX.max(entry.every)) };
         entry.due = entry.due.max(now.plus(earliest));
