@@ -18,6 +18,8 @@ use units::{AccountId, IdError, MeterId, Millis, Quantity};
 
 /// Buses of a gateway: each has a task and a port; a Raspberry Pi has fewer USB ports.
 pub const BUSES_MAX: usize = 32;
+/// Longest time between two polls: an hour. A meter asked less often gives intervals without a reading.
+pub const POLL_SECONDS_MAX: u64 = 3_600;
 /// Largest profile file: ten times the largest shipped one.
 pub const PROFILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -88,9 +90,14 @@ pub enum ConfigError {
         /// The bus's framing.
         framing: &'static str,
     },
-    /// A meter asked without a pause.
-    #[error("meter {0}: poll_seconds must be 1 or more")]
-    PollSeconds(MeterId),
+    /// A meter asked without a pause, or too rarely.
+    #[error("meter {meter}: poll_seconds = {seconds}; a meter is asked every 1 to {POLL_SECONDS_MAX} seconds")]
+    PollSeconds {
+        /// The meter.
+        meter: MeterId,
+        /// As written.
+        seconds: u64,
+    },
     /// No such profile.
     #[error("meter {meter}: there is no profile `{profile}`; did you mean `{nearest}`?")]
     UnknownProfile {
@@ -375,8 +382,8 @@ impl BusText {
 impl MeterText {
     fn check(self, profiles: Option<&Path>) -> Result<MeterSettings, ConfigError> {
         let (meter, member): (MeterId, AccountId) = (self.number.parse()?, self.member.parse()?);
-        if self.poll_seconds == 0 {
-            return Err(ConfigError::PollSeconds(meter));
+        if !(1..=POLL_SECONDS_MAX).contains(&self.poll_seconds) {
+            return Err(ConfigError::PollSeconds { meter, seconds: self.poll_seconds });
         }
         let profile = load_profile(&self.profile, profiles)?;
         let Some(profile) = profile else {
@@ -490,7 +497,16 @@ mod tests {
                 "address = 0",
                 "line 45: `0` is no address: give 1 to 247 for Modbus, or the twelve digits of a DL/T 645 meter in quotes, such as \"000000000161\"",
             ),
-            ("poll_seconds = 5", "poll_seconds = 0", "meter A-101: poll_seconds must be 1 or more"),
+            (
+                "poll_seconds = 5",
+                "poll_seconds = 3601",
+                "meter A-101: poll_seconds = 3601; a meter is asked every 1 to 3600 seconds",
+            ),
+            (
+                "poll_seconds = 5",
+                "poll_seconds = 0",
+                "meter A-101: poll_seconds = 0; a meter is asked every 1 to 3600 seconds",
+            ),
             ("\"A-101\"", "\"A 101\"", "`A 101` is not a meter number: 1 to 32 of the characters A-Z a-z 0-9 . _ -"),
         ] {
             assert_eq!(error(from, to), expected);

@@ -77,12 +77,6 @@ pub enum MeterError {
     /// A command that needs an end of its validity came without.
     #[error("the meter's command needs a time after which it is void, and none was given")]
     NoExpiry,
-    /// The meter confirmed the command, and the relay did not follow.
-    #[error("the meter confirmed, but its relay still shows {}: is it locked, or waiting for its button?", if *.is_on { "on" } else { "off" })]
-    NotSwitched {
-        /// What it shows.
-        is_on: bool,
-    },
     /// More orders wait than a line takes.
     #[error("{waiting} orders wait for this line already; try again when they are done")]
     TooManyOrders {
@@ -152,7 +146,6 @@ impl MeterError {
             Self::PowersDisagree { .. } => "powers_disagree",
             Self::NoRelay { .. } => "no_relay",
             Self::NoExpiry => "no_expiry",
-            Self::NotSwitched { .. } => "not_switched",
             Self::TooManyOrders { .. } => "too_many_orders",
             Self::RelayState { .. } => "relay_state",
             Self::WrongExchanges { .. } => "wrong_exchanges",

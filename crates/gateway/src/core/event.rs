@@ -1,6 +1,7 @@
 //! What happened beside the readings, for the operator's pages and for evidence.
 
-use meter::MeterError;
+use meter::bus::LOAD_PERMILLE_MAX;
+use meter::{LineVerdict, MeterError};
 use std::fmt;
 use units::{Energy, MeterId, Millis, StatementId, Timestamp};
 
@@ -51,6 +52,9 @@ impl Rejection {
     }
 }
 
+/// Rates that a message names: the likeliest, not the whole list.
+const RATES_SHOWN: usize = 3;
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
@@ -92,6 +96,22 @@ pub enum Happening {
     NodeLost(String),
     /// The node answers again.
     NodeBack,
+    /// A line's schedule needs more time than there is.
+    BusOverloaded {
+        /// Thousandths of the line's time that the schedule needs.
+        permille: u64,
+        /// The shortest period for all of its meters that fits, in seconds.
+        seconds_min: u64,
+    },
+    /// Every meter of a line has failed, and nothing that came was understood.
+    LineNotUnderstood {
+        /// What it looks like.
+        verdict: LineVerdict,
+        /// The rate used.
+        baud: u32,
+        /// Rates to try, the likeliest first.
+        rates: Vec<u32>,
+    },
     /// A port was opened.
     PortOpened,
     /// A port vanished or could not be opened.
@@ -113,6 +133,8 @@ impl Happening {
             Self::NotBound(_) => "not_bound",
             Self::NodeLost(_) => "node_lost",
             Self::NodeBack => "node_back",
+            Self::BusOverloaded { .. } => "bus_overloaded",
+            Self::LineNotUnderstood { verdict, .. } => verdict.kind(),
             Self::PortOpened => "port_opened",
             Self::PortLost(_) => "port_lost",
         }
@@ -139,6 +161,40 @@ impl fmt::Display for Happening {
             Self::NotBound(reason) => write!(f, "{reason}; register the meter with this gateway's key"),
             Self::NodeLost(reason) => write!(f, "the node does not answer ({reason}); statements wait in the outbox"),
             Self::NodeBack => f.write_str("the node answers again"),
+            Self::BusOverloaded { permille, seconds_min } => write!(
+                f,
+                "the schedule needs {}.{} % of the line, which carries {} %: ask each of its meters every {seconds_min} s or \
+                 less often, raise the baud rate, or move meters to another line",
+                permille / 10,
+                permille % 10,
+                LOAD_PERMILLE_MAX / 10
+            ),
+            Self::LineNotUnderstood { verdict, baud, rates } => {
+                let rates: Vec<String> = rates.iter().take(RATES_SHOWN).map(ToString::to_string).collect();
+                let rates = rates.join(", ");
+                match verdict {
+                    LineVerdict::Silent => write!(
+                        f,
+                        "no meter of this line answers with a single byte: check power, the wires A and B, the addresses, and \
+                         the rate; the gateway uses {baud} baud, meters at another rate keep silent; try {rates}"
+                    ),
+                    LineVerdict::Noise => write!(
+                        f,
+                        "only noise comes from this line: check contacts, termination and the cable's neighbours; the \
+                         gateway uses {baud} baud"
+                    ),
+                    LineVerdict::SlowerSender { by } => write!(
+                        f,
+                        "the bytes look like another baud rate, about {by} times as slow; the gateway uses {baud}; set `baud` \
+                         to {rates}, and give both radios of a pair one rate"
+                    ),
+                    LineVerdict::OtherSetting => write!(
+                        f,
+                        "something answers in a way that is not understood: the bytes look like another baud rate, parity or \
+                         protocol; the gateway uses {baud}; try {rates}, and give both radios of a pair one rate"
+                    ),
+                }
+            }
             Self::PortOpened => f.write_str("the port is open"),
             Self::PortLost(reason) => write!(f, "the port is lost ({reason}); it is tried again"),
         }

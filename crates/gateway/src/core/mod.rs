@@ -5,6 +5,7 @@
 //! statement is stored (with its attachment, its readings marked, and the chain's new head, in one transaction) before it
 //! is delivered, and it is delivered until the node calls it final. No clock, port, database or randomness is known here.
 
+mod buses;
 mod event;
 mod interval;
 mod line;
@@ -300,6 +301,7 @@ pub struct Gateway {
     outbox: Outbox,
     switching: Switching,
     node_lost: bool,
+    plans_told: bool,
 }
 
 impl Gateway {
@@ -327,12 +329,13 @@ impl Gateway {
             (Bus::new(devices, framing), meters)
         };
         let buses = buses.into_iter().map(bus).collect();
-        Self { settings, key, buses, lines, outbox, switching, node_lost: false }
+        Self { settings, key, buses, lines, outbox, switching, node_lost: false, plans_told: false }
     }
 
     /// Takes what happened and says what to do. Never blocks, never fails; errors are events.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Output> {
         let mut outputs = Vec::new();
+        self.tell_plans(now, &mut outputs);
         match input {
             Input::Tick => {}
             Input::Received { bus, bytes } => self.bus(now, bus, BusInput::Received(bytes), &mut outputs),
@@ -409,6 +412,11 @@ impl Gateway {
         for output in bus.step(now.monotonic, input) {
             let Some((_, meters)) = self.buses.get(at) else { return };
             match output {
+                BusOutput::Judged { verdict } => self.judged(now, at, verdict, outputs),
+                BusOutput::Switched { order, before, after, result, .. } => {
+                    self.switched(now, order, [before, after], result, outputs);
+                }
+                BusOutput::RelayRead { device, state } => self.relay_read(now, (at, device), state, outputs),
                 BusOutput::Send(bytes) => outputs.push(Output::Send { bus: at, bytes }),
                 BusOutput::Failed { device, error, raw } => {
                     let meter = meters.get(device).map(|meter| meter.device.meter.clone());

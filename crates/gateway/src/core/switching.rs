@@ -7,7 +7,13 @@ use super::{
 };
 use crate::Now;
 use crate::core::line::later;
-use units::{AccountId, EnergyBalance, MeterId, Millis, Reading, StatementId};
+use meter::dlt645::LocalTime;
+use meter::{BusInput, MeterError};
+use units::{AccountId, EnergyBalance, MeterId, Millis, Reading, StatementId, Timestamp};
+
+/// How long a command that carries its end is valid: longer than any queue of a line, short enough that a command which is
+/// found on the way later does nothing. A meter's clock may be wrong by some minutes.
+const COMMAND_VALID: Millis = Millis::from_minutes(10);
 
 /// Pause between two questions to the node about the same member's energy.
 const ASK_ENERGY_EVERY: Millis = Millis::from_seconds(60);
@@ -185,17 +191,49 @@ impl Gateway {
         }
     }
 
-    fn switch(&mut self, now: Now, _place: (usize, usize), _on: bool, number: u64, outputs: &mut Vec<Output>) {
+    fn switch(&mut self, now: Now, (bus, device): (usize, usize), on: bool, order: u64, outputs: &mut Vec<Output>) {
+        let until = self.local_time(now.community + COMMAND_VALID);
+        self.bus(now, bus, BusInput::Switch { device, on, order, until }, outputs);
+    }
+
+    fn read_relay(&mut self, now: Now, (bus, device): (usize, usize), outputs: &mut Vec<Output>) {
+        self.bus(now, bus, BusInput::ReadRelay { device }, outputs);
+    }
+
+    /// An order came to its end on the bus.
+    pub(super) fn switched(
+        &mut self,
+        now: Now,
+        number: u64,
+        [before, after]: [Option<bool>; 2],
+        result: Result<(), MeterError>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let result = result.map_err(|error| error.to_string());
         let mut acts = Vec::new();
-        let switched = Switched { number, before: None, after: None, result: Err("the bus cannot switch".to_owned()) };
-        self.switching.loads.switched(now, switched, &mut acts);
+        self.switching.loads.switched(now, Switched { number, before, after, result }, &mut acts);
         self.carry_out(now, acts, outputs);
     }
 
-    fn read_relay(&mut self, now: Now, place: (usize, usize), outputs: &mut Vec<Output>) {
+    /// A relay was looked at.
+    pub(super) fn relay_read(
+        &mut self,
+        now: Now,
+        place: (usize, usize),
+        state: Result<bool, MeterError>,
+        outputs: &mut Vec<Output>,
+    ) {
         let mut acts = Vec::new();
-        self.switching.loads.state_read(now, place, None, &mut acts);
+        self.switching.loads.state_read(now, place, state.ok(), &mut acts);
         self.carry_out(now, acts, outputs);
+    }
+
+    /// A meter's wall clock at a time, by the community's offsets.
+    fn local_time(&self, time: Timestamp) -> Option<LocalTime> {
+        let offsets = &self.settings.offsets;
+        let begun = offsets.partition_point(|offset| offset.from <= time);
+        let seconds = offsets.get(begun.saturating_sub(1)).map_or(0, |offset| offset.seconds);
+        LocalTime::at_local_seconds((time.ms() / 1_000).saturating_add_signed(seconds.into()))
     }
 
     /// An entry with an outcome that went out becomes a statement, if the ledger knows the meter.

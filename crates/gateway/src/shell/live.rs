@@ -81,6 +81,10 @@ pub struct LiveBus {
     pub lost: Option<String>,
     /// Its meters.
     pub meters: Vec<MeterId>,
+    /// Thousandths of the line's time that its schedule needs; above 900 some meters may be asked less often.
+    pub load_planned_permille: u64,
+    /// Thousandths of the line's time that were taken in the last minute or two; `None` at the start.
+    pub load_measured_permille: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -171,7 +175,10 @@ impl Live {
         }
     }
 
-    pub(super) fn take_stats(&mut self, gateway: &Gateway) {
+    pub(super) fn take_stats(&mut self, gateway: &Gateway, now: Now) {
+        for (at, bus) in self.buses.iter_mut().enumerate() {
+            bus.load_measured_permille = gateway.bus_load(at, now.monotonic).and_then(|(_, measured)| measured);
+        }
         for Entry { meter, place: (bus, device), .. } in &mut self.entries {
             meter.unconfirmed = gateway.unconfirmed(&meter.meter);
             meter.unconfirmed_since = gateway.unconfirmed_since(&meter.meter);
@@ -201,7 +208,17 @@ fn live_bus(bus: &BusConfig) -> LiveBus {
         Port::Tcp(address) => address.to_string(),
     };
     let meters = bus.settings.meters.iter().map(|meter| meter.device.meter.clone()).collect();
-    LiveBus { name: bus.name.clone(), place, open: false, lost: None, meters }
+    let devices = bus.settings.meters.iter().map(|meter| &meter.device);
+    let load_planned_permille = meter::Plan::new(devices, bus.settings.framing).permille;
+    LiveBus {
+        name: bus.name.clone(),
+        place,
+        open: false,
+        lost: None,
+        meters,
+        load_planned_permille,
+        load_measured_permille: None,
+    }
 }
 
 fn millis(duration: Duration) -> Millis {

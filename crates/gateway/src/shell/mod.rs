@@ -316,7 +316,7 @@ impl Shell {
                 inputs.extend(self.carry_out(output).await?);
             }
             if polled {
-                self.live().take_stats(&self.gateway);
+                self.live().take_stats(&self.gateway, now);
             }
         }
         Ok(())

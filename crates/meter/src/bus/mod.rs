@@ -186,6 +186,12 @@ impl Bus {
         &self.devices
     }
 
+    /// How frames are told apart on it.
+    #[must_use]
+    pub const fn framing(&self) -> Framing {
+        self.framing
+    }
+
     /// How a device has fared; `None` beyond the list.
     #[must_use]
     pub fn stats(&self, device: usize) -> Option<&DeviceStats> {
@@ -309,6 +315,7 @@ impl Bus {
         match profile.reading(*address, &exchanges) {
             Ok(reading) => {
                 self.stats[device].answered(now);
+                self.schedule.understood(device, true);
                 self.schedule.finished(now, device);
                 outputs.push(BusOutput::Reading { device, reading, exchanges });
             }
@@ -376,13 +383,14 @@ impl Bus {
             }
             _ => self.schedule.finished(now, device),
         }
-        let verdict = self.judge(&error, &raw);
+        let verdict = self.judge(device, &error, &raw);
         outputs.push(BusOutput::Failed { device, error, raw });
         outputs.extend(verdict.map(|verdict| BusOutput::Judged { verdict }));
     }
 
     /// What the line looks like, once every meter has failed often enough without one valid frame between.
-    fn judge(&mut self, error: &MeterError, raw: &[u8]) -> Option<LineVerdict> {
+    fn judge(&mut self, device: usize, error: &MeterError, raw: &[u8]) -> Option<LineVerdict> {
+        self.schedule.understood(device, !error.is_unintelligible());
         if !error.is_unintelligible() {
             self.understood();
             return None;
@@ -402,7 +410,9 @@ impl Bus {
         if let Line::Waiting { asked, .. } = self.line {
             self.measured.add(now, now.since(asked).plus(gap));
         }
-        self.line = Line::Quiet { until: now.plus(gap.max(pause)), since: now };
+        // A pause that is longer than the line needs is no disturbance.
+        let since = now.plus(pause.since(gap));
+        self.line = Line::Quiet { until: now.plus(gap.max(pause)), since };
     }
 
     /// Ends a wait whose time is up, and reports a line that does not fall silent.

@@ -69,19 +69,23 @@ impl Schedule {
         self.entries.iter().map(|entry| entry.failures).min().unwrap_or(0)
     }
 
+    /// Whether anything of the device's answer was understood.
+    pub(super) fn understood(&mut self, device: usize, is_understood: bool) {
+        let entry = &mut self.entries[device];
+        entry.failures = if is_understood { 0 } else { entry.failures.saturating_add(1) };
+    }
+
     /// The device is alive.
     pub(super) fn finished(&mut self, now: Micros, device: usize) {
         let entry = &mut self.entries[device];
-        (entry.silences, entry.failures) = (0, 0);
+        entry.silences = 0;
         entry.due = entry.due.max(now);
     }
 
     /// It answered with bytes that are no answer: alive, but something may still come late.
     pub(super) fn garbled(&mut self, now: Micros, device: usize, timeout: Micros) {
-        let failures = self.entries[device].failures;
         self.finished(now, device);
         let entry = &mut self.entries[device];
-        entry.failures = failures.saturating_add(1);
         entry.due = entry.due.max(now.plus(timeout.times(LATE_TIMEOUTS)));
     }
 
@@ -91,7 +95,6 @@ impl Schedule {
         let late = waited.times(LATE_TIMEOUTS);
         let pause = late.max(entry.every).times(1 << entry.silences.min(DOUBLINGS_MAX));
         entry.silences = entry.silences.saturating_add(1);
-        entry.failures = entry.failures.saturating_add(1);
         // The first silence may be one lost frame, so then the beat is kept where it leaves time for a late answer.
         let earliest = if entry.silences == 1 { late } else { pause.min(BACKOFF_MAX.max(entry.every)) };
         entry.due = entry.due.max(now.plus(earliest));

@@ -174,16 +174,10 @@ impl Switch {
         device.profile.relay()?.state(&data).ok()
     }
 
-    /// Its outcome; `cut` is why it ends before its last step.
+    /// Its outcome; `cut` is why it ends before its command was sent.
     pub(super) fn finish(self, cut: Option<MeterError>) -> BusOutput {
-        let Self { device, on, order, before, after, result, exchanges, .. } = self;
-        let result = match (result, cut, after) {
-            (Some(Ok(())), _, Some(after)) if after != on => Err(MeterError::NotSwitched { is_on: after }),
-            (Some(result), ..) => result,
-            (None, Some(cut), _) => Err(cut),
-            // Without a cut the command has always gone out and has a result.
-            (None, None, _) => Err(MeterError::NoExpiry),
-        };
+        let Self { device, order, before, after, result, exchanges, .. } = self;
+        let result = result.unwrap_or_else(|| cut.map_or(Ok(()), Err));
         BusOutput::Switched { device, order, before, after, result, exchanges }
     }
 }

@@ -68,6 +68,26 @@ impl LocalTime {
     }
 }
 
+impl LocalTime {
+    /// Of seconds since 1970 by the meter's wall clock, leap seconds not counted; `None` outside the years 2000 to 2099.
+    #[must_use]
+    pub fn at_local_seconds(seconds: u64) -> Option<Self> {
+        let (days, time) = (seconds / 86_400, seconds % 86_400);
+        // Days from 0000-03-01, so that a leap day ends its year (Hinnant, "chrono-compatible low-level date algorithms").
+        let day = days + 719_468;
+        let (era, of_era) = (day / 146_097, day % 146_097);
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted = (5 * of_year + 2) / 153;
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let year = era * 400 + year_of_era + u64::from(month <= 2);
+        let small = |value: u64| u8::try_from(value).unwrap_or(u8::MAX);
+        let date = [small(month), small(of_year - (153 * shifted + 2) / 5 + 1)];
+        let clock = [small(time / 3_600), small(time / 60 % 60), small(time % 60)];
+        Self::new(u16::try_from(year).ok()?, date, clock)
+    }
+}
+
 /// One request to one meter, with what its answer must look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

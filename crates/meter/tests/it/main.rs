@@ -5,12 +5,15 @@
 
 mod bus;
 mod capture;
+mod dlt645;
 mod frames;
 mod noise;
 mod plausibility;
 mod profiles;
 mod properties;
 mod simulator;
+mod switching;
+mod verdict;
 
 use meter::{Address, Exchange, Profile, Replay, SimulatedMeter};
 use std::collections::BTreeMap;
