@@ -1,9 +1,11 @@
 //! A typed client: builds requests and reads answers. Who carries them is the [`Transport`].
 
 use crate::{
-    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, ClaimView, MEDIA_COSE, MEDIA_JSON, MeterView,
-    OpenOffer, Page, PoolView, Problem, ReadingRow, SheetView, StatementView, Status, SubmitAnswer, path,
+    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, ClaimView, LoadOrder, LoadReset, LoadsView,
+    MEDIA_COSE, MEDIA_JSON, MeterView, OpenOffer, OrderTaken, Page, PoolView, Problem, ReadingRow, SheetView,
+    StatementView, Status, SubmitAnswer, Switching, path,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use units::{AccountId, MeterId, Month, StatementId, Timestamp};
 
@@ -12,7 +14,7 @@ use units::{AccountId, MeterId, Month, StatementId, Timestamp};
 pub enum Method {
     /// Reads; safe to repeat.
     Get,
-    /// Submits; safe to repeat too, since a statement's id makes it idempotent.
+    /// Submits; safe to repeat too, since a statement's id or an order's key makes it idempotent.
     Post,
 }
 
@@ -111,6 +113,13 @@ impl<T: Transport> Client<T> {
 
     fn get<A: DeserializeOwned>(&self, path: String) -> Result<A, ClientError> {
         read(&self.get_bytes(path, MEDIA_JSON)?)
+    }
+
+    fn post<A: DeserializeOwned>(&self, path: String, body: &impl Serialize) -> Result<A, ClientError> {
+        // The contract's types have no maps with other keys than text, the only thing that JSON refuses.
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        let request = Request { method: Method::Post, path, content_type: Some(MEDIA_JSON), accept: MEDIA_JSON, body };
+        read(&self.call(request)?)
     }
 
     fn page<A: DeserializeOwned>(&self, path: &str, cursor: Option<&str>, limit: u32) -> Result<Page<A>, ClientError> {
@@ -253,6 +262,41 @@ impl<T: Transport> Client<T> {
     /// [`ClientError`].
     pub fn claims(&self, cursor: Option<&str>, limit: u32) -> Result<Page<ClaimView>, ClientError> {
         self.page(path::CLAIMS, cursor, limit)
+    }
+    /// Loads, rules and buses of a gateway.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn loads(&self) -> Result<LoadsView, ClientError> {
+        self.get(path::LOADS.to_owned())
+    }
+    /// Orders a load switched. With a key in the order it is safe to repeat.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn switch(&self, meter: &MeterId, order: &LoadOrder) -> Result<OrderTaken, ClientError> {
+        self.post(path::load(meter), order)
+    }
+    /// Takes back the latches that hold a load off.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn reset_load(&self, meter: &MeterId, reset: &LoadReset) -> Result<OrderTaken, ClientError> {
+        self.post(path::load_reset(meter), reset)
+    }
+    /// The journal of loads, newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn switchings(&self, cursor: Option<&str>, limit: u32) -> Result<Page<Switching>, ClientError> {
+        self.page(path::SWITCHINGS, cursor, limit)
+    }
+    /// A line of the journal of loads.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn switching(&self, number: u64) -> Result<Switching, ClientError> {
+        self.get(path::switching(number))
     }
     /// What waits for a block.
     ///

@@ -38,6 +38,16 @@ pub const METERS: &str = "/api/v1/meters";
 pub const METER: &str = "/api/v1/meters/{meter}";
 /// `GET`: a [`crate::Page`] of [`crate::ReadingRow`], oldest first.
 pub const READINGS: &str = "/api/v1/meters/{meter}/readings";
+/// `GET`: [`crate::LoadsView`] of the gateway in the same program, or of a gateway that runs alone.
+pub const LOADS: &str = "/api/v1/loads";
+/// `POST`: a [`crate::LoadOrder`]; answers [`crate::OrderTaken`].
+pub const LOAD: &str = "/api/v1/loads/{meter}";
+/// `POST`: a [`crate::LoadReset`]; answers [`crate::OrderTaken`].
+pub const LOAD_RESET: &str = "/api/v1/loads/{meter}/reset";
+/// `GET`: a [`crate::Page`] of [`crate::Switching`], newest first.
+pub const SWITCHINGS: &str = "/api/v1/switchings";
+/// `GET`: [`crate::Switching`] by its number.
+pub const SWITCHING: &str = "/api/v1/switchings/{number}";
 /// `GET`: server-sent [`crate::Event`]s.
 pub const EVENTS: &str = "/api/v1/events";
 /// `GET`: the newest checkpoint, a C2SP signed note, as plain text.
@@ -54,6 +64,21 @@ fn fill(template: &str, name: &str, value: &str) -> String {
 #[must_use]
 pub fn block(block: &str) -> String {
     fill(BLOCK, "block", block)
+}
+/// Path of a load.
+#[must_use]
+pub fn load(meter: &MeterId) -> String {
+    fill(LOAD, "meter", meter.as_str())
+}
+/// Path for a load's reset.
+#[must_use]
+pub fn load_reset(meter: &MeterId) -> String {
+    fill(LOAD_RESET, "meter", meter.as_str())
+}
+/// Path of a line of the journal of loads.
+#[must_use]
+pub fn switching(number: u64) -> String {
+    fill(SWITCHING, "number", &number.to_string())
 }
 /// Path of a statement.
 #[must_use]

@@ -1,6 +1,7 @@
 //! [`api::Transport`] over plain HTTP. TLS is a reverse proxy's, or comes with the node's own later.
 
 use api::{Method, Request, Response, Transport, TransportError};
+use std::fmt;
 use std::time::Duration;
 use ureq::Agent;
 
@@ -9,11 +10,22 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time until a connection stands.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A secret, which no message shows.
+#[derive(Clone)]
+struct Token(String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
 /// Calls a node over HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
     agent: Agent,
     base: String,
+    token: Option<Token>,
 }
 
 impl HttpTransport {
@@ -28,7 +40,13 @@ impl HttpTransport {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .build()
             .new_agent();
-        Self { agent, base: base.trim_end_matches('/').to_owned() }
+        Self { agent, base: base.trim_end_matches('/').to_owned(), token: None }
+    }
+
+    /// With a bearer token (RFC 6750 2.1) for what a server lets only its holder do.
+    #[must_use]
+    pub fn with_token(self, token: Option<String>) -> Self {
+        Self { token: token.map(Token), ..self }
     }
 
     fn failed(&self, error: &ureq::Error) -> TransportError {
@@ -43,6 +61,8 @@ impl Transport for HttpTransport {
             Method::Get => self.agent.get(&url).header("accept", request.accept).call(),
             Method::Post => {
                 let call = self.agent.post(&url).header("accept", request.accept);
+                let token = self.token.iter().map(|Token(token)| format!("Bearer {token}"));
+                let call = token.fold(call, |call, token| call.header("authorization", token));
                 let call = request.content_type.into_iter().fold(call, |call, kind| call.header("content-type", kind));
                 call.send(&request.body[..])
             }

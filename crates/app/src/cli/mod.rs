@@ -12,6 +12,7 @@ mod export;
 mod init;
 mod key;
 mod listing;
+mod load;
 mod meter;
 mod names;
 mod run;
@@ -86,6 +87,9 @@ enum Command {
     /// Run a gateway: it asks the meters and states what they say.
     #[command(after_help = "Example:\n  wattproof gateway --config maple-house/gateway.toml")]
     Gateway(GatewayArgs),
+    /// Loads of a gateway: see them, switch them, read their journal.
+    #[command(subcommand, after_help = "Example:\n  wattproof load off A-101 --why \"away until Monday\" --as Lee")]
+    Load(load::LoadCommand),
     /// Meters: find them, read one, listen to a line, simulate some, decode captured bytes.
     #[command(subcommand, after_help = "Example:\n  wattproof meter profiles")]
     Meter(MeterCommand),
@@ -498,6 +502,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
         Command::Init(args) => init::init(args, &passphrases),
         Command::Node(args) => run::node(&args, passphrases),
         Command::Gateway(args) => run::gateway(&args, &passphrases),
+        Command::Load(command) => load::load(&command),
         Command::Meter(command) => meter::meter(command),
         Command::Key(command) => key::key(command, &passphrases),
         Command::Submit(args) => submit::submit(args, texts, &passphrases),

@@ -45,7 +45,7 @@ pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<Exi
     let address = args.http.unwrap_or(community.config().http);
     runtime()?.block_on(async {
         // The port first: a node that cannot be reached need not read its whole ledger.
-        let listener = web::bind(address).await.map_err(|error| served(&error))?;
+        let listener = web::bind(address).await.map_err(|error| served_at(&error))?;
         let place = listener.local_addr().unwrap_or(address);
         let node = start_node(&community, keys, community.config().automatic_mining, args.time.of_node())?;
         if let Some((bills, key)) = community.config().bills.as_ref().zip(bills_key) {
@@ -63,7 +63,7 @@ pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<Exi
         let ended = web::serve(listener, state, stop).await;
         let fault = node.stopped();
         node.shutdown();
-        ended.map_err(|error| served(&error))?;
+        ended.map_err(|error| served_at(&error))?;
         match fault {
             None => Ok(ExitCode::SUCCESS),
             Some(reason) => Err(Trouble::environment(
@@ -81,7 +81,7 @@ async fn until_stopped(node: &NodeHandle) {
     }
 }
 
-fn served(error: &web::ServeError) -> Trouble {
+fn served_at(error: &web::ServeError) -> Trouble {
     match error {
         web::ServeError::PortInUse { port, suggestion } => Trouble::environment(
             format_args!("port {port} is in use"),
@@ -149,6 +149,7 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
     })?;
     let key = warned(&config.key_file, key_file::read(&config.key_file, passphrases)?);
     let signer = key.account();
+    let served = Served::of(&config, &genesis)?;
     let setup = gateway::Setup {
         database: config.database.clone(),
         buses: config.buses.clone(),
@@ -160,19 +161,71 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
         protection: config.protection.clone(),
     };
     runtime()?.block_on(async {
+        // The port first: a gateway that cannot be reached need not open its database.
+        let listener = match config.http {
+            Some(address) => Some(web::bind(address).await.map_err(|error| served_at(&error))?),
+            None => None,
+        };
         let running = gateway::start(setup).await.map_err(|error| gateway_trouble(&error))?;
         let publisher = config.mqtt.as_ref().map(|mqtt| gateway::mqtt::start(mqtt, running.handle().clone(), signer));
         let publisher =
             publisher.transpose().map_err(|error| Trouble::environment(error, "correct [mqtt] in the file"))?;
         let meters: usize = config.buses.iter().map(|bus| bus.settings.meters.len()).sum();
         say(format_args!("meters {meters}, buses {}, node {}; Ctrl-C stops it", config.buses.len(), config.node));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let pages = listener.map(|listener| tokio::spawn(served.serve(listener, running.handle().clone(), stopped)));
         until_told_to_stop().await;
+        drop(stop);
+        if let Some(pages) = pages {
+            // What ended them was said already; the gateway itself goes down in order.
+            let _ended = pages.await;
+        }
         if let Some(publisher) = publisher {
             publisher.stop().await;
         }
         running.stop().await.map_err(|error| gateway_trouble(&error))?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// What a gateway's own pages need.
+struct Served {
+    token: Option<web::loads::Token>,
+    community: String,
+    time_zone: String,
+    public_readings: bool,
+}
+
+impl Served {
+    fn of(config: &Config, genesis: &Genesis) -> Result<Self, Trouble> {
+        let token = config.control_token_file.as_deref().map(web::loads::Token::read).transpose();
+        let token = token.map_err(|error| {
+            Trouble::environment(error, "write a long random text into it, such as `openssl rand -hex 32` gives")
+        })?;
+        let (community, time_zone) = (genesis.name.clone(), genesis.time_zone.clone());
+        Ok(Self { token, community, time_zone, public_readings: genesis.public_readings })
+    }
+
+    async fn serve(
+        self,
+        listener: tokio::net::TcpListener,
+        gateway: gateway::GatewayHandle,
+        stopped: tokio::sync::oneshot::Receiver<()>,
+    ) {
+        if let Ok(place) = listener.local_addr() {
+            say(format_args!("loads are at http://{place}/loads"));
+        }
+        let Self { token, community, time_zone, public_readings } = self;
+        let site = web::loads::SiteSetup { gateway, token, community, time_zone, public_readings };
+        let router = web::loads::router(web::loads::LoadSite::new(site));
+        let stop = async {
+            // A sender that is gone means the same.
+            let _ = stopped.await;
+        };
+        if let Err(error) = web::serve_router(listener, router, stop).await {
+            tracing::error!(%error, "the gateway's pages ended; it goes on without them");
+        }
+    }
 }
 
 fn config_remedy(error: &gateway::ConfigError) -> &'static str {

@@ -1,4 +1,4 @@
-//! The demo's meters: two buses, three models, each replaying another day of the recording.
+//! The demo's meters: two buses, four models, each replaying another day of the recording.
 
 use super::founding::{Household, START};
 use gateway::config::{BusConfig, Port};
@@ -7,8 +7,8 @@ use meter::{Address, Device, Framing, Options, Parity, Profile, Replay, Simulate
 use std::sync::Arc;
 use units::{Energy, Frequency, Millis, Voltage};
 
-/// The models, dealt in turn.
-const PROFILES: [&str; 3] = ["im1281b", "pzem-004t-v3", "sdm120"];
+/// The models, dealt in turn. The second has a relay.
+const PROFILES: [&str; 4] = ["im1281b", "dds238-2-zn-sr", "pzem-004t-v3", "sdm120"];
 /// Rate of both buses.
 const BAUD: u32 = 9_600;
 /// Each meter is asked once a second of real time.

@@ -4,6 +4,7 @@
 //! The story is told once, when the community is new. A community that exists goes on where it stopped.
 
 mod founding;
+mod loads;
 mod meters;
 mod story;
 mod summary;
@@ -134,11 +135,18 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
         key: community.key(KeyName::Gateway)?.key,
         node: Arc::new(HttpLink::new(&format!("http://{}", loopback(address)))),
         clock: Arc::new(clock.clone()),
-        protection: gateway::core::Protection::default(),
+        protection: loads::protection(&households),
     })
     .await?;
     let directory = Arc::new(community.directory());
-    let state = web::AppState::new(node.clone(), Some(gateway.handle().clone()), directory);
+    let loads = web::loads::LoadSite::new(web::loads::SiteSetup {
+        gateway: gateway.handle().clone(),
+        token: None,
+        community: community.genesis().name.clone(),
+        time_zone: community.genesis().time_zone.clone(),
+        public_readings: community.genesis().public_readings,
+    });
+    let state = web::AppState::new(node.clone(), Some(gateway.handle().clone()), directory).with_loads(loads);
     let (stop_pages, pages_stopped) = tokio::sync::oneshot::channel::<()>();
     let pages = tokio::spawn(web::serve(listener, state, async {
         // A sender that is gone means the same.

@@ -1,7 +1,7 @@
 //! The demo's one story in five scenes, each a line or two. A scene that does not come out as it must ends the demo.
 
 use super::founding::{self, FINAL_WITHIN, Household, MONTH, START};
-use super::{DemoError, Running};
+use super::{DemoError, Running, loads};
 use crate::community::Community;
 use crate::export;
 use crate::web::format;
@@ -43,6 +43,7 @@ pub(super) async fn tell(demo: &Arc<Running>) -> Result<(), DemoError> {
     scene(demo, selling).await?;
     demo.wait_until(START + Millis::from_minutes(14)).await;
     scene(demo, too_high_a_voltage).await?;
+    scene(demo, loads::switched).await?;
     scene(demo, the_month_closes).await?;
     tampering(demo).await?;
     let (file, demo) = (told_file(&demo.community), demo.clone());
@@ -64,7 +65,7 @@ impl Running {
     fn chen(&self) -> &Household {
         &self.households[0]
     }
-    fn lee(&self) -> &Household {
+    pub(super) fn lee(&self) -> &Household {
         &self.households[1]
     }
 
@@ -168,7 +169,9 @@ fn too_high_a_voltage(demo: &Running) -> Result<(), DemoError> {
     let from = demo.clock.time();
     let disturbance = Disturbance { from, until: from + Millis::from_minutes(4), voltage: TOO_HIGH };
     demo.buses[0].disturb(0, Some(disturbance));
+    loads::disturb(demo, from, TOO_HIGH);
     demo.say(3, "demo-voltage-rises", &[("meter", demo.chen().meter.as_str()), ("volts", "130")]);
+    loads::protected(demo)?;
     let within = demo.real(founding::INTERVAL) * 3 + FINAL_WITHIN;
     let (statement, extreme) = demo.event(&events, within, |event| match event {
         Event::Voltage { meter, statement, extreme_mv, .. } if *meter == demo.chen().meter => {

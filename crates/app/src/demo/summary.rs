@@ -19,6 +19,7 @@ pub(super) struct Summary {
     blocks: u64,
     bills: u64,
     bills_verified: u64,
+    loads: u64,
     serial: String,
 }
 
@@ -26,7 +27,7 @@ pub(super) struct Summary {
 pub(super) fn of(demo: &Running) -> Result<Summary, DemoError> {
     let meters = demo.gateway.snapshot();
     let status = demo.node.status()?;
-    let (bills, intervals) = demo.node.with_state(|state| {
+    let (bills, intervals, loads) = demo.node.with_state(|state| {
         let bills: Vec<_> = state
             .records()
             .filter_map(|(key, _)| match key {
@@ -38,7 +39,8 @@ pub(super) fn of(demo: &Running) -> Result<Summary, DemoError> {
             Record::Binding(binding) => Some(binding.head.next_seq),
             _ => None,
         });
-        (bills, chains.sum())
+        let loads = state.records().filter(|(_, record)| matches!(record, Record::Load(_))).count();
+        (bills, chains.sum(), loads)
     })?;
     let mut bills_verified = 0;
     for (account, month) in &bills {
@@ -58,14 +60,15 @@ pub(super) fn of(demo: &Running) -> Result<Summary, DemoError> {
         blocks: status.mining.blocks,
         bills: u64::try_from(bills.len()).unwrap_or(u64::MAX),
         bills_verified,
+        loads: u64::try_from(loads).unwrap_or(u64::MAX),
         serial: "/dev/ttyUSB0".to_owned(),
     })
 }
 
 impl Summary {
-    /// Readings were committed, the newest block is final, and every bill verifies.
+    /// Readings were committed, a switched load stands in the ledger, the newest block is final, and every bill verifies.
     pub(super) const fn is_good(&self) -> bool {
-        self.intervals > 0 && self.is_final && self.bills == self.bills_verified
+        self.intervals > 0 && self.loads > 0 && self.is_final && self.bills == self.bills_verified
     }
 
     pub(super) fn print(&self, texts: Texts) {
@@ -79,6 +82,7 @@ impl Summary {
         line("demo-sum-nodes", &[("height", self.height)]);
         line("demo-sum-nonce", &[("blocks", self.blocks), ("mean", self.mean_nonce), ("difficulty", self.difficulty)]);
         line("demo-sum-bills", &[("verified", self.bills_verified), ("bills", self.bills)]);
+        line("demo-sum-loads", &[("loads", self.loads)]);
         println!("{}", texts.get("demo-own-meter"));
         println!("  wattproof meter read --profile im1281b --serial {} --baud 9600 --address 1", self.serial);
     }

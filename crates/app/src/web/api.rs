@@ -39,9 +39,9 @@ fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, Failure> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Listing {
     /// `next` of the page before; the first page without it.
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// Items in the page, at most 500; 50 unless said otherwise.
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
 }
 
 /// Which readings.

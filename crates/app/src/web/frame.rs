@@ -45,6 +45,18 @@ impl Theme {
     }
 }
 
+/// What runs in this program, which says which parts a site has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Site {
+    /// A node.
+    #[default]
+    Node,
+    /// A node and a gateway.
+    Both,
+    /// A gateway.
+    Gateway,
+}
+
 /// How the reader wants pages. In order: the address (`?lang=en&theme=dark`), the cookie, the browser's language.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
@@ -54,6 +66,8 @@ pub(crate) struct Reader {
     pub(crate) theme: Theme,
     /// Where the request comes from.
     pub(crate) origin: Origin,
+    /// What runs here.
+    site: Site,
     /// Path and query of the page, without the choices themselves.
     address: String,
 }
@@ -72,6 +86,7 @@ impl Reader {
             lang: lang.or_else(|| accept.and_then(Lang::from_accept)).unwrap_or(Lang::ZhTw),
             theme: theme.unwrap_or(Theme::Auto),
             origin,
+            site: parts.extensions.get::<Site>().copied().unwrap_or_default(),
             address: format!("{}{kept}", parts.uri.path()),
         }
     }
@@ -136,6 +151,8 @@ pub(crate) enum Section {
     Readings,
     /// `/chain` and `/blocks`.
     Chain,
+    /// `/loads`.
+    Loads,
     /// `/accounts`.
     Accounts,
     /// None of them.
@@ -207,15 +224,22 @@ impl Frame {
             (Section::Overview, "/", t.get("nav-overview"), "overview"),
             (Section::Readings, "/meters", t.get("nav-readings"), "readings"),
             (Section::Chain, "/chain", t.get("nav-chain"), "chain"),
+            (Section::Loads, "/loads", t.get("nav-loads"), "loads"),
             (Section::Accounts, "/accounts", t.get("nav-accounts"), "accounts"),
         ]
+        .into_iter()
+        .filter(|(section, ..)| match self.reader.site {
+            Site::Node => *section != Section::Loads,
+            Site::Both => true,
+            Site::Gateway => *section == Section::Loads,
+        })
         .map(|(section, href, label, icon)| Link {
             href: href.to_owned(),
             label,
             icon,
             current: section == self.section,
         })
-        .into()
+        .collect()
     }
 
     /// This page in each language, each named in its own.

@@ -1,5 +1,6 @@
 //! The meters' newest values as the gateway in this program has them, before they are booked.
 
+use super::i18n::Texts;
 use super::view::Words;
 use api::ChainHeadView;
 use gateway::LiveMeter;
@@ -47,7 +48,7 @@ impl Freshness {
         match live {
             Some(live) => Self {
                 name: if live.is_stale { "stale" } else { "live" },
-                text: age_text(words, live.age),
+                text: age_text(words.t, live.age),
                 age_ms: live.age.ms().to_string(),
             },
             None if head.import_mwh.is_some() => Self {
@@ -60,8 +61,8 @@ impl Freshness {
     }
 }
 
-fn age_text(words: &Words<'_>, age: Millis) -> String {
-    let t = words.t;
+/// An age in words.
+pub(crate) fn age_text(t: Texts, age: Millis) -> String {
     match age.ms() / 1_000 {
         0 => t.get("age-now"),
         seconds @ 1..60 => t.arg("age-seconds", "count", seconds.to_string()),

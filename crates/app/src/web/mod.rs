@@ -16,6 +16,7 @@ pub(crate) mod format;
 mod frame;
 pub(crate) mod i18n;
 mod live;
+pub(crate) mod loads;
 mod metrics;
 mod openapi;
 mod pages;
@@ -23,7 +24,7 @@ mod readings_csv;
 mod serve;
 mod view;
 
-pub(crate) use serve::{ServeError, bind, serve};
+pub(crate) use serve::{ServeError, bind, serve, serve_router};
 
 use ::api::Status;
 use access::Origin;
@@ -31,12 +32,13 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::{Router, routing::get};
+use axum::{Extension, Router, routing::get};
 use directory::Directory;
 use events::{Hub, ReadingEvent};
 use failure::Failure;
 use gateway::GatewayHandle;
 use live::Live;
+use loads::LoadSite;
 use node::NodeHandle;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,6 +60,7 @@ struct Shared {
     live: Option<GatewayHandle>,
     directory: Arc<Directory>,
     hub: Hub,
+    loads: Option<LoadSite>,
 }
 
 impl AppState {
@@ -68,7 +71,14 @@ impl AppState {
         if let Some(gateway) = &live {
             hear_gateway(gateway, hub.clone());
         }
-        Self(Arc::new(Shared { node, live, directory, hub }))
+        Self(Arc::new(Shared { node, live, directory, hub, loads: None }))
+    }
+
+    /// With the loads of the gateway in the same program.
+    pub(crate) fn with_loads(self, loads: LoadSite) -> Self {
+        let Shared { node, live, directory, hub, .. } = &*self.0;
+        let (node, live, directory, hub) = (node.clone(), live.clone(), Arc::clone(directory), hub.clone());
+        Self(Arc::new(Shared { node, live, directory, hub, loads: Some(loads) }))
     }
 
     /// Who is who, for whom it is open.
@@ -129,6 +139,7 @@ fn hear_gateway(gateway: &GatewayHandle, hub: Hub) {
 
 /// All routes: the contract, the pages and their assets.
 pub(crate) fn router(state: AppState) -> Router {
+    let loads = state.0.loads.clone();
     let pages = Router::new()
         .route("/", get(pages::overview))
         .route("/meters", get(pages::meters))
@@ -139,14 +150,19 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/claims", get(pages::claims))
         .route("/accounts/{account}", get(pages::account))
         .route("/accounts/{account}/{month}", get(pages::month))
+        .merge(loads::pages())
         .fallback(not_found)
         .layer(middleware::from_fn(frame::remember_choice));
-    Router::new()
+    let all = Router::new()
         .route("/assets/{fingerprint}/{*name}", get(assets::serve))
         .merge(openapi::router())
         .merge(pages)
-        .with_state(state)
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER_WITHIN))
+        .with_state(state);
+    let all = match loads {
+        Some(loads) => all.layer(Extension(frame::Site::Both)).layer(Extension(loads)),
+        None => all,
+    };
+    all.layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER_WITHIN))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(security_headers))
 }

@@ -1,6 +1,7 @@
 //! Every route of the contract, once: the router and the OpenAPI 3.1 document come from this one list. The document is
 //! committed as `openapi.json`, and a test compares.
 
+use super::loads::api as loads;
 use super::{AppState, api, events, metrics, readings_csv};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -60,6 +61,11 @@ routes! {
     get api checkpoint __path_checkpoint,
     get api health __path_health,
     get metrics metrics __path_metrics,
+    get loads loads __path_loads,
+    post loads switch __path_switch,
+    post loads reset __path_reset,
+    get loads switchings __path_switchings,
+    get loads switching __path_switching,
     get events events __path_events,
 }
 

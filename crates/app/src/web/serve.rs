@@ -1,6 +1,7 @@
 //! Listens, serves, and stops when told.
 
 use super::{AppState, router};
+use axum::Router;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -63,14 +64,29 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let hub = state.hub().clone();
-    let (stopped, mut stopping) = tokio::sync::watch::channel(false);
     let ending = async move {
         stop.await;
         hub.close();
+    };
+    serve_router(listener, router(state), ending).await
+}
+
+/// Serves any router until `stop` ends, then lets answers under way finish.
+///
+/// # Errors
+/// When the listener breaks down.
+pub(crate) async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let (stopped, mut stopping) = tokio::sync::watch::channel(false);
+    let ending = async move {
+        stop.await;
         // Nobody waiting any more is no failure.
         let _ = stopped.send(true);
     };
-    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(ending).into_future();
     let overtime = async move {
         let _ = stopping.wait_for(|stopped| *stopped).await;

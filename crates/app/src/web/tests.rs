@@ -1,6 +1,6 @@
 //! The routes over a real node: status, content type, what is refused, and that nothing said by a person becomes markup.
 
-mod fixture;
+pub(crate) mod fixture;
 
 use super::{AppState, router};
 use axum::Router;

@@ -4,7 +4,7 @@
 use gateway::NodeLink;
 use gateway::audit::{Committed, LedgerSource};
 use gateway::core::{Chain, HeadAnswer, NodeAnswer, Place};
-use ledger::act::{Readings, Register, RegisterKey, RegisterMeter, Role};
+use ledger::act::{Control, Readings, Register, RegisterKey, RegisterMeter, Role};
 use ledger::attachment::Attachment;
 use ledger::{
     Act, Genesis, GenesisMiner, OrderRules, Payload, RewardRules, SecretKey, SignedStatement, State, Surplus,
@@ -145,14 +145,22 @@ impl FakeNode {
         Chain { binding, head: record.head.clone() }
     }
 
+    /// The switchings taken, in the order taken.
+    pub(crate) fn controls(&self) -> Vec<Control> {
+        let inner = self.0.lock().unwrap();
+        let acts = inner.order.iter().flat_map(|id| inner.taken[id].1.payload().acts.clone());
+        acts.filter_map(|act| if let Act::Control(control) = act { Some(control) } else { None }).collect()
+    }
+
     /// The intervals taken, in the order taken.
     pub(crate) fn intervals(&self) -> Vec<Readings> {
         let inner = self.0.lock().unwrap();
         let of = |id: &StatementId| match inner.taken[id].1.payload().acts.as_slice() {
-            [Act::Readings(readings)] => (**readings).clone(),
+            [Act::Readings(readings)] => Some((**readings).clone()),
+            [Act::Control(_)] => None,
             other => panic!("{other:?}"),
         };
-        inner.order.iter().map(of).collect()
+        inner.order.iter().filter_map(of).collect()
     }
 }
 

@@ -9,6 +9,7 @@ mod crash;
 mod foreign;
 mod http;
 mod interval;
+mod loads;
 mod mqtt;
 mod peer;
 #[path = "../peers/mod.rs"]

@@ -69,6 +69,8 @@ pub(crate) struct World {
     pub(crate) answers: Vec<Result<u64, Refusal>>,
     /// What the node says of the member's energy.
     pub(crate) remaining: Option<EnergyBalance>,
+    /// Commands that went out on the line.
+    pub(crate) commands: usize,
     protection: Protection,
     gateway: Gateway,
     meters: Vec<MeterSettings>,
@@ -92,11 +94,19 @@ impl World {
             crash_after: None,
             answers: Vec::new(),
             remaining: None,
+            commands: 0,
             protection,
             gateway,
             meters,
             folder,
         }
+    }
+
+    /// The same with rules and limits.
+    pub(crate) async fn protected(mut self, protection: Protection) -> Self {
+        self.protection = protection;
+        self.gateway = resume(&self.store, &self.meters, self.protection.clone()).await;
+        self
     }
 
     pub(crate) fn gateway(&self) -> &Gateway {
@@ -165,6 +175,8 @@ impl World {
     async fn carry_out(&mut self, output: Output) -> Option<Input> {
         match output {
             Output::Send { bus, bytes } => {
+                // The functions that write: 0x05, 0x06 and 0x10.
+                self.commands += usize::from(bytes.get(1).is_some_and(|function| [5, 6, 0x10].contains(function)));
                 let heard = self.line.receive(self.now, &bytes);
                 return (!heard.is_empty()).then_some(Input::Received { bus, bytes: heard });
             }

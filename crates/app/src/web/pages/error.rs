@@ -29,6 +29,7 @@ impl ErrorPage {
         let (heading, detail) = match status {
             StatusCode::NOT_FOUND => (t.get("error-not-found"), t.get("error-not-found-detail")),
             StatusCode::BAD_REQUEST => (t.get("error-bad-address"), failure.0.detail.clone()),
+            StatusCode::FORBIDDEN => (t.get("error-forbidden"), failure.0.detail.clone()),
             _ => (t.get("error-server"), t.arg("error-server-detail", "detail", &failure.0.detail)),
         };
         let frame = Frame::new(reader, Section::Nowhere, community, heading.clone());

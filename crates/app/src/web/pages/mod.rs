@@ -31,12 +31,17 @@ use axum::response::{Html, IntoResponse, Response};
 type Answer = Result<Response, error::ErrorPage>;
 
 /// Renders a page. It depends on who reads it and on this moment, so nobody keeps it.
-fn render(page: &impl Template, status: StatusCode) -> Response {
+pub(crate) fn render(page: &impl Template, status: StatusCode) -> Response {
     let headers = [(header::CACHE_CONTROL, "no-cache"), (header::VARY, "Accept-Language, Cookie")];
     match page.render() {
         Ok(html) => (status, headers, Html(html)).into_response(),
         Err(error) => Failure::internal(&error).into_response(),
     }
+}
+
+/// A failure as a page.
+pub(crate) fn error_page(reader: &Reader, community: &str, failure: &Failure) -> Response {
+    error::ErrorPage::new(reader, community, failure).into_response()
 }
 
 /// Asks the node for its status and whatever `question` wants to know, and turns a failure into a page.

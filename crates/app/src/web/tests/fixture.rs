@@ -59,10 +59,7 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// With everything final.
     pub(crate) fn new(public_readings: bool) -> Self {
-        let key = |seed| SecretKey::ed25519([seed; 32]);
-        let receipt = SecretKey::p256([3; 32]).unwrap();
-        let keys =
-            Keys { operator: key(1), log: key(2), receipt, miner: key(4), gateway: key(5), chen: key(6), lee: key(7) };
+        let keys = keys();
         let genesis = genesis(&keys, public_readings);
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SetClock(AtomicU64::new(START.ms())));
@@ -233,6 +230,17 @@ fn row(at: u64) -> Row {
     reading.insert(Quantity::PowerFactor, 9_940);
     reading.insert(Quantity::EnergyImport, i64::try_from(counter(at).mwh()).unwrap());
     Row { time: START + Millis::from_ms(at * STEP.ms()), reading: reading.with_derived_powers() }
+}
+
+fn keys() -> Keys {
+    let key = |seed| SecretKey::ed25519([seed; 32]);
+    let receipt = SecretKey::p256([3; 32]).unwrap();
+    Keys { operator: key(1), log: key(2), receipt, miner: key(4), gateway: key(5), chen: key(6), lee: key(7) }
+}
+
+/// The community's genesis document, for what needs no node.
+pub(crate) fn genesis_document(public_readings: bool) -> Genesis {
+    genesis(&keys(), public_readings)
 }
 
 fn genesis(keys: &Keys, public_readings: bool) -> Genesis {

@@ -1,0 +1,222 @@
+//! The routes of a gateway over a real gateway, whose simulated meters answer on a TCP port: who is answered what.
+
+use super::*;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Method, header};
+use gateway::config::{BusConfig, Port};
+use gateway::core::{BusSettings, HeadAnswer, LoadLimits, MeterSettings, NodeAnswer, Protection};
+use gateway::{Clock, NodeLink, Running, Setup, SimulatedPort, Simulation};
+use ledger::SecretKey;
+use meter::{Device, Framing, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tower::ServiceExt as _;
+use units::{AccountId, Energy, EnergyBalance, Frequency, MeterId, Millis, StatementId, Timestamp};
+
+const HERE: &str = "127.0.0.1:50000";
+const ELSEWHERE: &str = "192.168.1.9:50000";
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// 2026-07-01 12:00 UTC.
+const NOON: Timestamp = Timestamp::from_ms(1_782_907_200_000);
+
+struct NoNode;
+
+impl NodeLink for NoNode {
+    fn submit(&self, _: Vec<u8>) -> NodeAnswer {
+        NodeAnswer::Unreachable("none".into())
+    }
+    fn progress(&self, _: &StatementId) -> NodeAnswer {
+        NodeAnswer::Unreachable("none".into())
+    }
+    fn remaining(&self, _: &AccountId) -> Option<EnergyBalance> {
+        None
+    }
+    fn head(&self, _: &MeterId, _: &AccountId) -> HeadAnswer {
+        HeadAnswer::Unreachable("none".into())
+    }
+}
+
+struct FromNoon(Instant);
+
+impl Clock for FromNoon {
+    fn now(&self) -> Timestamp {
+        NOON + Millis::from_ms(u64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+}
+
+/// Meters A-1 and A-2 with a relay, which never are on together, and B-1 without.
+async fn gateway(folder: &tempfile::TempDir) -> (Running, Simulation) {
+    let clock: Arc<dyn Clock> = Arc::new(FromNoon(Instant::now()));
+    let (mut simulated, mut meters) = (Vec::new(), Vec::new());
+    for (address, (name, model)) in
+        (1..).zip([("A-1", "dds238-2-zn-sr"), ("A-2", "dds238-2-zn-sr"), ("B-1", "pzem-004t-v3")])
+    {
+        let address = meter::Address::modbus(address).unwrap();
+        let profile = Arc::new(Profile::shipped(model).unwrap());
+        let options = Options {
+            start: NOON,
+            offset_minutes: 0,
+            nominal_voltage: None,
+            frequency: Frequency::from_mhz(60_000),
+            counter_start: Energy::from_wh(1_000),
+        };
+        let replay = Arc::new(Replay::excerpt().unwrap());
+        simulated.push(SimulatedMeter::new(Arc::clone(&profile), address, replay, options));
+        let device = Device { meter: name.parse().unwrap(), address, profile, poll_every: Millis::from_seconds(1) };
+        let member = SecretKey::ed25519([4; 32]).account();
+        meters.push(MeterSettings { device, profile: model.to_owned(), member });
+    }
+    let framing = Framing::Rtu { baud: 9_600 };
+    let place = SimulatedPort::Tcp("127.0.0.1:0".parse().unwrap());
+    let simulation = Simulation::start(place, SimulatedBus::new(simulated, framing), Arc::clone(&clock)).await.unwrap();
+    let limits = LoadLimits { never_with: vec!["A-2".parse().unwrap()], ..LoadLimits::default() };
+    let limits = std::collections::BTreeMap::from([("A-1".parse().unwrap(), limits)]);
+    let setup = Setup {
+        database: format!("sqlite://{}", folder.path().join("gateway.db").display()),
+        buses: vec![BusConfig {
+            name: "first floor".into(),
+            port: Port::Tcp(simulation.place().parse().unwrap()),
+            settings: BusSettings { framing, meters },
+        }],
+        interval: Millis::from_minutes(15),
+        genesis: crate::web::tests::fixture::genesis_document(false),
+        key: SecretKey::ed25519([5; 32]),
+        node: Arc::new(NoNode),
+        clock,
+        protection: Protection { limits, ..Protection::default() },
+    };
+    (gateway::start(setup).await.unwrap(), simulation)
+}
+
+fn site(running: &Running, public_readings: bool) -> Router {
+    router(LoadSite::new(SiteSetup {
+        gateway: running.handle().clone(),
+        token: Token::new(TOKEN),
+        community: "Maple House".into(),
+        time_zone: "Asia/Taipei".into(),
+        public_readings,
+    }))
+}
+
+async fn send(site: &Router, peer: &str, request: axum::http::request::Builder, body: &str) -> Response {
+    let mut request = request.header(header::HOST, "localhost:8081").body(Body::from(body.to_owned())).unwrap();
+    request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
+    site.clone().oneshot(request).await.unwrap()
+}
+
+async fn text(response: Response) -> String {
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+async fn get_text(site: &Router, path: &str) -> String {
+    text(send(site, HERE, Request::builder().uri(path), "").await).await
+}
+
+/// Until every relay was read for the first time.
+async fn relays_read(running: &Running) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while running.handle().loads().iter().filter(|load| load.state.is_some()).count() < 2 {
+        assert!(Instant::now() < deadline, "no relay was read: {:?}", running.handle().loads());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_answered_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, _meters) = gateway(&folder).await;
+    relays_read(&running).await;
+    let site = site(&running, false);
+    let (form, json) = ("application/x-www-form-urlencoded", "application/json");
+    let bearer = format!("Bearer {TOKEN}");
+    let off = r#"{"state":"off","why":"a test","key":"k1"}"#;
+    for (peer, method, path, headers, body, status) in [
+        (HERE, Method::GET, "/", &[][..], "", 307),
+        (HERE, Method::GET, "/loads", &[], "", 200),
+        (ELSEWHERE, Method::GET, "/loads", &[], "", 403),
+        (HERE, Method::GET, "/loads/A-1/switch?state=off", &[], "", 200),
+        (HERE, Method::GET, "/loads/A-1/switch?state=maybe", &[], "", 400),
+        (ELSEWHERE, Method::GET, "/loads/A-1/switch?state=off", &[], "", 403),
+        (HERE, Method::GET, "/api/v1/loads", &[], "", 200),
+        (ELSEWHERE, Method::GET, "/api/v1/loads", &[], "", 403),
+        (HERE, Method::GET, "/api/v1/switchings?limit=3", &[], "", 200),
+        (HERE, Method::GET, "/api/v1/switchings/77", &[], "", 404),
+        (HERE, Method::GET, "/api/v1/nothing", &[], "", 404),
+        (HERE, Method::GET, "/healthz", &[], "", 200),
+        (HERE, Method::GET, "/metrics", &[], "", 200),
+        (HERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json)], r#"{"state":"dim","why":"x"}"#, 400),
+        (HERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json)], r#"{"state":"off","why":""}"#, 400),
+        (HERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", form)], off, 400),
+        (HERE, Method::POST, "/api/v1/loads/Z-9", &[("content-type", json)], off, 404),
+        (HERE, Method::POST, "/api/v1/loads/B-1", &[("content-type", json)], off, 422),
+        (HERE, Method::POST, "/api/v1/loads/A-1/reset", &[("content-type", json)], r#"{"why":"x"}"#, 409),
+        (
+            HERE,
+            Method::POST,
+            "/api/v1/loads/A-1",
+            &[("content-type", json), ("sec-fetch-site", "cross-site")],
+            off,
+            403,
+        ),
+        (ELSEWHERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json)], off, 403),
+        (
+            HERE,
+            Method::POST,
+            "/loads/A-1/switch?state=off",
+            &[("content-type", form), ("origin", "http://evil.example")],
+            "why=x",
+            403,
+        ),
+        (ELSEWHERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json), ("authorization", &bearer)], off, 202),
+        (HERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json)], off, 202),
+        // Both relays are on from the start, and A-2's partner may not come on beside it.
+        (HERE, Method::POST, "/loads/A-2/switch?state=on", &[("content-type", form)], "why=x&key=k2", 409),
+    ] {
+        let request = Request::builder().method(method.clone()).uri(path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = send(&site, peer, request, body).await;
+        let found = response.status().as_u16();
+        assert_eq!(found, status, "{peer} {method} {path} {headers:?} {body}: {}", text(response).await);
+    }
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_taken_once_switches_the_relay_and_stands_in_the_journal_and_on_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, _meters) = gateway(&folder).await;
+    relays_read(&running).await;
+    let site = site(&running, false);
+    let form = "why=tidying+up&who=Lee&key=once";
+    let post = || {
+        let request = Request::builder().method(Method::POST).uri("/loads/A-1/switch?state=off");
+        request.header("content-type", "application/x-www-form-urlencoded").header("sec-fetch-site", "same-origin")
+    };
+    for _ in 0..2 {
+        let response = send(&site, HERE, post(), form).await;
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        assert_eq!(response.headers()["location"], "/loads?order=1#journal");
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let entry: ::api::Switching = loop {
+        let entry: ::api::Switching = serde_json::from_str(&get_text(&site, "/api/v1/switchings/1").await).unwrap();
+        if entry.ended_ms.is_some() {
+            break entry;
+        }
+        assert!(Instant::now() < deadline, "{entry:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!((entry.outcome.as_str(), entry.before.as_str(), entry.after.as_str()), ("switched", "on", "off"));
+    assert_eq!((entry.who.as_str(), entry.why.as_str(), entry.by.as_str()), ("Lee", "tidying up", "person"));
+    let page = get_text(&site, "/loads?lang=en").await;
+    for shown in ["Lee", "tidying up", "On → Off", "first floor", "Switch off", "A-2", "never on together with A-2"] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    assert!(!page.contains("href=\"/chain\""), "a gateway has no pages of the ledger");
+    let journal: ::api::Page<::api::Switching> =
+        serde_json::from_str(&get_text(&site, "/api/v1/switchings").await).unwrap();
+    assert_eq!(journal.items.len(), 1, "a double click switches once");
+    running.stop().await.unwrap();
+}
