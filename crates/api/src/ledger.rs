@@ -1,5 +1,6 @@
 //! The state of a node at a glance, and pages of lists.
 
+use crate::act::VoltageLimitsView;
 use serde::{Deserialize, Serialize};
 use units::{AccountId, BlockHash, Digest, Height, LedgerId, Month, Timestamp};
 use utoipa::ToSchema;
@@ -60,6 +61,8 @@ pub struct Status {
     pub log_key: String,
     /// Whether everybody may read the attachments of readings.
     pub public_readings: bool,
+    /// The limits of the supply voltage that are in force, and those to come.
+    pub voltage_limits: Vec<VoltageLimitsView>,
     /// Whether the ledger is for teaching.
     pub classroom: bool,
     /// Why nothing is written at the moment (a full disk, an upgrade to install); absent when all is well.

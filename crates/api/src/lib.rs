@@ -11,6 +11,7 @@ mod client;
 mod event;
 mod ledger;
 mod load;
+mod losses;
 mod meter;
 pub mod path;
 mod pool;
@@ -32,6 +33,7 @@ pub use client::{Client, ClientError, Method, Request, Response, Transport, Tran
 pub use event::Event;
 pub use ledger::{MiningStatus, Page, Status};
 pub use load::{BusNow, LoadLock, LoadNow, LoadOrder, LoadReset, LoadsView, OrderTaken, Power, RuleNow, Switching};
+pub use losses::{LossIntervalView, LossView, LossesView};
 pub use meter::{ChainHeadView, LoadView, MeterView, ReadingRow};
 pub use pool::{PoolEntry, PoolView};
 pub use problem::Problem;

@@ -32,6 +32,8 @@ pub const POOL: &str = "/api/v1/pool";
 pub const OFFERS: &str = "/api/v1/offers";
 /// `GET`: a [`crate::Page`] of [`crate::ClaimView`], newest first.
 pub const CLAIMS: &str = "/api/v1/claims";
+/// A month's losses between meters.
+pub const LOSSES: &str = "/api/v1/losses";
 /// `GET`: all [`crate::MeterView`].
 pub const METERS: &str = "/api/v1/meters";
 /// `GET`: [`crate::MeterView`].

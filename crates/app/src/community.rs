@@ -17,12 +17,14 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use ledger::{Genesis, GenesisError, GenesisMiner, Offset, OrderRules, RewardRules, SecretKey, Surplus, VoltageLimits};
 use meter::strict_toml::{self, TomlError};
+use node::losses::LossRules;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use units::{AccountId, Energy, Millis, Month, Timestamp};
+use units::{AccountId, Energy, MeterId, Millis, Month, Timestamp};
 
 /// The genesis document's file.
 const GENESIS: &str = "genesis.cbor";
@@ -193,6 +195,8 @@ pub(crate) struct Config {
     pub(crate) automatic_mining: bool,
     /// Bills that are made by themselves; none without.
     pub(crate) bills: Option<BillsConfig>,
+    /// When a loss between meters is an alarm.
+    pub(crate) losses: Option<LossesConfig>,
 }
 
 /// How bills are made by themselves.
@@ -206,6 +210,46 @@ pub(crate) struct BillsConfig {
     /// How many months a bill is for: a divisor of 12, one without.
     #[serde(default = "one_month")]
     pub(crate) months: u32,
+}
+
+/// When a loss between meters is an alarm; what is left out is as [`LossRules::default`] says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LossesConfig {
+    /// A loss of an interval up to this many Wh is none.
+    pub(crate) wh: Option<u64>,
+    /// Nor is one up to this many per cent of the supply.
+    pub(crate) percent: Option<u32>,
+    /// Lower meters that count so many per cent more than the upper one are wired wrongly.
+    pub(crate) accuracy_percent: Option<u32>,
+    /// Intervals in a row before it is an alarm.
+    pub(crate) intervals: Option<u32>,
+    /// Which meter is below which.
+    #[serde(default)]
+    pub(crate) feeds: BTreeMap<String, String>,
+}
+
+impl LossesConfig {
+    fn rules(&self) -> Result<LossRules, String> {
+        let defaults = LossRules::default();
+        let energy = |wh: u64| wh.checked_mul(1_000).map(Energy::from_mwh).ok_or("`wh` is too large");
+        let percent = |percent: Option<u32>, otherwise| match percent {
+            None => Ok(otherwise),
+            Some(percent @ 0..=100) => Ok(percent * 100),
+            Some(percent) => Err(format!("{percent} per cent: take 0 to 100")),
+        };
+        let meter = |text: &String| text.parse::<MeterId>().map_err(|error| error.to_string());
+        let feeds = self.feeds.iter().map(|(lower, upper)| Ok((meter(lower)?, meter(upper)?)));
+        let rules = LossRules {
+            feeds: feeds.collect::<Result<_, String>>()?,
+            energy: self.wh.map_or(Ok(defaults.energy), energy)?,
+            percent_1e2: percent(self.percent, defaults.percent_1e2)?,
+            accuracy_1e2: percent(self.accuracy_percent, defaults.accuracy_1e2)?,
+            intervals: self.intervals.unwrap_or(defaults.intervals),
+        };
+        rules.check().map_err(|error| error.to_string())?;
+        Ok(rules)
+    }
 }
 
 const fn one_month() -> u32 {
@@ -316,6 +360,17 @@ impl Community {
     /// The node's settings.
     pub(crate) const fn config(&self) -> &Config {
         &self.config
+    }
+    /// When a loss between meters is an alarm.
+    ///
+    /// # Errors
+    /// When what the settings say of it cannot be.
+    pub(crate) fn loss_rules(&self) -> Result<LossRules, CommunityError> {
+        let rules = self.config.losses.as_ref().map_or_else(|| Ok(LossRules::default()), LossesConfig::rules);
+        rules.map_err(|reason| CommunityError::Entry {
+            path: self.dir.join(CONFIG),
+            reason: format!("[losses]: {reason}"),
+        })
     }
     /// The names as pages look them up.
     pub(crate) fn directory(&self) -> Directory {
@@ -544,7 +599,18 @@ fn config_toml(founding: &Founding) -> String {
          # [bills]\n\
          # automatic = true\n\
          # key = \"keys/operator.key\"\n\
-         # months = 1\n",
+         # months = 1\n\n\
+         # What a main meter counts beyond the meters below it is lost on the way, or taken. An alarm needs more than both\n\
+         # limits in so many intervals in a row; too low limits cry wolf, because meters differ and are read seconds apart.\n\
+         # Lower meters that count more than the upper one by `accuracy_percent` are wired wrongly or have a wrong factor.\n\
+         # [losses]\n\
+         # wh = 100\n\
+         # percent = 10\n\
+         # accuracy_percent = 2\n\
+         # intervals = 4\n\
+         # Which meter is below which, up to three levels; what is not named is below the main meters.\n\
+         # [losses.feeds]\n\
+         # A-101 = \"FLOOR-1\"\n",
         founding.http
     )
 }

@@ -1,6 +1,6 @@
 //! The node as the gateway sees it: take a statement, say how far it is, say where a chain stands.
 
-use crate::core::{Chain, HeadAnswer, NodeAnswer, Place};
+use crate::core::{Chain, HeadAnswer, NodeAnswer, Place, VoltageSpan};
 use crate::transport::HttpTransport;
 use api::{Client, ClientError, MeterView, StatementState, SubmitState, Transport};
 use ledger::state::ChainHead;
@@ -17,6 +17,8 @@ pub trait NodeLink: Send + Sync + 'static {
     fn progress(&self, statement: &StatementId) -> NodeAnswer;
     /// How much of its energy of this month an account has left; `None` when the node does not say.
     fn remaining(&self, account: &AccountId) -> Option<EnergyBalance>;
+    /// The voltage limits in force and those to come, in order of time; `None` when the node does not say.
+    fn voltage(&self) -> Option<Vec<VoltageSpan>>;
     /// Where a meter's chain stands, if `signer` signs for it.
     fn head(&self, meter: &MeterId, signer: &AccountId) -> HeadAnswer;
 }
@@ -68,6 +70,13 @@ impl<T: Transport + Send + Sync + 'static> NodeLink for HttpLink<T> {
     fn remaining(&self, account: &AccountId) -> Option<EnergyBalance> {
         let month = self.client.status().ok()?.month?;
         Some(self.client.month(account, month).ok()?.terms.remaining_mwh)
+    }
+
+    fn voltage(&self) -> Option<Vec<VoltageSpan>> {
+        let limits = self.client.status().ok()?.voltage_limits;
+        let span =
+            |view: api::VoltageLimitsView| VoltageSpan { from: view.from_ms, min: view.min_mv, max: view.max_mv };
+        Some(limits.into_iter().map(span).collect())
     }
 
     fn head(&self, meter: &MeterId, signer: &AccountId) -> HeadAnswer {

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod clock;
 pub mod core;
+pub mod losses;
 pub mod record;
 pub mod shell;
 pub mod store;

@@ -3,15 +3,17 @@
 mod acts;
 
 pub(crate) use acts::add_terms;
-pub use acts::{claimed, open_offer, outside};
+pub use acts::{claimed, open_offer, outside, voltage_limits};
 
 use crate::core::Committed;
+use crate::losses::{self, Alarm, Compared, Comparison, LossRules};
 use acts::act_ref;
 use api::{
     AccountSummary, AccountView, ActView, BillLineView, BillMeterView, BillMonthView, BillSummary, BillView,
-    BlockSummary, ChainHeadView, ContractView, CorrectionView, Event, KeyView, LoadView, LogPlace, MeterMonthView,
-    MeterView, NoteView, Place, PriceView, PricedView, ReadingsView, RegisterKeyView, RegisterMeterView, RoleView,
-    StatementState, StatementView, SurchargeView, TariffView, TermsView, TransferView, UtilityView, VoltageEventView,
+    BlockSummary, ChainHeadView, ContractView, CorrectionView, Event, KeyView, LoadView, LogPlace, LossIntervalView,
+    LossView, LossesView, MeterMonthView, MeterView, NoteView, Place, PriceView, PricedView, ReadingsView,
+    RegisterKeyView, RegisterMeterView, RoleView, StatementState, StatementView, SurchargeView, TariffView, TermsView,
+    TransferView, UtilityView, VoltageEventView,
 };
 use ledger::act::{
     Act, Bill, Break, EventKind, Note, ReadingSource, Readings, Register, Role, Utility, UtilityFigures,
@@ -368,6 +370,53 @@ pub(crate) fn present_bindings(state: &State) -> impl Iterator<Item = (BindingId
         Record::Meter(id) => state.binding(id).map(|binding| (*id, binding)),
         _ => None,
     })
+}
+
+/// A month's losses, with at most `limit` intervals of each upper meter, newest first.
+#[must_use]
+pub fn losses(month: Month, rules: &LossRules, comparisons: &[Comparison], limit: usize) -> LossesView {
+    LossesView {
+        month,
+        limit_mwh: rules.energy,
+        limit_percent_1e2: rules.percent_1e2,
+        alarm_after: rules.intervals,
+        meters: comparisons.iter().map(|comparison| loss(comparison, limit)).collect(),
+    }
+}
+
+fn loss(comparison: &Comparison, limit: usize) -> LossView {
+    let (supplied, used) = comparison.sums();
+    let count = |wanted: fn(&Compared) -> bool| {
+        u64::try_from(comparison.intervals.iter().filter(|interval| wanted(interval)).count()).unwrap_or(u64::MAX)
+    };
+    LossView {
+        upper: comparison.upper.clone(),
+        lower: comparison.lower.clone(),
+        supplied_mwh: supplied,
+        used_mwh: used,
+        loss_mwh: losses::loss(supplied, used),
+        comparable: count(|interval| interval.energies.is_some()),
+        not_comparable: count(|interval| interval.energies.is_none()),
+        alarms: count(|interval| interval.alarm.is_some()),
+        intervals: comparison.intervals.iter().rev().take(limit).map(loss_interval).collect(),
+    }
+}
+
+fn loss_interval(interval: &Compared) -> LossIntervalView {
+    let alarm = interval.alarm.map(|alarm| match alarm {
+        Alarm::Loss => "loss",
+        Alarm::Negative => "negative",
+    });
+    LossIntervalView {
+        start_ms: interval.start,
+        end_ms: interval.end,
+        supplied_mwh: interval.energies.map(|(supplied, _)| supplied),
+        used_mwh: interval.energies.map(|(_, used)| used),
+        loss_mwh: interval.energies.map(|(supplied, used)| losses::loss(supplied, used)),
+        loss_percent_1e2: interval.energies.and_then(|(supplied, used)| losses::percent_1e2(supplied, used)),
+        missing: interval.missing.clone(),
+        alarm: alarm.map(str::to_owned),
+    }
 }
 
 /// All accounts, with what remains of a month.

@@ -60,7 +60,7 @@ impl Database {
     }
 
     pub(crate) fn close_interval(&mut self, closed: ClosedInterval) {
-        let ClosedInterval { meter, statement, attachment, span, first, chain } = closed;
+        let ClosedInterval { meter, statement, attachment, span, first, chain, broken: _ } = closed;
         let id = statement.id();
         for (_, (_, mark)) in self.rows.range_mut((meter.clone(), first)..(meter.clone(), span.end)) {
             mark.get_or_insert(id);
@@ -112,8 +112,11 @@ impl Database {
         let chain = self.chains.get(meter).cloned();
         let from = chain.as_ref().map_or(Timestamp::default(), |chain| chain.head.end);
         let newest = self.rows_of(meter, Timestamp::default()).next_back();
-        let last = newest
-            .map(|(row, _)| LastReading { time: row.time, import: row.reading.energy_import().unwrap_or_default() });
+        let last = newest.map(|(row, _)| LastReading {
+            time: row.time,
+            import: row.reading.energy_import().unwrap_or_default(),
+            export: None,
+        });
         let waiting = |entry: &&Entry| entry.meter == *meter && entry.delivery == Delivery::Waiting;
         let mut outbox: Vec<Queued> = self.outbox.values().filter(waiting).map(|entry| entry.queued).collect();
         outbox.sort_by_key(|queued| (queued.end, queued.seq));

@@ -224,6 +224,7 @@ impl World {
             }
             Output::Ordered { answer: Ok(number), .. } => self.note(format_args!("order {number} is taken")),
             Output::Ordered { answer: Err(refusal), .. } => self.note(format_args!("order refused: {refusal}")),
+            Output::AskVoltage => return Some(Input::Voltage(None)),
             Output::AskEnergy { meter, .. } => return Some(Input::Energy { meter, remaining: None }),
             Output::DeliverControl { meter, statement } => match self.gateway.database.control(&statement) {
                 Some(submission) => self.gateway_asks(meter, Some(statement), Question::Submit(submission)),

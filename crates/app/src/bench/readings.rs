@@ -4,7 +4,7 @@ use super::chain::{Chain, MEMBERS, gateway, meter as meter_id};
 use super::table::Figure;
 use super::{BenchError, Work, cores, timed};
 use ::meter::{Address, Exchange, Options, Profile, Replay, SimulatedMeter};
-use gateway::core::{ReadingRow, Settings, Span, close};
+use gateway::core::{CounterRules, ReadingRow, Settings, Span, close};
 use ledger::attachment::Frame;
 use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress};
@@ -190,8 +190,8 @@ impl Meters {
             let stated = batches.iter().zip(&spans).map(|(rows, (start, end))| {
                 let first = rows.first().ok_or_else(|| BenchError::Ledger("an empty batch".to_owned()))?;
                 let span = Span { start: *start, end: *end, rows: rows.len() };
-                let closed =
-                    close(settings, &gateway(), &first.meter, chain, span, rows).map_err(BenchError::ledger)?;
+                let closed = close(settings, &gateway(), (&first.meter, &CounterRules::default()), chain, span, rows)
+                    .map_err(BenchError::ledger)?;
                 *chain = closed.chain;
                 Ok(closed.statement.to_submission(Some(&closed.attachment)))
             });

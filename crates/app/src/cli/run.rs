@@ -51,7 +51,8 @@ pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<Exi
         if let Some((bills, key)) = community.config().bills.as_ref().zip(bills_key) {
             bills::start(node.clone(), key, Due { months: bills.months }).map_err(|error| node_trouble(&error))?;
         }
-        let state = web::AppState::new(node.clone(), None, Arc::new(community.directory()));
+        let state = web::AppState::new(node.clone(), None, Arc::new(community.directory()))
+            .with_losses(community.loss_rules()?);
         say(format_args!("`{}`: the pages are at http://{place}; Ctrl-C stops the node", community.genesis().name));
         let watched = node.clone();
         let stop = async move {

@@ -5,9 +5,9 @@ use super::access::Origin;
 use super::failure::Failure;
 use super::{AppState, bundle};
 use api::{
-    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, ClaimView, MEDIA_COSE, MeterView, MiningStatus,
-    OpenOffer, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page, PoolView, Problem, ReadingRow, SheetView, StatementView,
-    Status, SubmitAnswer, path,
+    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, ClaimView, LossesView, MEDIA_COSE, MeterView,
+    MiningStatus, OpenOffer, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page, PoolView, Problem, ReadingRow, SheetView,
+    StatementView, Status, SubmitAnswer, path,
 };
 use axum::Json;
 use axum::body::Bytes;
@@ -303,6 +303,40 @@ pub(crate) async fn claims(
 #[utoipa::path(get, path = path::POOL, tag = "ledger", responses((status = 200, body = PoolView)))]
 pub(crate) async fn pool(State(state): State<AppState>) -> Answer<PoolView> {
     state.ask(|node| Ok(node.pool()?)).await.map(Json)
+}
+
+/// Which month's losses.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LossesQuery {
+    /// The month, such as 2026-07; the present one without it.
+    #[param(value_type = Option<String>)]
+    month: Option<Month>,
+    /// Intervals of each upper meter, newest first, at most 500; 50 unless said otherwise.
+    limit: Option<u32>,
+}
+
+/// What upper meters counted against those below, interval by interval.
+#[utoipa::path(get, path = path::LOSSES, tag = "meters", params(LossesQuery), responses(
+    (status = 200, body = LossesView),
+    (status = 403, description = "Readings are not open to everybody", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such month", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn losses(
+    State(state): State<AppState>,
+    origin: Origin,
+    asked: Result<Query<LossesQuery>, QueryRejection>,
+) -> Answer<LossesView> {
+    let asked = query(asked)?;
+    let rules = state.loss_rules().clone();
+    let most = usize::try_from(limit(asked.limit)).unwrap_or(usize::MAX);
+    let question = move |node: &node::NodeHandle| {
+        let status = node.status()?;
+        origin.check_readings(&status)?;
+        let month = asked.month.or(status.month).unwrap_or(status.first_open_month);
+        Ok(node::view::losses(month, &rules, &node.losses(rules.clone(), month)?, most))
+    };
+    state.ask(question).await.map(Json)
 }
 
 /// All meters.

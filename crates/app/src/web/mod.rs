@@ -40,8 +40,9 @@ use gateway::GatewayHandle;
 use live::Live;
 use loads::LoadSite;
 use node::NodeHandle;
+use node::losses::LossRules;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tower_http::compression::CompressionLayer;
@@ -61,6 +62,7 @@ struct Shared {
     directory: Arc<Directory>,
     hub: Hub,
     loads: Option<LoadSite>,
+    losses: OnceLock<LossRules>,
 }
 
 impl AppState {
@@ -71,14 +73,25 @@ impl AppState {
         if let Some(gateway) = &live {
             hear_gateway(gateway, hub.clone());
         }
-        Self(Arc::new(Shared { node, live, directory, hub, loads: None }))
+        Self(Arc::new(Shared { node, live, directory, hub, loads: None, losses: OnceLock::new() }))
     }
 
     /// With the loads of the gateway in the same program.
     pub(crate) fn with_loads(self, loads: LoadSite) -> Self {
-        let Shared { node, live, directory, hub, .. } = &*self.0;
+        let Shared { node, live, directory, hub, losses, .. } = &*self.0;
         let (node, live, directory, hub) = (node.clone(), live.clone(), Arc::clone(directory), hub.clone());
-        Self(Arc::new(Shared { node, live, directory, hub, loads: Some(loads) }))
+        Self(Arc::new(Shared { node, live, directory, hub, loads: Some(loads), losses: losses.clone() }))
+    }
+
+    /// With rules of the operator's for losses between meters.
+    pub(crate) fn with_losses(self, rules: LossRules) -> Self {
+        // Set once, before anything is served.
+        let _ = self.0.losses.set(rules);
+        self
+    }
+
+    fn loss_rules(&self) -> &LossRules {
+        self.0.losses.get_or_init(LossRules::default)
     }
 
     /// Who is who, for whom it is open.
@@ -148,6 +161,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/blocks/{block}", get(pages::block))
         .route("/accounts", get(pages::accounts))
         .route("/claims", get(pages::claims))
+        .route("/losses", get(pages::losses))
         .route("/accounts/{account}", get(pages::account))
         .route("/accounts/{account}/{month}", get(pages::month))
         .merge(loads::pages())

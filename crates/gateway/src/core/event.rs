@@ -1,5 +1,6 @@
 //! What happened beside the readings, for the operator's pages and for evidence.
 
+use super::CounterBreak;
 use meter::bus::LOAD_PERMILLE_MAX;
 use meter::{LineVerdict, MeterError};
 use std::fmt;
@@ -90,6 +91,8 @@ pub enum Happening {
         /// The gateway's.
         gateway: u64,
     },
+    /// An interval does not continue the one before: the raw counters and what is booked between them.
+    Counter(CounterBreak),
     /// The ledger has no binding of the meter to this gateway's key.
     NotBound(String),
     /// The node does not answer.
@@ -130,6 +133,7 @@ impl Happening {
             Self::Refused { .. } => "refused",
             Self::HeadTaken { .. } => "head_taken",
             Self::NodeBehind { .. } => "node_behind",
+            Self::Counter(broken) => broken.kind(),
             Self::NotBound(_) => "not_bound",
             Self::NodeLost(_) => "node_lost",
             Self::NodeBack => "node_back",
@@ -158,6 +162,7 @@ impl fmt::Display for Happening {
                 f,
                 "the node's next number is {node}, but it had confirmed all before {gateway}: is it the right node?"
             ),
+            Self::Counter(broken) => broken.fmt(f),
             Self::NotBound(reason) => write!(f, "{reason}; register the meter with this gateway's key"),
             Self::NodeLost(reason) => write!(f, "the node does not answer ({reason}); statements wait in the outbox"),
             Self::NodeBack => f.write_str("the node answers again"),

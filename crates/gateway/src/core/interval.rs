@@ -3,13 +3,14 @@
 //! Everything here is a function of the chain's head, the rows and the signing key: an interval that is closed again
 //! after a crash gives the same statement, byte by byte, so it cannot be booked twice.
 
-use super::{Chain, ReadingRow, Settings};
+use super::line::later;
+use super::{Chain, CounterBreak, CounterRules, ReadingRow, Settings, VoltageSpan};
 use ledger::act::{Act, Break, CounterPair, Event, EventKind, ReadingSource, Readings};
 use ledger::attachment::{Attachment, AttachmentError, Frame, ROWS_MAX, Row, Summary};
 use ledger::state::ChainHead;
 use ledger::{Payload, SecretKey, SignedStatement, StatementError};
 use sha2::{Digest as _, Sha256};
-use units::{BindingId, Energy, MeterId, Quantity, Timestamp, Voltage};
+use units::{BindingId, Energy, MeterId, Millis, Quantity, Timestamp, Voltage};
 
 /// Where the next interval of a chain lies, and how many of the rows are in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct ClosedInterval {
     pub first: Timestamp,
     /// Where the chain stands after it.
     pub chain: Chain,
+    /// How it does not continue the interval before.
+    pub broken: Option<CounterBreak>,
 }
 
 /// Why an interval cannot be stated.
@@ -57,6 +60,14 @@ pub enum IntervalError {
 }
 
 impl Settings {
+    /// The voltage limits for an interval that starts at a time.
+    #[must_use]
+    pub fn voltage_at(&self, start: Timestamp) -> VoltageSpan {
+        let in_force = self.voltage.iter().rev().find(|span| span.from <= start).or_else(|| self.voltage.first());
+        let none = VoltageSpan { from: start, min: Voltage::ZERO, max: Voltage::from_mv(u64::MAX) };
+        in_force.copied().unwrap_or(none)
+    }
+
     /// The interval around a point in time: aligned to multiples of its length since 1970, cut at month starts.
     #[must_use]
     pub fn interval_at(&self, time: Timestamp) -> (Timestamp, Timestamp) {
@@ -97,7 +108,7 @@ fn falls(earlier: &ReadingRow, later: &ReadingRow) -> bool {
 pub fn close(
     settings: &Settings,
     key: &SecretKey,
-    meter: &MeterId,
+    (meter, rules): (&MeterId, &CounterRules),
     chain: &Chain,
     span: Span,
     rows: &[ReadingRow],
@@ -108,7 +119,9 @@ pub fn close(
     let (head, seq) = (&chain.head, chain.head.next_seq);
     let salt = secret_digest(key, b"salt", chain.binding, seq);
     let attachment = Attachment::build(salt, &rows, &frames)?;
-    let joint = Joint::of(head, span.start, &summary)?;
+    let elapsed = rows.first().map_or(Millis::ZERO, |row| row.time.since(head.end));
+    let joint = Joint::of(head, span.start, &summary, (rules, later(elapsed, settings.interval)))?;
+    let last = rows.last().map_or(span.end, |row| row.time);
     let act = Readings {
         binding: chain.binding,
         seq,
@@ -122,12 +135,12 @@ pub fn close(
         peak_current: summary.peak_current,
         peak_power: summary.peak_power,
         broken: joint.broken,
-        events: voltage_events(settings, &rows),
-        estimated: false,
+        wraps_at: joint.wraps_at,
+        events: voltage_events(settings.voltage_at(span.start), &rows),
+        estimated: rules.is_estimated(last, span.end),
         columns: attachment.columns_hash(),
         frames: attachment.frames_root().ok_or(AttachmentError::FramePaths)?,
         source: ReadingSource::Meter,
-        wraps_at: None,
     };
     let import = act.import.end;
     let export = act.export.map(|export| export.end);
@@ -135,9 +148,18 @@ pub fn close(
     let acts = vec![Act::Readings(Box::new(act))];
     let payload = Payload { ledger: settings.ledger, nonce, issued: span.end, expires: None, acts };
     let statement = SignedStatement::sign(&payload, key)?;
+    let broken = joint.told(head, span.start);
     let head = ChainHead { next_seq: seq + 1, previous: statement.id(), end: span.end, import: Some(import), export };
     let chain = Chain { binding: chain.binding, head };
-    Ok(ClosedInterval { meter: meter.clone(), statement, attachment: attachment.to_bytes(), span, first, chain })
+    Ok(ClosedInterval {
+        meter: meter.clone(),
+        statement,
+        attachment: attachment.to_bytes(),
+        span,
+        first,
+        chain,
+        broken,
+    })
 }
 
 /// How an interval joins its chain.
@@ -145,40 +167,78 @@ struct Joint {
     import: CounterPair,
     export: Option<CounterPair>,
     broken: Option<Break>,
+    /// First import counter of the rows, and what was booked between the head's and it.
+    first: (Energy, Energy),
+    /// With a wrap: where the counter begins at zero again.
+    wraps_at: Option<Energy>,
 }
 
 impl Joint {
     /// The interval's counters start at the head's. Where they cannot, a break says why: time without readings is a gap,
-    /// a counter below the head's is a reset, and a counter that appears or disappears is a gap too.
-    fn of(head: &ChainHead, start: Timestamp, summary: &Summary) -> Result<Self, IntervalError> {
+    /// a counter below the head's has wrapped or was set back, and one that appears or disappears is another device's.
+    /// `elapsed` is the longest time since the reading that the head's counters come from.
+    fn of(
+        head: &ChainHead,
+        start: Timestamp,
+        summary: &Summary,
+        (rules, elapsed): (&CounterRules, Millis),
+    ) -> Result<Self, IntervalError> {
         let (first, last) = summary.first_import.zip(summary.last_import).ok_or(IntervalError::NoCounter)?;
         let export = summary.first_export.zip(summary.last_export);
+        let pair = |(start, end)| CounterPair { start, end };
+        let own = |broken, booked| Self {
+            import: pair((first, last)),
+            export: export.map(pair),
+            broken,
+            first: (first, booked),
+            wraps_at: None,
+        };
         let Some(known) = head.import else {
             // The meter's first interval ever: its own first reading begins the count.
-            let import = CounterPair { start: first, end: last };
-            return Ok(Self { import, export: export.map(|(start, end)| CounterPair { start, end }), broken: None });
+            return Ok(own(None, Energy::ZERO));
         };
-        let fell = first < known || export.zip(head.export).is_some_and(|((first, _), known)| first < known);
-        let gap = start > head.end || export.is_some() != head.export.is_some();
-        let broken = if fell { Some(Break::Reset) } else { gap.then_some(Break::Gap) };
-        // After a gap the interval's own first reading is its start; the ledger books from the head's counter on.
-        let joins = |known: &Energy, first: Energy| broken != Some(Break::Gap) && *known <= first;
-        let from = |first, known: Option<Energy>| known.filter(|known| joins(known, first)).unwrap_or(first);
-        Ok(Self {
-            import: CounterPair { start: from(first, head.import), end: last },
-            export: export.map(|(first, last)| CounterPair { start: from(first, head.export), end: last }),
-            broken,
-        })
+        let moved = |from: Energy, to: Energy, wraps_at| {
+            to.checked_sub(from).or_else(|| rules.wrapped(from, to, wraps_at, elapsed))
+        };
+        let both = export.zip(head.export).map(|((first, _), known)| (known, first));
+        let exchanged = export.is_some() != head.export.is_some();
+        let export_moved = both.map(|(from, to)| moved(from, to, rules.export_wraps_at));
+        let Some(booked) = moved(known, first, rules.wraps_at).filter(|_| export_moved != Some(None)) else {
+            return Ok(own(Some(Break::Reset), Energy::ZERO));
+        };
+        if exchanged {
+            return Ok(own(Some(Break::Exchange), Energy::ZERO));
+        }
+        let export_fell = both.is_some_and(|(from, to)| to < from);
+        if first < known || export_fell {
+            let wraps_at = if first < known { rules.wraps_at } else { rules.export_wraps_at };
+            let same = !(first < known && export_fell) || rules.wraps_at == rules.export_wraps_at;
+            let broken = if same { Break::Wrap } else { Break::Reset };
+            return Ok(Self { wraps_at: wraps_at.filter(|_| same), ..own(Some(broken), booked) });
+        }
+        if start > head.end {
+            // After a gap the interval's own first reading is its start; the ledger books from the head's counter on.
+            return Ok(own(Some(Break::Gap), booked));
+        }
+        let export = export.zip(head.export).map(|((_, last), known)| pair((known, last)));
+        Ok(Self { import: pair((known, last)), export, broken: None, first: (first, booked), wraps_at: None })
+    }
+
+    /// What is told of a break.
+    fn told(&self, head: &ChainHead, at: Timestamp) -> Option<CounterBreak> {
+        let (first, booked) = self.first;
+        let (broken, last) = self.broken.zip(head.import)?;
+        Some(CounterBreak { broken, since: head.end, at, last, first, booked })
     }
 }
 
 /// Runs of readings outside the community's voltage limits, at most [`Readings::EVENTS_MAX`].
-fn voltage_events(settings: &Settings, rows: &[Row]) -> Vec<Event> {
+fn voltage_events(limits: VoltageSpan, rows: &[Row]) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     for kind in [EventKind::OverVoltage, EventKind::UnderVoltage] {
         let mut run: Option<Event> = None;
         for row in rows {
-            match outside(settings, kind, row) {
+            match outside(limits, kind, row) {
                 Some(extreme) => {
                     let event = run.get_or_insert(Event { kind, from: row.time, until: row.time, extreme });
                     event.until = row.time;
@@ -198,12 +258,12 @@ fn voltage_events(settings: &Settings, rows: &[Row]) -> Vec<Event> {
 }
 
 /// The row's extreme voltage, all phases counted, if it is outside the limit.
-fn outside(settings: &Settings, kind: EventKind, row: &Row) -> Option<Voltage> {
+fn outside(limits: VoltageSpan, kind: EventKind, row: &Row) -> Option<Voltage> {
     let of_voltage = row.reading.iter().filter(|(key, _)| key.quantity == Quantity::Voltage);
     let voltages = of_voltage.filter_map(|(_, value)| u64::try_from(value).ok()).map(Voltage::from_mv);
     match kind {
-        EventKind::OverVoltage => voltages.max().filter(|voltage| *voltage > settings.voltage_max),
-        EventKind::UnderVoltage => voltages.min().filter(|voltage| *voltage < settings.voltage_min),
+        EventKind::OverVoltage => voltages.max().filter(|voltage| *voltage > limits.max),
+        EventKind::UnderVoltage => voltages.min().filter(|voltage| *voltage < limits.min),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One meter's readings on their way into intervals: what is believed, what waits, what is due.
 
-use super::{Chain, Rejection, Settings, Span};
+use super::{Chain, CounterRules, Rejection, Settings, Span};
 use crate::core::ReadingRow;
 use std::sync::Arc;
 use units::{Energy, MeterId, Millis, Quantity, Reading, Timestamp};
@@ -8,8 +8,10 @@ use units::{Energy, MeterId, Millis, Quantity, Reading, Timestamp};
 /// Rows held while no chain head is known: some hours at one a second. Older ones are given up for a gap, which still
 /// books their energy.
 pub const ROWS_WAITING_MAX: usize = 16_384;
-/// What a counter may move without any time passing: the coarsest display step, 10 Wh.
-const COUNTER_STEP_MAX_MWH: u128 = 10_000;
+/// Readings in a row that fit each other but not the ones before: then it is another device, or the counter was set.
+const STRANGE_READINGS: u32 = 3;
+/// How often the node is asked whether the operator has said so.
+const ASK_ABOUT_STRANGE_EVERY: Millis = Millis::from_minutes(10);
 
 /// The newest reading that was believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,16 @@ pub struct LastReading {
     pub time: Timestamp,
     /// Its import counter.
     pub import: Energy,
+    /// Its export counter, if it has one.
+    pub export: Option<Energy>,
+}
+
+/// Readings that leapt, but fit each other.
+#[derive(Debug, Clone, Copy)]
+struct Strange {
+    newest: LastReading,
+    count: u32,
+    asked: Option<Timestamp>,
 }
 
 /// A meter's open end.
@@ -30,14 +42,18 @@ pub(super) struct Line {
     last: Option<LastReading>,
     /// A counter below the last one, seen once.
     fallen: Option<LastReading>,
-    power_max_mw: Option<u64>,
+    strange: Option<Strange>,
+    rules: CounterRules,
 }
 
 impl Line {
-    pub(super) fn new(meter: MeterId, profile: &meter::Profile) -> Self {
-        let limits = profile.limits(Quantity::ActivePower);
-        let power_max_mw = limits.and_then(|limits| u64::try_from(*limits.end()).ok());
-        Self { meter, chain: None, rows: Vec::new(), last: None, fallen: None, power_max_mw }
+    pub(super) fn new(device: &meter::Device) -> Self {
+        let (meter, rules) = (device.meter.clone(), CounterRules::of(device));
+        Self { meter, chain: None, rows: Vec::new(), last: None, fallen: None, strange: None, rules }
+    }
+
+    pub(super) const fn rules(&self) -> &CounterRules {
+        &self.rules
     }
 
     /// Goes on from what the database holds.
@@ -45,12 +61,39 @@ impl Line {
         self.chain = chain;
         self.rows = rows;
         self.last = last;
-        self.fallen = None;
+        (self.fallen, self.strange) = (None, None);
+    }
+
+    /// Goes on from a chain that the node has and with the rows after it. Where the operator has stated a counter since
+    /// the newest reading, readings are held against that: after an exchange it is the new device's.
+    pub(super) fn take(&mut self, rows: Vec<ReadingRow>) {
+        self.rows = rows;
+        let head = self.chain.as_ref().map(|chain| &chain.head);
+        let stated =
+            head.and_then(|head| Some(LastReading { time: head.end, import: head.import?, export: head.export }));
+        if let Some(stated) = stated.filter(|stated| self.last.is_none_or(|last| last.time <= stated.time)) {
+            self.last = Some(stated);
+            (self.fallen, self.strange) = (None, None);
+        }
+    }
+
+    /// Whether the node is to be asked for the chain's head, because readings say that something was done to the meter.
+    pub(super) fn wants_head(&mut self, now: Timestamp) -> bool {
+        let Some(strange) = self.strange.as_mut().filter(|strange| strange.count >= STRANGE_READINGS) else {
+            return false;
+        };
+        let due = strange.asked.is_none_or(|asked| now.since(asked) >= ASK_ABOUT_STRANGE_EVERY);
+        if due {
+            strange.asked = Some(now);
+        }
+        due
     }
 
     /// Whether a reading is believed.
     pub(super) fn judge(&mut self, now: Timestamp, reading: &Reading) -> Result<(), Rejection> {
-        let found = LastReading { time: now, import: reading.energy_import().ok_or(Rejection::NoCounter)? };
+        let import = reading.energy_import().ok_or(Rejection::NoCounter)?;
+        let export = reading.get(Quantity::EnergyExport).and_then(|mwh| u64::try_from(mwh).ok()).map(Energy::from_mwh);
+        let found = LastReading { time: now, import, export };
         // An interval that was stated takes no more readings, even if its own last one came long before its end.
         let stated = self.chain.as_ref().filter(|chain| chain.head.next_seq > 0).map(|chain| chain.head.end);
         if let Some(end) = stated.filter(|end| now < *end) {
@@ -62,35 +105,58 @@ impl Line {
             }
             self.judge_counter(last, found)?;
         }
-        self.fallen = None;
+        (self.fallen, self.strange) = (None, None);
         self.last = Some(found);
         Ok(())
     }
 
-    /// A fall is believed when the next reading confirms it: one that stays is a reset, one that does not was noise.
+    /// A fall past the counter's highest value is believed at once. Any other is believed when the next reading confirms
+    /// it: one that stays is a reset, one that does not was noise.
     fn judge_counter(&mut self, last: LastReading, found: LastReading) -> Result<(), Rejection> {
-        if found.import >= last.import {
-            return self.judge_leap(last, found);
-        }
+        let Some((before, after)) = self.fall(last, found) else { return self.judge_leap(last, found) };
         match self.fallen {
-            Some(fallen) if found.import >= fallen.import && self.judge_leap(fallen, found).is_ok() => Ok(()),
+            Some(fallen) if self.fall(fallen, found).is_none() && self.leap(fallen, found).is_ok() => Ok(()),
             _ => {
                 self.fallen = Some(found);
-                Err(Rejection::CounterFell { last: last.import, found: found.import })
+                Err(Rejection::CounterFell { last: before, found: after })
             }
         }
     }
 
-    /// The counter moved by no more than the profile's greatest power can in the time.
-    fn judge_leap(&self, last: LastReading, found: LastReading) -> Result<(), Rejection> {
-        let Some(power) = self.power_max_mw else { return Ok(()) };
+    /// The counter that is lower than before and did not wrap, before and after.
+    fn fall(&self, last: LastReading, found: LastReading) -> Option<(Energy, Energy)> {
         let elapsed = found.time.since(last.time);
-        let possible = u128::from(power) * u128::from(elapsed.ms()) / 3_600_000 + COUNTER_STEP_MAX_MWH;
-        let moved = u128::from(found.import.mwh().saturating_sub(last.import.mwh()));
-        if moved <= possible {
-            return Ok(());
+        let fell = |from: Energy, to: Energy, wraps_at| {
+            (to < from && self.rules.wrapped(from, to, wraps_at, elapsed).is_none()).then_some((from, to))
+        };
+        let export = last.export.zip(found.export);
+        fell(last.import, found.import, self.rules.wraps_at)
+            .or_else(|| export.and_then(|(from, to)| fell(from, to, self.rules.export_wraps_at)))
+    }
+
+    /// A counter that leaps is never believed, because nothing tells a new device from damage but the operator's word.
+    fn judge_leap(&mut self, last: LastReading, found: LastReading) -> Result<(), Rejection> {
+        let leap = self.leap(last, found);
+        if leap.is_err() {
+            let strange = self.strange.filter(|strange| {
+                self.fall(strange.newest, found).is_none() && self.leap(strange.newest, found).is_ok()
+            });
+            let (count, asked) = strange.map_or((0, None), |strange| (strange.count, strange.asked));
+            self.strange = Some(Strange { newest: found, count: count.saturating_add(1), asked });
         }
-        Err(Rejection::CounterLeapt { last: last.import, found: found.import, elapsed })
+        leap
+    }
+
+    /// Each counter moved by no more than the meter can carry in the time; a lower one has wrapped.
+    fn leap(&self, last: LastReading, found: LastReading) -> Result<(), Rejection> {
+        let elapsed = found.time.since(last.time);
+        let leapt = |from: Energy, to: Energy| {
+            let moved = to.checked_sub(from).unwrap_or_default();
+            let error = Rejection::CounterLeapt { last: from, found: to, elapsed };
+            if self.rules.can_carry(moved, elapsed) { Ok(()) } else { Err(error) }
+        };
+        leapt(last.import, found.import)?;
+        last.export.zip(found.export).map_or(Ok(()), |(from, to)| leapt(from, to))
     }
 
     /// Takes a believed row. Gives the number of rows given up because too many wait.

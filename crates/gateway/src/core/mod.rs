@@ -6,6 +6,7 @@
 //! is delivered, and it is delivered until the node calls it final. No clock, port, database or randomness is known here.
 
 mod buses;
+mod counters;
 mod event;
 mod interval;
 mod line;
@@ -14,6 +15,7 @@ mod outbox;
 mod switching;
 
 pub use crate::clock::Now;
+pub use counters::{CounterBreak, CounterRules};
 pub use event::{Event, Happening, Rejection};
 pub use interval::{ClosedInterval, IntervalError, Span, close};
 pub use line::{LastReading, ROWS_WAITING_MAX};
@@ -47,10 +49,8 @@ pub struct Settings {
     pub operator: AccountId,
     /// Month starts, at which intervals are cut.
     pub month_starts: Vec<Timestamp>,
-    /// Voltage below which an interval has an event.
-    pub voltage_min: Voltage,
-    /// Voltage above which an interval has an event.
-    pub voltage_max: Voltage,
+    /// The community's voltage limits and from when, in order of time; the first holds from the beginning.
+    pub voltage: Vec<VoltageSpan>,
     /// Length of an interval; a divisor of a day.
     pub interval: Millis,
     /// The community's time zone, for what is switched by hours of the day.
@@ -67,8 +67,11 @@ impl Settings {
             ledger: genesis.ledger(),
             operator: genesis.operator.account(),
             month_starts: genesis.month_starts.clone(),
-            voltage_min: genesis.voltage_limits.min,
-            voltage_max: genesis.voltage_limits.max,
+            voltage: vec![VoltageSpan {
+                from: Timestamp::default(),
+                min: genesis.voltage_limits.min,
+                max: genesis.voltage_limits.max,
+            }],
             interval,
             offsets: genesis.offsets.clone(),
             protection: Protection::default(),
@@ -81,6 +84,20 @@ impl Settings {
         Self { protection, ..self }
     }
 }
+
+/// Voltage limits from a time on. An interval is held against those in force at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoltageSpan {
+    /// From when.
+    pub from: Timestamp,
+    /// Voltage below which an interval has an event.
+    pub min: Voltage,
+    /// Voltage above which an interval has an event.
+    pub max: Voltage,
+}
+
+/// How often the node is asked for the limits: they are changed ahead of their time, at most some times in a life.
+pub const ASK_VOLTAGE_EVERY: Millis = Millis::from_minutes(10);
 
 /// A meter, where it is asked and who is billed for it.
 #[derive(Debug, Clone)]
@@ -204,6 +221,8 @@ pub enum Input {
         /// What.
         reset: Reset,
     },
+    /// The node answered [`Output::AskVoltage`]: the limits in force and those to come; `None` when it does not say.
+    Voltage(Option<Vec<VoltageSpan>>),
     /// The node answered [`Output::AskEnergy`].
     Energy {
         /// Of which meter.
@@ -282,6 +301,8 @@ pub enum Output {
         /// What.
         answer: Result<u64, Refusal>,
     },
+    /// Ask the node for the community's voltage limits; answered with [`Input::Voltage`].
+    AskVoltage,
     /// Ask the node how much of the month's energy a member has left; answered with [`Input::Energy`].
     AskEnergy {
         /// For the rules of which meter.
@@ -302,6 +323,7 @@ pub struct Gateway {
     switching: Switching,
     node_lost: bool,
     plans_told: bool,
+    ask_voltage_at: Millis,
 }
 
 impl Gateway {
@@ -319,7 +341,7 @@ impl Gateway {
             let mut queue = Queue::default();
             queue.resume(entries, chain.is_none());
             outbox.queues.insert(device.meter.clone(), queue);
-            let mut line = Line::new(device.meter.clone(), &device.profile);
+            let mut line = Line::new(device);
             line.resume(chain, rows, last);
             lines.insert(device.meter.clone(), line);
         }
@@ -329,7 +351,17 @@ impl Gateway {
             (Bus::new(devices, framing), meters)
         };
         let buses = buses.into_iter().map(bus).collect();
-        Self { settings, key, buses, lines, outbox, switching, node_lost: false, plans_told: false }
+        Self {
+            settings,
+            key,
+            buses,
+            lines,
+            outbox,
+            switching,
+            node_lost: false,
+            plans_told: false,
+            ask_voltage_at: Millis::ZERO,
+        }
     }
 
     /// Takes what happened and says what to do. Never blocks, never fails; errors are events.
@@ -338,6 +370,11 @@ impl Gateway {
         self.tell_plans(now, &mut outputs);
         match input {
             Input::Tick => {}
+            Input::Voltage(spans) => {
+                self.settings.voltage = spans
+                    .filter(|spans| !spans.is_empty())
+                    .unwrap_or_else(|| std::mem::take(&mut self.settings.voltage));
+            }
             Input::Received { bus, bytes } => self.bus(now, bus, BusInput::Received(bytes), &mut outputs),
             Input::PortOpened { bus } => {
                 outputs.push(event(now, None, Some(bus), Happening::PortOpened, Vec::new()));
@@ -352,7 +389,7 @@ impl Gateway {
             Input::Head { meter, answer } => self.head(now, &meter, answer, &mut outputs),
             Input::HeadTaken { meter, rows } => {
                 if let Some(line) = self.lines.get_mut(&meter) {
-                    line.rows = rows;
+                    line.take(rows);
                 }
             }
             Input::Order { ticket, order } => self.order(now, ticket, order, &mut outputs),
@@ -365,6 +402,10 @@ impl Gateway {
             self.bus(now, bus, BusInput::Tick, &mut outputs);
         }
         self.close_due(now, &mut outputs);
+        if now.monotonic.whole_ms() >= self.ask_voltage_at {
+            self.ask_voltage_at = line::later(now.monotonic.whole_ms(), ASK_VOLTAGE_EVERY);
+            outputs.push(Output::AskVoltage);
+        }
         // A chain that is about to be taken is not built upon before its rows are there.
         if !outputs.iter().any(|output| matches!(output, Output::TakeHead { .. })) {
             outputs.extend(self.outbox.due(now.monotonic.whole_ms()));
@@ -426,6 +467,11 @@ impl Gateway {
                     let Some(meter) = meters.get(device) else { continue };
                     let Some(line) = self.lines.get_mut(&meter.device.meter) else { continue };
                     let believed = accept(now, at, self.settings.operator, meter, line, (reading, exchanges), outputs);
+                    if line.wants_head(now.community)
+                        && let Some(queue) = self.outbox.queues.get_mut(&line.meter)
+                    {
+                        queue.ask_head();
+                    }
                     if let Some(reading) = believed {
                         let meter = meter.device.meter.clone();
                         self.protect(now, &meter, &reading, outputs);
@@ -439,8 +485,12 @@ impl Gateway {
         for line in self.lines.values_mut() {
             while let Some((chain, span)) = line.due(&self.settings, now.community) {
                 let rows: Vec<ReadingRow> = line.rows.drain(..span.rows).collect();
-                match close(&self.settings, &self.key, &line.meter, &chain, span, &rows) {
+                match close(&self.settings, &self.key, (&line.meter, line.rules()), &chain, span, &rows) {
                     Ok(closed) => {
+                        if let Some(broken) = closed.broken {
+                            let meter = Some(line.meter.clone());
+                            outputs.push(event(now, meter, None, Happening::Counter(broken), Vec::new()));
+                        }
                         line.chain = Some(closed.chain.clone());
                         let (statement, binding) = (closed.statement.id(), chain.binding);
                         let queued = Queued { statement, binding, seq: chain.head.next_seq, end: span.end };

@@ -105,6 +105,10 @@ impl Queue {
     pub(super) fn push(&mut self, queued: Queued) {
         self.entries.push_back(queued);
     }
+    /// The chain's head is asked for next.
+    pub(super) const fn ask_head(&mut self) {
+        self.head_needed = true;
+    }
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -377,6 +377,7 @@ impl Shell {
             }
             Output::Ordered { ticket, answer } => self.waiting.answer(ticket, answer),
             Output::DeliverControl { meter, statement } => self.deliver_control(meter, statement).await,
+            Output::AskVoltage => self.call(|node, _| Input::Voltage(node.voltage())),
             Output::AskEnergy { meter, member } => self.call(move |node, _| {
                 let remaining = node.remaining(&member);
                 Input::Energy { meter, remaining }

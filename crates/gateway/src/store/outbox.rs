@@ -118,14 +118,15 @@ impl Store {
         let from = chain.as_ref().map_or(Timestamp::default(), |chain| chain.head.end);
         let rows = self.open_rows(meter, from).await?;
         let last = sqlx::query(
-            "SELECT time_ms, energy_import_mwh FROM readings WHERE meter = ? ORDER BY time_ms DESC LIMIT 1",
+            "SELECT time_ms, energy_import_mwh, energy_export_mwh FROM readings WHERE meter = ? ORDER BY time_ms DESC LIMIT 1",
         )
         .bind(meter.as_str())
         .fetch_optional(&self.pool)
         .await?
         .map(|row| -> Result<LastReading, StoreError> {
             let time = row::timestamp(&row, "readings", "time_ms")?;
-            Ok(LastReading { time, import: row::energy(&row, "readings", "energy_import_mwh")?.unwrap_or_default() })
+            let import = row::energy(&row, "readings", "energy_import_mwh")?.unwrap_or_default();
+            Ok(LastReading { time, import, export: row::energy(&row, "readings", "energy_export_mwh")? })
         })
         .transpose()?;
         Ok(StoredMeter { chain, rows, last, outbox: self.queued(meter).await? })

@@ -3,7 +3,7 @@
 
 use gateway::NodeLink;
 use gateway::audit::{Committed, LedgerSource};
-use gateway::core::{Chain, HeadAnswer, NodeAnswer, Place};
+use gateway::core::{Chain, HeadAnswer, NodeAnswer, Place, VoltageSpan};
 use ledger::act::{Control, Readings, Register, RegisterKey, RegisterMeter, Role};
 use ledger::attachment::Attachment;
 use ledger::{
@@ -243,6 +243,13 @@ impl NodeLink for FakeNode {
 
     fn remaining(&self, _: &AccountId) -> Option<EnergyBalance> {
         None
+    }
+
+    fn voltage(&self) -> Option<Vec<VoltageSpan>> {
+        let parameters = self.0.lock().unwrap().state.parameters();
+        let span = |from, limits: &ledger::VoltageLimits| VoltageSpan { from, min: limits.min, max: limits.max };
+        let next = parameters.next_limits.as_ref().map(|next| span(next.from, &next.limits));
+        Some([span(Timestamp::default(), &parameters.limits)].into_iter().chain(next).collect())
     }
 
     fn head(&self, meter: &MeterId, signer: &AccountId) -> HeadAnswer {

@@ -203,6 +203,7 @@ impl World {
             }
             Output::Journal(write) => self.store.journal(&write).await.unwrap(),
             Output::Ordered { answer, .. } => self.answers.push(answer),
+            Output::AskVoltage => return Some(Input::Voltage(self.node.voltage())),
             Output::AskEnergy { meter, .. } => {
                 let remaining = self.remaining;
                 return Some(Input::Energy { meter, remaining });

@@ -3,6 +3,7 @@
 use super::{Keys, Message, NodeError, Reply, Shell};
 use crate::audit::{AuditError, AuditReport, audit};
 use crate::core::{Input, Submission};
+use crate::losses::{Comparison, LossRules};
 use api::{
     AccountSummary, AccountView, BlockDetail, BlockSummary, ClaimView, Event, MeterView, OpenOffer, Page, PoolView,
     ReadingRow, SheetView, StatementView, Status, SubmitAnswer,
@@ -292,6 +293,14 @@ impl NodeHandle {
     /// When the node has stopped.
     pub fn meters(&self) -> Result<Vec<MeterView>, NodeError> {
         self.ask(|shell| shell.meters())
+    }
+
+    /// What upper meters counted against those below in a month, interval by interval.
+    ///
+    /// # Errors
+    /// When the month lies outside the calendar, or the tables fail.
+    pub fn losses(&self, rules: LossRules, month: Month) -> Result<Vec<Comparison>, NodeError> {
+        self.ask(move |shell| shell.losses(&rules, month))?
     }
 
     /// A meter's present binding and the head of its chain.

@@ -4,6 +4,8 @@
 //! entries with their digest, a statement with its id, an attachment with its act.
 
 use super::{EntryDetail, NodeError, Shell, StatementProof};
+use crate::losses::{self, Comparison, Counted, LossRules, MeterIntervals};
+use crate::tables::CounterRow;
 use crate::tables::{EntryRow, TablesError};
 use crate::view;
 use api::{
@@ -18,7 +20,10 @@ use ledger::verify::LedgerExport;
 use ledger::{Block, Header, RuleViolation, SecretKey, SignedStatement, TransparentStatement, bill, issue_receipt};
 use std::cell::RefCell;
 use std::sync::Arc;
-use units::{AccountId, BlockHash, Height, MeterId, Month, StatementId, Timestamp};
+use units::{AccountId, BlockHash, Energy, Height, MeterId, Month, StatementId, Timestamp};
+
+/// Intervals of a meter that are compared: a month of minutes.
+const LOSS_INTERVALS_MAX: u32 = 44_640;
 
 impl Shell {
     pub(super) fn status(&self) -> Status {
@@ -58,6 +63,7 @@ impl Shell {
             operator: genesis.operator.account(),
             log_key: view::key_hex(&genesis.log_key),
             public_readings: genesis.public_readings,
+            voltage_limits: view::voltage_limits(&state.parameters()),
             classroom: genesis.classroom,
             read_only: self.unavailable().or_else(|| self.node.upgrade_needed().map(|error| error.to_string())),
         }
@@ -365,6 +371,23 @@ impl Shell {
         view::present_bindings(state).map(|(id, binding)| view::meter(state, id, binding)).collect()
     }
 
+    /// What upper meters counted against those below in a month.
+    pub(super) fn losses(&mut self, rules: &LossRules, month: Month) -> Result<Vec<Comparison>, NodeError> {
+        let outside = || NodeError::NotFound(format!("month {month}"));
+        let span = self.node.state().genesis().month_span(month).ok_or_else(outside)?;
+        let state = self.node.state();
+        let present: Vec<(MeterId, u32, bool)> = view::present_bindings(state)
+            .filter(|(_, binding)| binding.from < span.1 && binding.until.is_none_or(|until| until > span.0))
+            .map(|(_, binding)| (binding.meter.clone(), binding.factor, binding.main))
+            .collect();
+        let mut meters = Vec::new();
+        for (meter, factor, main) in present {
+            let rows = self.rows.tables().counters(&meter, span, LOSS_INTERVALS_MAX)?;
+            meters.push(MeterIntervals { meter, main, intervals: counted(&rows, factor) });
+        }
+        Ok(losses::compare(rules, &meters))
+    }
+
     pub(super) fn meter(&self, meter: &MeterId) -> Result<MeterView, NodeError> {
         let state = self.node.state();
         let found = state.meter(meter).map(|(id, binding)| view::meter(state, id, binding));
@@ -481,4 +504,16 @@ impl Source for ShellSource<'_> {
         let bytes = self.0.borrow_mut().store.attachment(id).ok()??;
         Attachment::from_bytes(&bytes).ok()
     }
+}
+
+/// What each interval counted. One that does not continue the one before has energy that belongs to no interval.
+fn counted(rows: &[CounterRow], factor: u32) -> Vec<Counted> {
+    let mut before: Option<CounterRow> = None;
+    let each = |row: &CounterRow| {
+        let joins = before.replace(*row).is_none_or(|before| (before.end, before.last) == (row.start, row.first));
+        let moved = row.last.checked_sub(row.first).filter(|_| joins);
+        let energy = moved.and_then(|moved| moved.mwh().checked_mul(u64::from(factor))).map(Energy::from_mwh);
+        Counted { start: row.start, end: row.end, energy }
+    };
+    rows.iter().map(each).collect()
 }

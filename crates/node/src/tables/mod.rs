@@ -52,6 +52,19 @@ const SCHEMA: &str = "
         PRIMARY KEY (meter, end_ms, log_index)) WITHOUT ROWID;
 ";
 
+/// An interval with its import counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CounterRow {
+    /// Start.
+    pub start: Timestamp,
+    /// End.
+    pub end: Timestamp,
+    /// Counter at the start.
+    pub first: units::Energy,
+    /// Counter at the end.
+    pub last: units::Energy,
+}
+
 /// The derived tables.
 #[derive(Debug)]
 pub struct Tables {
@@ -240,6 +253,30 @@ impl Tables {
             entries.push(EntryRow { entry, height });
         }
         Ok(entries)
+    }
+
+    /// A meter's intervals within a span, oldest first, with the counters at their ends, at most `limit`.
+    ///
+    /// # Errors
+    /// When SQLite refuses or a row is malformed.
+    pub fn counters(
+        &self,
+        meter: &MeterId,
+        (from, until): (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<Vec<CounterRow>, TablesError> {
+        let query = "SELECT start_ms, end_ms, import_start_mwh, import_end_mwh FROM intervals
+                     WHERE meter = ?1 AND end_ms > ?2 AND start_ms < ?3 ORDER BY end_ms, log_index LIMIT ?4";
+        let mut statement = self.connection.prepare_cached(query)?;
+        let (from, until) = (integer(from.ms()), integer(until.ms()));
+        let mut rows = statement.query(params![meter.as_str(), from, until, limit])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let time = |at| Ok::<_, TablesError>(Timestamp::from_ms(natural(row.get(at)?)?));
+            let energy = |at| Ok::<_, TablesError>(units::Energy::from_mwh(natural(row.get(at)?)?));
+            found.push(CounterRow { start: time(0)?, end: time(1)?, first: energy(2)?, last: energy(3)? });
+        }
+        Ok(found)
     }
 
     /// Statements with a meter's intervals that overlap a span, oldest first, at most `limit`.

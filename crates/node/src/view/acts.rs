@@ -10,8 +10,9 @@ use ledger::act::{
     Act, ActId, Answer, Cause, Claim, Control, Decision, LoadState, NewLimits, Offer, OfferId, Parameter, Readings,
     Retire,
 };
-use ledger::state::{OfferRecord, OutsideRecord};
-use ledger::{SignedStatement, State};
+use ledger::state::{OfferRecord, OutsideRecord, ParametersRecord};
+use ledger::{SignedStatement, State, VoltageLimits};
+use units::Timestamp;
 
 pub(super) const fn act_ref(id: ActId) -> ActRef {
     ActRef { statement: id.statement, act_index: id.act }
@@ -102,14 +103,25 @@ pub(super) fn control(control: &Control) -> ControlView {
 pub(super) fn parameter(parameter: &Parameter) -> ActView {
     match parameter {
         Parameter::Level(new) => ActView::Level(LevelView { level: new.level, from_height: new.height }),
-        Parameter::Limits(NewLimits { limits, from }) => ActView::VoltageLimits(VoltageLimitsView {
-            nominal_mv: limits.nominal,
-            min_mv: limits.min,
-            max_mv: limits.max,
-            source: limits.source.clone(),
-            from_ms: *from,
-        }),
+        Parameter::Limits(NewLimits { limits, from }) => ActView::VoltageLimits(limits_from(limits, *from)),
     }
+}
+
+fn limits_from(limits: &VoltageLimits, from: Timestamp) -> VoltageLimitsView {
+    VoltageLimitsView {
+        nominal_mv: limits.nominal,
+        min_mv: limits.min,
+        max_mv: limits.max,
+        source: limits.source.clone(),
+        from_ms: from,
+    }
+}
+
+/// The voltage limits that are in force, from the beginning on as far as it matters, and those to come.
+#[must_use]
+pub fn voltage_limits(parameters: &ParametersRecord) -> Vec<VoltageLimitsView> {
+    let next = parameters.next_limits.as_ref().map(|next| limits_from(&next.limits, next.from));
+    [limits_from(&parameters.limits, Timestamp::default())].into_iter().chain(next).collect()
 }
 
 pub(super) const fn upgrade(upgrade: &ledger::act::Upgrade) -> UpgradeView {
