@@ -32,6 +32,9 @@ impl NodeLink for NoNode {
     fn remaining(&self, _: &AccountId) -> Option<EnergyBalance> {
         None
     }
+    fn voltage(&self) -> Option<Vec<gateway::core::VoltageSpan>> {
+        None
+    }
     fn head(&self, _: &MeterId, _: &AccountId) -> HeadAnswer {
         HeadAnswer::Unreachable("none".into())
     }
