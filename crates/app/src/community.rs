@@ -641,33 +641,15 @@ fn toml_string(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
+/// The gateway's example with this community's node and key; its meters become an example of how to write them.
 fn gateway_toml(founding: &Founding) -> String {
-    format!(
-        "# The gateway: which meters it asks, where it keeps what they say, and which node it tells.\n\
-         # A misspelt key is refused, with its line and the right one.\n\n\
-         # Readings, raw frames and what waits for the node. What is here and not yet final exists nowhere else.\n\
-         database = \"sqlite://gateway.db\"\n\
-         # The node; while it is away statements wait in the database.\n\
-         node = \"http://{}\"\n\
-         genesis_file = \"genesis.cbor\"\n\
-         # Whoever has this key can state readings for these meters.\n\
-         key_file = \"keys/gateway.key\"\n\
-         # One statement a meter in this time; must divide a day.\n\
-         interval_minutes = 15\n\n\
-         # One block for each bus, with one for each meter on it. Try a meter first with `wattproof meter read`.\n\
-         # [[bus]]\n\
-         # name = \"first floor\"\n\
-         # serial = \"/dev/ttyUSB0\"\n\
-         # baud = 9600\n\
-         #\n\
-         # [[bus.meter]]\n\
-         # number = \"A-101\"\n\
-         # address = 1\n\
-         # profile = \"im1281b\"\n\
-         # poll_seconds = 5\n\
-         # member = \"wp1...\"\n",
-        founding.http
-    )
+    let example = gateway::config::EXAMPLE;
+    let (settings, buses) = example.split_at(example.find("[[bus]]").unwrap_or(example.len()));
+    let buses = buses.lines().map(|line| if line.is_empty() { "#\n".to_owned() } else { format!("# {line}\n") });
+    let settings = settings
+        .replace("node = \"http://127.0.0.1:8080\"", &format!("node = \"http://{}\"", founding.http))
+        .replace("key_file = \"gateway.key\"", "key_file = \"keys/gateway.key\"");
+    settings + &buses.collect::<String>()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The gateway's configuration file, checked as a whole before anything runs. `example.toml` documents every key.
 
 mod mqtt;
+mod place;
 mod protection;
 
 use crate::core::{BusSettings, MeterSettings, Protection};
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use toml::Spanned;
 use units::{AccountId, IdError, MeterId, Millis, Quantity};
 
+/// A whole configuration with every key explained; what `wattproof init` writes is made from it.
+pub const EXAMPLE: &str = include_str!("../example.toml");
 /// Buses of a gateway: each has a task and a port; a Raspberry Pi has fewer USB ports.
 pub const BUSES_MAX: usize = 32;
 /// Longest time between two polls: an hour. A meter asked less often gives intervals without a reading.
@@ -35,6 +38,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// What follows, with where it stands.
+    #[error("line {line}: {error}")]
+    At {
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong.
+        error: Box<ConfigError>,
     },
     /// Not TOML, a key missing, or a key misspelt.
     #[error(transparent)]
@@ -128,8 +139,10 @@ pub enum ConfigError {
         profile: String,
     },
     /// What a relay may do is not possible.
-    #[error("{reason}")]
+    #[error("{}{reason}", of_meter(.meter.as_ref()))]
     Loads {
+        /// Of which meter, if of one.
+        meter: Option<MeterId>,
         /// What is wrong, and what to write.
         reason: String,
     },
@@ -146,6 +159,10 @@ pub enum ConfigError {
     /// A token that guards nothing.
     #[error("`control_token_file` without `http`: nobody could use the token; give `http` too, or take it out")]
     TokenWithoutHttp,
+}
+
+fn of_meter(meter: Option<&MeterId>) -> String {
+    meter.map_or_else(String::new, |meter| format!("meter {meter}: "))
 }
 
 /// Where a bus is reached.
@@ -272,6 +289,13 @@ impl Config {
     /// # Errors
     /// The first thing found wrong.
     pub fn from_toml(source: &str, folder: &Path) -> Result<Self, ConfigError> {
+        Self::check(source, folder).map_err(|error| match place::line_of(source, &error) {
+            Some(line) => ConfigError::At { line, error: Box::new(error) },
+            None => error,
+        })
+    }
+
+    fn check(source: &str, folder: &Path) -> Result<Self, ConfigError> {
         let mut text: ConfigText = strict_toml::from_str(source)?;
         if text.interval_minutes == 0 || !MINUTES_OF_A_DAY.is_multiple_of(text.interval_minutes) {
             return Err(ConfigError::Interval(text.interval_minutes));
@@ -431,94 +455,4 @@ fn load_whole(name: &str, folder: Option<&Path>) -> Result<Option<Profile>, Conf
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EXAMPLE: &str = include_str!("../example.toml");
-
-    fn error(from: &str, to: &str) -> String {
-        assert!(EXAMPLE.contains(from), "{from}");
-        Config::from_toml(&EXAMPLE.replacen(from, to, 1), Path::new("/etc/wattproof")).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn the_example_is_a_configuration_with_paths_below_its_folder() {
-        let config = Config::from_toml(EXAMPLE, Path::new("/etc/wattproof")).unwrap();
-        assert_eq!(config.database, "sqlite:///etc/wattproof/gateway.db");
-        assert_eq!(config.key_file, Path::new("/etc/wattproof/gateway.key"));
-        assert_eq!(config.interval, Millis::from_minutes(15));
-        let meters: Vec<(&str, String, &str)> = config
-            .buses
-            .iter()
-            .flat_map(|bus| &bus.settings.meters)
-            .map(|meter| (meter.device.meter.as_str(), meter.device.address.to_string(), meter.profile.as_str()))
-            .collect();
-        assert_eq!(
-            meters,
-            [
-                ("A-101", "1".to_owned(), "im1281b"),
-                ("A-102", "2".to_owned(), "pzem-004t-v3"),
-                ("PV-1", "1".to_owned(), "sdm120")
-            ]
-        );
-        assert_eq!(
-            config.buses[0].port,
-            Port::Serial { path: "/dev/ttyUSB0".into(), baud: 9_600, parity: Parity::None }
-        );
-        assert_eq!(config.buses[1].settings.framing, Framing::Tcp);
-    }
-
-    #[test]
-    fn a_wrong_configuration_is_refused_with_what_to_do() {
-        for (from, to, expected) in [
-            (
-                "interval_minutes = 15",
-                "interval_minuts = 15",
-                "line 18: unknown key `interval_minuts`; did you mean `interval_minutes`?",
-            ),
-            ("poll_seconds = 5", "poll_second = 5", "line 39: unknown key `poll_second`; did you mean `poll_seconds`?"),
-            (
-                "interval_minutes = 15",
-                "interval_minutes = 7",
-                "interval_minutes = 7: it must divide a day (1440 minutes), such as 15, 30 or 60",
-            ),
-            ("\"im1281b\"", "\"im1281\"", "meter A-101: there is no profile `im1281`; did you mean `im1281b`?"),
-            ("baud = 9600", "", "bus `first floor`: a serial port needs its `baud` rate"),
-            ("framing = \"tcp\"", "", "bus `roof`: `tcp` needs `framing`: \"rtu\", \"tcp\" or \"dlt645\""),
-            ("serial = \"/dev/ttyUSB0\"", "", "bus `first floor`: give either `serial` or `tcp`"),
-            ("number = \"A-102\"", "number = \"A-101\"", "meter A-101 is configured twice"),
-            (
-                "address = 2",
-                "address = 1",
-                "bus `first floor`, meter A-102: address 1 is another meter's of that bus; both would answer at once",
-            ),
-            (
-                "address = 2",
-                "address = 0",
-                "line 45: `0` is no address: give 1 to 247 for Modbus, or the twelve digits of a DL/T 645 meter in quotes, such as \"000000000161\"",
-            ),
-            (
-                "poll_seconds = 5",
-                "poll_seconds = 3601",
-                "meter A-101: poll_seconds = 3601; a meter is asked every 1 to 3600 seconds",
-            ),
-            (
-                "poll_seconds = 5",
-                "poll_seconds = 0",
-                "meter A-101: poll_seconds = 0; a meter is asked every 1 to 3600 seconds",
-            ),
-            ("\"A-101\"", "\"A 101\"", "`A 101` is not a meter number: 1 to 32 of the characters A-Z a-z 0-9 . _ -"),
-        ] {
-            assert_eq!(error(from, to), expected);
-        }
-    }
-
-    #[test]
-    fn a_profile_of_ones_own_replaces_the_shipped_one_and_a_name_is_no_path() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(load_profile("../etc/passwd", Some(folder.path())).unwrap().is_none());
-        std::fs::write(folder.path().join("sdm120.toml"), "model = 1").unwrap();
-        assert!(matches!(load_profile("sdm120", Some(folder.path())), Err(ConfigError::Profile { .. })));
-        assert!(load_profile("im1281b", Some(folder.path())).unwrap().is_some());
-    }
-}
+mod tests;

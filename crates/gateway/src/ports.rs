@@ -98,7 +98,17 @@ pub async fn serve(bus: usize, port: Port, mut requests: mpsc::Receiver<Vec<u8>>
     }
 }
 
-fn name(port: &Port) -> String {
+/// Opens a port once and closes it again.
+///
+/// # Errors
+/// Why it cannot be opened.
+pub async fn try_open(port: &Port) -> io::Result<()> {
+    open(port).await.map(drop)
+}
+
+/// What messages call a port.
+#[must_use]
+pub fn name(port: &Port) -> String {
     match port {
         Port::Serial { path, .. } => path.clone(),
         Port::Tcp(address) => address.to_string(),

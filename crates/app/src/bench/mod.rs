@@ -6,6 +6,7 @@
 mod bus;
 mod chain;
 mod limit;
+mod memory;
 mod readings;
 mod statements;
 mod table;
@@ -65,6 +66,7 @@ fn figures(time: Duration, long: bool) -> Result<Vec<Figure>, BenchError> {
     figures.extend(statements::figures(time, long, &folder.0.join("statements"))?);
     figures.extend(readings::figures(time, &folder.0.join("readings"))?);
     figures.push(bus::polls()?);
+    figures.push(memory::idle_gateway(time, &folder.0.join("gateway"))?);
     figures.push(Figure::not_measured("page: first byte", "ms", "< 50 ms on loopback, < 100 kB"));
     Ok(figures)
 }

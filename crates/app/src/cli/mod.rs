@@ -7,6 +7,7 @@ mod acts;
 mod amount;
 mod audit;
 mod bill;
+mod check;
 mod experiment;
 mod export;
 mod init;
@@ -85,7 +86,9 @@ enum Command {
     #[command(after_help = "Example:\n  wattproof node --data maple-house")]
     Node(NodeArgs),
     /// Run a gateway: it asks the meters and states what they say.
-    #[command(after_help = "Example:\n  wattproof gateway --config maple-house/gateway.toml")]
+    #[command(
+        after_help = "Examples:\n  wattproof gateway --config maple-house/gateway.toml --check\n  wattproof gateway --config maple-house/gateway.toml"
+    )]
     Gateway(GatewayArgs),
     /// Loads of a gateway: see them, switch them, read their journal.
     #[command(subcommand, after_help = "Example:\n  wattproof load off A-101 --why \"away until Monday\" --as Lee")]
@@ -233,6 +236,12 @@ struct GatewayArgs {
     /// The gateway's settings.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Try everything that it needs (ports, database, node, broker) and say what is wrong, without starting it.
+    #[arg(long)]
+    check: bool,
+    /// With --check: show JSON.
+    #[arg(long, requires = "check")]
+    json: bool,
     #[command(flatten)]
     time: ClockArgs,
 }

@@ -1,7 +1,7 @@
 //! `wattproof node` and `wattproof gateway`: run until they are told to stop.
 
 use super::terminal::{say, warned};
-use super::{ClockArgs, GatewayArgs, NodeArgs, Trouble};
+use super::{ClockArgs, GatewayArgs, NodeArgs, Trouble, check};
 use crate::bills;
 use crate::clock::RealClock;
 use crate::community::{Community, KeyName};
@@ -161,7 +161,11 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
         clock: args.time.of_gateway(),
         protection: config.protection.clone(),
     };
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    if args.check {
+        return check::check(&config, &setup, &runtime, args.json);
+    }
+    runtime.block_on(async {
         // The port first: a gateway that cannot be reached need not open its database.
         let listener = match config.http {
             Some(address) => Some(web::bind(address).await.map_err(|error| served_at(&error))?),

@@ -191,16 +191,22 @@ impl World {
 }
 
 fn get_json(url: &str) -> serde_json::Value {
-    let (base, path) = url.split_once("/api/").unwrap();
+    serde_json::from_str(&get_text(url)).unwrap()
+}
+
+/// What an address of a program on this computer answers.
+pub(crate) fn get_text(url: &str) -> String {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let request = api::Request {
         method: api::Method::Get,
-        path: format!("/api/{path}"),
+        path: format!("/{path}"),
         content_type: None,
         accept: api::MEDIA_JSON,
         body: Vec::new(),
     };
-    let response = api::Transport::send(&gateway::HttpTransport::new(base), request).unwrap();
-    serde_json::from_slice(&response.body).unwrap()
+    let base = format!("http://{host}");
+    let response = api::Transport::send(&gateway::HttpTransport::new(&base), request).unwrap();
+    String::from_utf8(response.body).unwrap()
 }
 
 fn simulated_meter(start: Timestamp) -> SimulatedMeter {

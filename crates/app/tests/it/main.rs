@@ -8,5 +8,6 @@ mod browser;
 mod cli;
 mod community;
 mod floors;
+mod gateway;
 mod kill;
 mod program;

@@ -196,17 +196,17 @@ pub(super) fn check(
     buses: &[BusConfig],
 ) -> Result<Protection, ConfigError> {
     let meters = Meters(buses.iter().flat_map(|bus| &bus.settings.meters).collect());
-    let stagger =
-        seconds("[loads] stagger_seconds", loads.stagger_seconds).map_err(|reason| ConfigError::Loads { reason })?;
+    let stagger = seconds("[loads] stagger_seconds", loads.stagger_seconds)
+        .map_err(|reason| ConfigError::Loads { meter: None, reason })?;
     let mut checked = BTreeMap::new();
     for (meter, text) in limits {
         let limits = text.check(&meter, &meters);
-        let limits = limits.map_err(|reason| ConfigError::Loads { reason: format!("meter {meter}: {reason}") })?;
+        let limits = limits.map_err(|reason| ConfigError::Loads { meter: Some(meter.clone()), reason })?;
         checked.insert(meter, limits);
     }
     if rules.len() > RULES_MAX {
         let reason = format!("{} [[rule]] blocks; a gateway has at most {RULES_MAX}", rules.len());
-        return Err(ConfigError::Loads { reason });
+        return Err(ConfigError::Loads { meter: None, reason });
     }
     let (mut names, mut rules_checked) = (BTreeSet::new(), Vec::new());
     for rule in rules {

@@ -9,6 +9,7 @@ mod family;
 mod process;
 mod quantity;
 
+use crate::core::{LoadView, RuleView};
 use crate::{GatewayHandle, LiveBus, LiveMeter, Quality};
 pub use family::{Family, MEDIA_TYPE, exposition};
 pub use process::of_process;
@@ -26,6 +27,7 @@ pub fn of_gateway(gateway: &GatewayHandle) -> Vec<Family> {
     let meters = gateway.snapshot();
     let mut families = of_meters(&meters);
     families.extend(of_buses(&gateway.buses()));
+    families.extend(of_loads(&gateway.loads(), &gateway.rules()));
     families.extend(of_outbox(&meters, gateway.now()));
     let trouble = Family::gauge("wattproof_gateway_database_trouble", "1 while the database takes nothing.");
     families.push(trouble.one(flag(gateway.trouble().is_some())));
@@ -66,17 +68,50 @@ fn of_meters(meters: &[LiveMeter]) -> Vec<Family> {
         for (kind, number) in &meter.errors {
             errors = errors.with(&[labels[0], labels[1], ("kind", kind)], count(*number));
         }
-        waiting = waiting.with(&labels[..1], count(u64::try_from(meter.unconfirmed).unwrap_or(u64::MAX)));
+        waiting = waiting.with(&labels[..1], size(meter.unconfirmed));
     }
     vec![fresh, age, polls, answers, errors, waiting]
 }
 
 fn of_buses(buses: &[LiveBus]) -> Vec<Family> {
     let mut open = Family::gauge("wattproof_bus_open", "1 while the bus's port is open.");
+    let mut planned = Family::gauge(
+        "wattproof_bus_load_planned",
+        "Share of the line's time that the schedule needs; above 0.9 meters may be asked less often.",
+    )
+    .unit("ratio");
+    let mut measured =
+        Family::gauge("wattproof_bus_load", "Share of the line's time that was taken in the last minutes.")
+            .unit("ratio");
     for bus in buses {
-        open = open.with(&[("bus", &bus.name)], flag(bus.open));
+        let labels = [("bus", bus.name.as_str())];
+        open = open.with(&labels, flag(bus.open));
+        planned = planned.with(&labels, count(bus.load_planned_permille) / 1_000.0);
+        if let Some(permille) = bus.load_measured_permille {
+            measured = measured.with(&labels, count(permille) / 1_000.0);
+        }
     }
-    vec![open]
+    vec![open, planned, measured]
+}
+
+fn of_loads(loads: &[LoadView], rules: &[RuleView]) -> Vec<Family> {
+    let mut on =
+        Family::gauge("wattproof_load_on", "1 while the load is on, 0 while it is off; none while that is unknown.");
+    let mut locked = Family::gauge("wattproof_load_locks", "Rules and persons that hold the load off.");
+    let mut switches = Family::gauge("wattproof_load_switches_last_hour", "Switchings within the last hour.");
+    for load in loads {
+        let labels = [("meter", load.meter.as_str())];
+        if let Some(state) = load.state {
+            on = on.with(&labels, flag(state));
+        }
+        locked = locked.with(&labels, size(load.locks.len()));
+        switches = switches.with(&labels, size(load.switches));
+    }
+    let mut tripped = Family::gauge("wattproof_rule_tripped_meters", "Meters for which the protection rule holds now.");
+    for rule in rules {
+        tripped = tripped.with(&[("rule", &rule.rule.name)], size(rule.tripped.len()));
+    }
+    vec![on, locked, switches, tripped]
 }
 
 fn of_outbox(meters: &[LiveMeter], now: Timestamp) -> Vec<Family> {
@@ -85,7 +120,7 @@ fn of_outbox(meters: &[LiveMeter], now: Timestamp) -> Vec<Family> {
     let age = oldest.map_or(Millis::ZERO, |since| Millis::from_ms(now.ms().saturating_sub(since.ms())));
     vec![
         Family::gauge("wattproof_gateway_outbox_statements", "Statements that are not final, of all meters.")
-            .one(count(u64::try_from(waiting).unwrap_or(u64::MAX))),
+            .one(size(waiting)),
         Family::gauge(
             "wattproof_gateway_outbox_oldest",
             "Time since the end of the oldest interval that is not final.",
@@ -99,6 +134,10 @@ fn of_outbox(meters: &[LiveMeter], now: Timestamp) -> Vec<Family> {
 #[must_use]
 pub fn count(value: u64) -> f64 {
     value as f64
+}
+
+fn size(value: usize) -> f64 {
+    count(u64::try_from(value).unwrap_or(u64::MAX))
 }
 
 /// 1 for yes.
