@@ -523,18 +523,26 @@ kind = "energy_used_up"
                 "kind = \"schedule\"\nlatch = true",
                 "line 51: rule `night`: `latch` does not belong",
             ),
-            ("switches_per_hour = 6", "switches_per_hour = 1", "meter A-1: switches_per_hour = 1: it must be 2 to 60"),
-            ("[\"A-2\"]", "[\"B-1\"]", "meter A-1: never_with names B-1, which must be another meter with a relay"),
+            (
+                "switches_per_hour = 6",
+                "switches_per_hour = 1",
+                "line 23: meter A-1: switches_per_hour = 1: it must be 2 to 60",
+            ),
+            (
+                "[\"A-2\"]",
+                "[\"B-1\"]",
+                "line 23: meter A-1: never_with names B-1, which must be another meter with a relay",
+            ),
             (
                 "stagger_seconds = 10",
                 "stagger_seconds = 90000",
-                "[loads] stagger_seconds = 90000: at most 86400, a day",
+                "line 9: [loads] stagger_seconds = 90000: at most 86400, a day",
             ),
-            ("http = \"127.0.0.1:8081\"\n", "", "`control_token_file` without `http`"),
+            ("http = \"127.0.0.1:8081\"\n", "", "line 6: `control_token_file` without `http`"),
             (
                 "profile = \"pzem-004t-v3\"\npoll_seconds = 5\nmember = \"wp1yg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3qp5wzyw\"",
                 "profile = \"pzem-004t-v3\"\npoll_seconds = 5\nmember = \"wp1yg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3qp5wzyw\"\nload = {}",
-                "meter B-1: its profile has no [relay]",
+                "line 41: meter B-1: its profile has no [relay]",
             ),
         ] {
             assert!(FILE.contains(from), "{from}");

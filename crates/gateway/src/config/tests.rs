@@ -243,7 +243,7 @@ fn a_wrong_value_is_refused_with_its_line_and_what_to_do() {
             "# [bus.meter.load]",
             "[bus.meter.load]",
             "[bus.meter.load]",
-            "meter A-101: its profile has no [relay], so take [bus.meter.load] out, or use a profile with one",
+            "meter PV-1: its profile has no [relay], so take [bus.meter.load] out, or use a profile with one",
         ),
     ] {
         assert!(EXAMPLE.contains(from), "{from}");
