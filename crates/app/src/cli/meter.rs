@@ -17,7 +17,7 @@ use args::FramingName;
 pub(super) use args::MeterCommand;
 use gateway::config::load_profile;
 use meter::strict_toml::nearest;
-use meter::{Framing, Profile};
+use meter::{Framing, Profile, Protocol};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,11 +40,12 @@ pub(super) fn meter(command: MeterCommand) -> Result<ExitCode, Trouble> {
 }
 
 impl FramingName {
-    const fn framing(self) -> Framing {
-        match self {
-            Self::Rtu => Framing::Rtu { baud: CONVERTER_BAUD },
-            Self::Tcp => Framing::Tcp,
-            Self::Dlt645 => Framing::Dlt645 { baud: CONVERTER_BAUD },
+    /// What a TCP port carries for meters of a protocol: a converter passes on whatever they speak.
+    const fn framing(self, protocol: Protocol) -> Framing {
+        match (self, protocol) {
+            (Self::Rtu, Protocol::Modbus) => Framing::Rtu { baud: CONVERTER_BAUD },
+            (Self::Tcp, _) => Framing::Tcp,
+            (Self::Rtu, Protocol::Dlt645) | (Self::Dlt645, _) => Framing::Dlt645 { baud: CONVERTER_BAUD },
         }
     }
 

@@ -10,4 +10,5 @@ mod community;
 mod floors;
 mod gateway;
 mod kill;
+mod meters;
 mod program;

@@ -28,7 +28,7 @@ pub(in crate::cli) enum MeterCommand {
     Read(ReadArgs),
     /// Meters that are not there: they answer in bytes and play back a recorded household.
     #[command(
-        after_help = "Example:\n  wattproof meter simulate --profile im1281b --address 1 --address 2 --tcp 127.0.0.1:15020"
+        after_help = "Example:\n  wattproof meter simulate --profile im1281b --address 1 --address 2 --tcp 127.0.0.1:15020\n  wattproof meter simulate --meter sdm120@1 --meter dds238-2-zn-sr@5"
     )]
     Simulate(SimulateArgs),
     /// What a captured answer says, without a meter.
@@ -91,14 +91,18 @@ pub(in crate::cli) struct ReadArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SimulateArgs {
     /// The meters' model; `wattproof meter profiles` lists them.
-    #[arg(long, value_name = "NAME")]
-    pub(super) profile: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "meter")]
+    pub(super) profile: Option<String>,
     /// Folder of profiles of your own (NAME.toml); one of a shipped one's name replaces it.
     #[arg(long, value_name = "DIR")]
     pub(super) profiles: Option<PathBuf>,
-    /// Address of a meter, 1 to 247, or the twelve digits of a DL/T 645 meter; several times for several on one bus.
-    #[arg(long, default_values_t = [Address::FIRST])]
+    /// Address of a meter, 1 to 247, or the twelve digits of a DL/T 645 meter; several times for several on one bus
+    /// [default: the first]
+    #[arg(long, requires = "profile")]
     pub(super) address: Vec<Address>,
+    /// A meter of another model on the same bus; several times for several.
+    #[arg(long, value_name = "NAME@ADDRESS", value_parser = meter_at)]
+    pub(super) meter: Vec<MeterAt>,
     /// On a pseudo-terminal, in place of a serial device (the default).
     #[arg(long, conflicts_with = "tcp")]
     pub(super) pty: bool,
@@ -136,4 +140,17 @@ pub(in crate::cli) struct DecodeArgs {
     /// Show JSON.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// A model at an address.
+#[derive(Debug, Clone)]
+pub(super) struct MeterAt {
+    pub(super) profile: String,
+    pub(super) address: Address,
+}
+
+fn meter_at(text: &str) -> Result<MeterAt, String> {
+    let wrong = || format!("`{text}` is no model at an address, such as dds238-2-zn-sr@5");
+    let (profile, address) = text.split_once('@').ok_or_else(wrong)?;
+    Ok(MeterAt { profile: profile.to_owned(), address: address.parse().map_err(|_| wrong())? })
 }

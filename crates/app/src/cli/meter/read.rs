@@ -18,7 +18,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<ExitCode, Trouble> {
             let framing = profile.protocol().serial(baud);
             (Port::Serial { path: path.clone(), baud, parity: framing.parity() }, framing)
         }
-        (None, Some(address)) => (Port::Tcp(address), args.framing.framing()),
+        (None, Some(address)) => (Port::Tcp(address), args.framing.framing(profile.protocol())),
         (None, None) => return Err(Trouble::environment("no port", "give --serial DEVICE or --tcp ADDRESS")),
     };
     let meter: MeterId = "meter".parse().map_err(|error| Trouble::environment(error, "this is a defect; report it"))?;

@@ -7,7 +7,7 @@ use crate::clock::RealClock;
 use clap::Args;
 use gateway::{Clock, SimulatedPort, Simulation};
 use meter::capture::{Capture, Recorded, pairs, readings};
-use meter::{Framing, SimulatedBus};
+use meter::{Protocol, SimulatedBus, dlt645};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,11 +60,15 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<ExitCode, Trouble> {
         let model = profile(name, args.profiles.as_deref())?;
         return decode(&readings(&model, &pairs), name, args.json);
     }
+    let protocol = match pairs.first().map(|pair| dlt645::Frame::parse(&pair.exchange.request)) {
+        Some(Ok(_)) => Protocol::Dlt645,
+        _ => Protocol::Modbus,
+    };
     let answered = pairs.len();
     let recorded = Recorded::from_pairs(pairs);
     let kinds = recorded.requests().count();
     let framing =
-        if args.tcp.is_some() { args.framing.framing() } else { Framing::Rtu { baud: super::CONVERTER_BAUD } };
+        if args.tcp.is_some() { args.framing.framing(protocol) } else { protocol.serial(super::CONVERTER_BAUD) };
     let bus = SimulatedBus::new(Vec::new(), framing).with_recorded(recorded);
     let port = args.tcp.map_or(SimulatedPort::Pty, SimulatedPort::Tcp);
     run::runtime()?.block_on(async {

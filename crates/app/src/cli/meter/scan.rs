@@ -182,7 +182,7 @@ fn lines(args: &ScanArgs) -> Vec<(Port, Framing)> {
             let framings = [Framing::Rtu { baud: CONVERTER_BAUD }, Framing::Dlt645 { baud: CONVERTER_BAUD }];
             framings.map(|framing| (Port::Tcp(address), framing)).to_vec()
         }
-        (None, Some(address)) => vec![(Port::Tcp(address), args.framing.framing())],
+        (None, Some(address)) => vec![(Port::Tcp(address), args.framing.framing(Protocol::Modbus))],
         (None, None) => Vec::new(),
     }
 }

@@ -1,13 +1,12 @@
 //! `wattproof meter simulate`: a bus of meters that are not there, on a pty or a TCP port.
 
-use super::args::SimulateArgs;
+use super::args::{MeterAt, SimulateArgs};
 use super::{FramingName, profile};
 use crate::cli::terminal::say;
 use crate::cli::{Trouble, run};
 use crate::clock::RealClock;
 use gateway::{Clock, SimulatedPort, Simulation};
 use meter::{Address, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,12 +32,18 @@ impl Clock for Sped {
     }
 }
 
+/// A meter that is to be simulated.
+struct Wanted {
+    name: String,
+    profile: Arc<Profile>,
+    address: Address,
+}
+
 pub(super) fn simulate(args: SimulateArgs) -> Result<ExitCode, Trouble> {
-    let profile = profile(&args.profile, args.profiles.as_deref())?;
+    let wanted = wanted(&args)?;
     let replay = Arc::new(replay(args.csv.as_deref())?);
     let started = RealClock.time();
-    let addresses: BTreeSet<Address> = args.address.iter().copied().collect();
-    let meters = (0..).zip(&addresses).map(|(at, address)| {
+    let meters = (0..).zip(&wanted).map(|(at, Wanted { profile, address, .. })| {
         let options = Options {
             start: started,
             offset_minutes: at * MINUTES_BETWEEN_METERS,
@@ -46,37 +51,76 @@ pub(super) fn simulate(args: SimulateArgs) -> Result<ExitCode, Trouble> {
             frequency: Frequency::from_mhz(60_000),
             counter_start: COUNTER_START,
         };
-        SimulatedMeter::new(Arc::clone(&profile), *address, Arc::clone(&replay), options)
+        SimulatedMeter::new(Arc::clone(profile), *address, Arc::clone(&replay), options)
     });
-    let framing = if args.tcp.is_some() { args.framing.framing() } else { profile.protocol().serial(profile.baud()) };
+    let Some(first) = wanted.first().map(|first| &first.profile) else {
+        return Err(Trouble::environment("no meter", "give --profile or --meter"));
+    };
+    let framing = match args.tcp {
+        Some(_) => args.framing.framing(first.protocol()),
+        None => first.protocol().serial(first.baud()),
+    };
     let bus = SimulatedBus::new(meters.collect(), framing);
     let port = args.tcp.map_or(SimulatedPort::Pty, SimulatedPort::Tcp);
     let clock = Arc::new(Sped { started, speed: args.speed });
-    run::runtime()?.block_on(serve(&args, &profile, &addresses, (port, bus), clock))
+    run::runtime()?.block_on(serve(&args, &wanted, (port, bus), clock))
+}
+
+/// The meters of the bus: each address once, all with one protocol.
+fn wanted(args: &SimulateArgs) -> Result<Vec<Wanted>, Trouble> {
+    let folder = args.profiles.as_deref();
+    let mut wanted: Vec<Wanted> = Vec::new();
+    let mut add = |name: &str, profile: Arc<Profile>, address: Address| {
+        let protocol = profile.protocol();
+        if !protocol.has(address) || wanted.first().is_some_and(|first| first.profile.protocol() != protocol) {
+            let what = format!("{name} cannot be at address {address} of this bus");
+            return Err(Trouble::environment(
+                what,
+                "give Modbus models addresses 1 to 247, DL/T 645 ones twelve digits, and each protocol its own bus",
+            ));
+        }
+        if !wanted.iter().any(|other| other.address == address) {
+            wanted.push(Wanted { name: name.to_owned(), profile, address });
+        }
+        Ok(())
+    };
+    if let Some(name) = &args.profile {
+        let model = profile(name, folder)?;
+        let first = model.protocol().address(1).filter(|_| args.address.is_empty());
+        for address in args.address.iter().copied().chain(first) {
+            add(name, Arc::clone(&model), address)?;
+        }
+    }
+    for MeterAt { profile: name, address } in &args.meter {
+        add(name, profile(name, folder)?, *address)?;
+    }
+    Ok(wanted)
 }
 
 async fn serve(
     args: &SimulateArgs,
-    profile: &Profile,
-    addresses: &BTreeSet<Address>,
+    wanted: &[Wanted],
     (port, bus): (SimulatedPort, SimulatedBus),
     clock: Arc<Sped>,
 ) -> Result<ExitCode, Trouble> {
     let simulation = Simulation::start(port, bus, clock).await.map_err(|error| run::not_listening(args.tcp, &error))?;
     let place = simulation.place();
-    let listed: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    say(format_args!("simulating {} at address {} on {place}", profile.model(), listed.join(", ")));
+    for Wanted { profile, address, .. } in wanted {
+        let relay = if profile.relay().is_some() { ", with a relay that switches" } else { "" };
+        say(format_args!("simulating {} at address {address} on {place}{relay}", profile.model()));
+    }
     say(format_args!(
         "a recorded household (UCI, 2006) at {}, {} times real time; power and energy as recorded",
         args.voltage, args.speed
     ));
-    let how = match args.tcp {
-        None => format!("--serial {place} --baud {}", profile.baud()),
-        Some(_) if args.framing == FramingName::Rtu => format!("--tcp {place}"),
-        Some(_) => format!("--tcp {place} --framing {}", args.framing.name()),
-    };
-    let address = addresses.first().copied().unwrap_or(Address::FIRST);
-    say(format_args!("read one: wattproof meter read --profile {} {how} --address {address}", args.profile));
+    if let Some(Wanted { name, profile, address }) = wanted.first() {
+        let how = match args.tcp {
+            None => format!("--serial {place} --baud {}", profile.baud()),
+            Some(_) if args.framing == FramingName::Rtu => format!("--tcp {place}"),
+            Some(_) => format!("--tcp {place} --framing {}", args.framing.name()),
+        };
+        say(format_args!("read one: wattproof meter read --profile {name} {how} --address {address}"));
+    }
     say("Ctrl-C ends it");
     run::until_told_to_stop().await;
     Ok(ExitCode::SUCCESS)

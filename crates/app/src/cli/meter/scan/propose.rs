@@ -31,14 +31,26 @@ fn block(port: &str, is_serial: bool, (baud, framing): (Option<u32>, &str), foun
     let name = port.rsplit('/').next().unwrap_or(port);
     let mut text = format!("[[bus]]\nname = \"{name}\"\n{place}");
     let of_line = |one: &&Found| one.baud == baud && one.framing == framing;
-    for (place, one) in (1..).zip(found.iter().filter(of_line)) {
-        text += &meter(place, one);
+    let meters = found.iter().filter(of_line).flat_map(|one| profiles(one).into_iter().map(move |name| (one, name)));
+    for (place, (one, profile)) in (1..).zip(meters) {
+        text += &meter(place, one, &profile);
     }
     text
 }
 
-fn meter(place: usize, found: &Found) -> String {
-    let Some(profile) = &found.profile else { return String::new() };
+/// The profiles of a found device's meters: each channel that counts is one, where the device as a whole does not.
+fn profiles(found: &Found) -> Vec<String> {
+    let Some(profile) = &found.profile else { return Vec::new() };
+    let counts = |channel: &str| found.reading.contains_key(&format!("energy_import_mwh{channel}"));
+    let channels: Vec<String> = ["ch1", "ch2"]
+        .into_iter()
+        .filter(|channel| !counts("") && counts(&format!("_{channel}")))
+        .map(|channel| format!("{profile}:{channel}"))
+        .collect();
+    if channels.is_empty() { vec![profile.clone()] } else { channels }
+}
+
+fn meter(place: usize, found: &Found, profile: &str) -> String {
     let address = if found.framing == "dlt645" { format!("\"{}\"", found.address) } else { found.address.clone() };
     let or = if found.or.is_empty() { String::new() } else { format!("  # or {}", found.or.join(", ")) };
     let shown: Vec<String> = found.reading.iter().map(|(name, value)| format!("{name} {value}")).collect();
