@@ -23,6 +23,8 @@ pub const EXAMPLE: &str = include_str!("../example.toml");
 pub const BUSES_MAX: usize = 32;
 /// Longest time between two polls: an hour. A meter asked less often gives intervals without a reading.
 pub const POLL_SECONDS_MAX: u64 = 3_600;
+/// Longest pause for one meter, in milliseconds: a slow radio link and a sleepy meter, not a bus that stands still.
+pub const PAUSE_MS_MAX: u64 = 10_000;
 /// Largest profile file: ten times the largest shipped one.
 pub const PROFILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -108,6 +110,18 @@ pub enum ConfigError {
         meter: MeterId,
         /// As written.
         seconds: u64,
+    },
+    /// Pauses that would hold up the whole bus.
+    #[error(
+        "meter {meter}: gap_ms = {gap_ms}, timeout_ms = {timeout_ms}; a gap is 0 to {PAUSE_MS_MAX}, a timeout 1 to {PAUSE_MS_MAX}"
+    )]
+    Pauses {
+        /// The meter.
+        meter: MeterId,
+        /// Its gap.
+        gap_ms: u64,
+        /// Its timeout.
+        timeout_ms: u64,
     },
     /// No such profile.
     #[error("meter {meter}: there is no profile `{profile}`; did you mean `{nearest}`?")]
@@ -267,6 +281,8 @@ struct MeterText {
     address: Address,
     profile: String,
     poll_seconds: u64,
+    gap_ms: Option<u64>,
+    timeout_ms: Option<u64>,
     member: String,
     load: Option<protection::LoadText>,
 }
@@ -419,6 +435,11 @@ impl MeterText {
             return Err(ConfigError::NoCounter { meter, profile: self.profile });
         }
         let poll_every = Millis::from_seconds(self.poll_seconds);
+        let (gap_ms, timeout_ms) = (self.gap_ms.unwrap_or_default(), self.timeout_ms.unwrap_or(1));
+        if gap_ms > PAUSE_MS_MAX || !(1..=PAUSE_MS_MAX).contains(&timeout_ms) {
+            return Err(ConfigError::Pauses { meter, gap_ms, timeout_ms });
+        }
+        let profile = profile.with_timing(self.gap_ms.map(Millis::from_ms), self.timeout_ms.map(Millis::from_ms));
         let device = Device { meter, address: self.address, profile: Arc::new(profile), poll_every };
         Ok(MeterSettings { device, profile: self.profile, member })
     }

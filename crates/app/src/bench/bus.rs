@@ -19,7 +19,8 @@ const LENGTH: Micros = Micros::from_ms(60_000);
 /// Polls a second of one meter asked as often as the line allows, against the bytes on the wire and the silence between.
 pub(super) fn polls() -> Result<Figure, BenchError> {
     let profile = Profile::shipped("im1281b").ok_or_else(|| BenchError::Ledger("no such profile".to_owned()))?;
-    let profile = Arc::new(profile);
+    // The model's own pause is the meter's, not the bus's; the standard's silence stays.
+    let profile = Arc::new(profile.with_timing(Some(Millis::ZERO), None));
     let replay = Arc::new(Replay::excerpt().map_err(BenchError::ledger)?);
     let options = Options {
         start: Timestamp::default(),

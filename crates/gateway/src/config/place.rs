@@ -1,7 +1,7 @@
 //! Where in the file a value stands that was found wrong after the whole was read: checks speak of meters and buses by
 //! name, people look for lines.
 
-use super::{BUSES_MAX, ConfigError, MqttConfigError};
+use super::{BUSES_MAX, ConfigError, MqttConfigError, PAUSE_MS_MAX};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 use units::IdError;
@@ -28,6 +28,10 @@ pub(super) fn line_of(source: &str, error: &ConfigError) -> Option<usize> {
             of_meter(root, meter.as_str(), "address")
         }
         ConfigError::PollSeconds { meter, .. } => of_meter(root, meter.as_str(), "poll_seconds"),
+        ConfigError::Pauses { meter, gap_ms, .. } => {
+            let key = if *gap_ms > PAUSE_MS_MAX { "gap_ms" } else { "timeout_ms" };
+            of_meter(root, meter.as_str(), key)
+        }
         ConfigError::UnknownProfile { meter, .. } | ConfigError::NoCounter { meter, .. } => {
             of_meter(root, meter.as_str(), "profile")
         }

@@ -187,6 +187,12 @@ fn a_wrong_value_is_refused_with_its_line_and_what_to_do() {
         ),
         (
             "poll_seconds = 5",
+            "poll_seconds = 5\ntimeout_ms = 10001",
+            "timeout_ms = 10001",
+            "meter A-101: gap_ms = 0, timeout_ms = 10001; a gap is 0 to 10000, a timeout 1 to 10000",
+        ),
+        (
+            "poll_seconds = 5",
             "poll_seconds = 3601",
             "poll_seconds = 3601",
             "meter A-101: poll_seconds = 3601; a meter is asked every 1 to 3600 seconds",

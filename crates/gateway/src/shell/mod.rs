@@ -3,6 +3,7 @@
 //! Outputs are carried out in order and nothing else touches the gateway. A database that refuses is tried again until it
 //! takes what it is given; meanwhile nothing is polled or sent, so that no reading is believed to be stored that is not.
 
+mod alarm;
 mod live;
 mod orders;
 
@@ -16,6 +17,7 @@ use crate::mqtt::MqttStatus;
 use crate::ports::{self, PortEvent};
 use crate::store::{Store, StoreError};
 use crate::{Clock, Now};
+use alarm::Alarm;
 use ledger::{Genesis, SecretKey, SignedStatement};
 use live::Live;
 pub use live::{LiveBus, LiveMeter, LiveReading, Quality};
@@ -258,6 +260,7 @@ impl Shell {
         _ports: JoinSet<()>,
     ) -> Result<(), StoreError> {
         let mut stopped = self.stopped.clone();
+        let alarm = Alarm::start();
         self.step(Input::Tick).await?;
         self.live().take_loads(&self.gateway, self.now());
         loop {
@@ -269,7 +272,7 @@ impl Shell {
                 Some(event) = events.recv() => self.port_input(event),
                 Some(request) = orders.recv() => self.waiting.input(request),
                 Some(answer) = answers.recv() => answer,
-                () = tokio::time::sleep(wake.min(TICK_MAX)) => Input::Tick,
+                () = alarm.wait(wake.min(TICK_MAX)) => Input::Tick,
             };
             self.step(input).await?;
             if *stopped.borrow() {

@@ -107,7 +107,7 @@ pub(crate) fn bcd(mut number: u64, bytes: usize) -> Vec<u8> {
     let mut digits = || {
         let pair = u8::try_from(number % 100).unwrap_or_default();
         number /= 100;
-        pair / 10 << 4 | pair % 10
+        ((pair / 10) << 4) | (pair % 10)
     };
     (0..bytes).map(|_| digits()).collect()
 }

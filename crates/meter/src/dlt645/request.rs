@@ -63,7 +63,7 @@ impl LocalTime {
         let year = u8::try_from(year.checked_sub(2_000)?).ok().filter(|year| *year < 100)?;
         let is_date = (1..=12).contains(&month) && (1..=31).contains(&day);
         let is_time = hour < 24 && minute < 60 && second < 60;
-        let two_digits = |value: u8| value / 10 << 4 | value % 10;
+        let two_digits = |value: u8| ((value / 10) << 4) | (value % 10);
         (is_date && is_time).then(|| Self { bytes: [second, minute, hour, day, month, year].map(two_digits) })
     }
 }

@@ -104,7 +104,7 @@ impl Item {
 
     /// The bytes that decode to `value`, or to the nearest value that the digits hold: the simulator's side.
     fn encode(&self, value: i64) -> Vec<u8> {
-        let raw = i64::try_from(self.scale.invert(value)).unwrap_or_default();
+        let raw = self.scale.invert(value);
         let largest = 10_u64.pow(u32::from(self.digits)) - 1;
         let mut bytes = bcd(raw.unsigned_abs().min(largest), usize::from(self.digits / 2));
         if let Some(highest) = bytes.last_mut().filter(|_| self.signed && raw < 0) {

@@ -102,6 +102,14 @@ impl Profile {
         text::parse(text)
     }
 
+    /// The same model with other pauses: behind a radio a meter answers later than on a wire.
+    #[must_use]
+    pub fn with_timing(mut self, gap: Option<Millis>, timeout: Option<Millis>) -> Self {
+        self.gap = gap.unwrap_or(self.gap);
+        self.timeout = timeout.unwrap_or(self.timeout);
+        self
+    }
+
     /// Maker and model.
     #[must_use]
     pub fn model(&self) -> &str {

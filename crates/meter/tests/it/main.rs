@@ -7,6 +7,7 @@ mod bus;
 mod capture;
 mod dlt645;
 mod frames;
+mod load;
 mod noise;
 mod plausibility;
 mod profiles;
