@@ -9,6 +9,7 @@ mod crash;
 mod foreign;
 mod http;
 mod interval;
+mod line;
 mod loads;
 mod mqtt;
 mod peer;

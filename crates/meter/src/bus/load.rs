@@ -26,15 +26,15 @@ impl Plan {
     /// Of a line with these meters. A meter that is asked as often as the line allows counts with the whole line.
     #[must_use]
     pub fn new<'a>(devices: impl IntoIterator<Item = &'a Device>, framing: Framing) -> Self {
-        let (mut permille, mut round) = (0_u64, 0_u64);
+        let (mut millionths, mut round) = (0_u64, 0_u64);
         for device in devices {
             let poll = poll_time(device, framing).us();
             round = round.saturating_add(poll);
             let every = device.poll_every.ms();
-            // Microseconds a millisecond are thousandths.
-            permille = permille.saturating_add(poll.checked_div(every).unwrap_or(1_000));
+            let share = poll.saturating_mul(1_000).checked_div(every).unwrap_or(1_000_000);
+            millionths = millionths.saturating_add(share);
         }
-        Self { permille, seconds_min: round.div_ceil(LOAD_PERMILLE_MAX * 1_000).max(1) }
+        Self { permille: millionths.div_ceil(1_000), seconds_min: round.div_ceil(LOAD_PERMILLE_MAX * 1_000).max(1) }
     }
 
     /// Whether the line can carry it.
