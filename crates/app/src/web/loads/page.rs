@@ -377,6 +377,7 @@ fn rule_line(t: Texts, rule: RuleNow) -> RuleLine {
     let delay = rule.delay_ms.unwrap_or_default().ms().div_ceil(1_000).to_string();
     let values =
         [("limit", limit.as_deref().unwrap_or_default()), ("delay", &delay), ("from", &from), ("until", &until)];
+    let at_once = if rule.delay_ms == Some(Millis::ZERO) { "-now" } else { "" };
     let mut marks = Vec::new();
     for (key, is_so) in [
         ("rule-latch", rule.latch),
@@ -390,7 +391,7 @@ fn rule_line(t: Texts, rule: RuleNow) -> RuleLine {
     let list = |meters: &[MeterId]| meters.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let state = if rule.tripped.is_empty() { "" } else { "warn" };
     RuleLine {
-        what: t.with(&format!("rule-{}", rule.kind.replace('_', "-")), &values),
+        what: t.with(&format!("rule-{}{at_once}", rule.kind.replace('_', "-")), &values),
         meters: list(&rule.meters),
         state,
         state_text: match rule.tripped.as_slice() {
