@@ -1,10 +1,12 @@
 //! The gateway's configuration file, checked as a whole before anything runs. `example.toml` documents every key.
 
+mod database;
 mod mqtt;
 mod place;
 mod protection;
 
 use crate::core::{BusSettings, MeterSettings, Protection};
+use crate::shell::Storage;
 use meter::strict_toml::{self, TomlError};
 use meter::{Address, Device, Framing, MODBUS_ADDRESS_MAX, Parity, Profile, ProfileError};
 pub use mqtt::{Language, MqttConfig, MqttConfigError};
@@ -170,6 +172,9 @@ pub enum ConfigError {
         /// What is wrong, and what to write.
         reason: String,
     },
+    /// The database, or what is kept in it.
+    #[error("{0}")]
+    Database(String),
     /// A token that guards nothing.
     #[error("`control_token_file` without `http`: nobody could use the token; give `http` too, or take it out")]
     TokenWithoutHttp,
@@ -209,8 +214,10 @@ pub struct BusConfig {
 /// A configuration that was checked. Programs that need no file fill it in themselves.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The database's URL.
+    /// The URL of the local file that the gateway works on.
     pub database: String,
+    /// The server that it is forwarded to, and how long what is kept.
+    pub storage: Storage,
     /// The node's address.
     pub node: String,
     /// The ledger's genesis document; read by the program.
@@ -237,6 +244,11 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 struct ConfigText {
     database: String,
+    spool: Option<String>,
+    spool_days: Option<u32>,
+    spool_rows_max: Option<u64>,
+    #[serde(default)]
+    retention: database::RetentionText,
     node: String,
     genesis_file: PathBuf,
     key_file: PathBuf,
@@ -332,8 +344,17 @@ impl Config {
         let limits = limits.into_iter().map(|(number, load)| Ok((number.parse()?, load)));
         let limits = limits.collect::<Result<_, ConfigError>>()?;
         let protection = protection::check(source, text.loads, limits, text.rules, &buses)?;
+        let database = database::DatabaseText {
+            database: &text.database,
+            spool: text.spool.as_deref(),
+            spool_days: text.spool_days,
+            spool_rows_max: text.spool_rows_max,
+            retention: text.retention,
+        };
+        let (database, storage) = database.check(folder)?;
         Ok(Self {
-            database: below(folder, &text.database),
+            database,
+            storage,
             node: text.node,
             genesis_file: folder.join(text.genesis_file),
             key_file: folder.join(text.key_file),
@@ -345,6 +366,12 @@ impl Config {
             http: text.http,
             control_token_file: text.control_token_file.map(|path| folder.join(path)),
         })
+    }
+
+    /// The URL of the database that people look into: the server if there is one, else the local file.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        self.storage.server.as_ref().map_or(&self.database, |server| server.as_str())
     }
 }
 

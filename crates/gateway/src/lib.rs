@@ -11,6 +11,7 @@ pub mod config;
 pub mod core;
 pub mod link;
 pub mod metrics;
+pub mod mirror;
 pub mod mqtt;
 pub mod ports;
 pub mod shell;
@@ -23,8 +24,9 @@ pub use clock::{Clock, Now};
 pub use config::{Config, ConfigError};
 pub use link::{HttpLink, NodeLink};
 pub use shell::{
-    GatewayHandle, LiveBus, LiveMeter, LiveReading, OrderError, Quality, Running, Setup, StartError, start,
+    GatewayHandle, HELD_EVENTS_MAX, HELD_READINGS_MAX, LiveBus, LiveMeter, LiveReading, OrderError, Quality, Running,
+    Setup, StartError, Storage, start,
 };
 pub use simulate::{SimulatedPort, Simulation};
-pub use store::{Store, StoreError};
+pub use store::{Archive, DatabaseUrl, Store, StoreError};
 pub use transport::HttpTransport;

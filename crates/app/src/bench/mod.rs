@@ -5,12 +5,14 @@
 
 mod bus;
 mod chain;
+mod databases;
 mod limit;
 mod memory;
 mod readings;
 mod statements;
 mod table;
 
+use gateway::DatabaseUrl;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -25,6 +27,13 @@ pub(crate) struct Args {
     /// Commit a million statements, so that a start has as many to read; takes minutes.
     #[arg(long)]
     long: bool,
+    /// An empty database on a server of yours, to measure it: mysql://USER:PASSWORD@HOST/DATABASE or postgres://...; may be
+    /// given for each.
+    #[arg(long = "database", value_name = "URL", value_parser = str::parse::<DatabaseUrl>)]
+    databases: Vec<DatabaseUrl>,
+    /// Measure the databases alone.
+    #[arg(long, requires = "databases")]
+    only_databases: bool,
     /// Show JSON.
     #[arg(long)]
     json: bool,
@@ -36,12 +45,19 @@ pub(crate) enum BenchError {
     /// The folder for the measured ledgers.
     #[error("the folder for the measured ledgers: {0}; is there room in the temporary folder?")]
     Folder(#[from] std::io::Error),
+    /// A database that was named.
+    #[error("{0}")]
+    Database(String),
     /// The ledger under measurement broke: a defect, worth reporting.
     #[error("the measured ledger: {0}")]
     Ledger(String),
 }
 
 impl BenchError {
+    fn database(error: impl std::fmt::Display) -> Self {
+        Self::Database(error.to_string())
+    }
+
     fn ledger(error: impl std::fmt::Display) -> Self {
         Self::Ledger(error.to_string())
     }
@@ -49,7 +65,7 @@ impl BenchError {
 
 /// Measures everything and prints a table. Exit code 0, or 2 when something could not be measured at all.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match figures(Duration::from_secs(args.seconds), args.long) {
+    match figures(args) {
         Ok(figures) if args.json => println!("{}", table::json(&figures)),
         Ok(figures) => println!("{}", table::text(&figures)),
         Err(error) => {
@@ -60,11 +76,18 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn figures(time: Duration, long: bool) -> Result<Vec<Figure>, BenchError> {
+fn figures(args: &Args) -> Result<Vec<Figure>, BenchError> {
+    let (time, long) = (Duration::from_secs(args.seconds), args.long);
     let folder = Folder::new()?;
+    if args.only_databases {
+        return databases::figures(&args.databases, None, &folder.0);
+    }
     let mut figures = vec![limit::attempts(time)];
     figures.extend(statements::figures(time, long, &folder.0.join("statements"))?);
-    figures.extend(readings::figures(time, &folder.0.join("readings"))?);
+    let readings = readings::figures(time, &folder.0.join("readings"))?;
+    let committed = readings.first().and_then(|figure| figure.measured);
+    figures.extend(readings);
+    figures.extend(databases::figures(&args.databases, committed, &folder.0)?);
     figures.push(bus::polls()?);
     figures.push(memory::idle_gateway(time, &folder.0.join("gateway"))?);
     figures.push(Figure::not_measured("page: first byte", "ms", "< 50 ms on loopback, < 100 kB"));

@@ -29,6 +29,7 @@ struct DatabaseView {
     rows: u64,
     waiting: u64,
     erased: u64,
+    removed: u64,
 }
 
 #[derive(Serialize)]
@@ -56,7 +57,7 @@ fn database(args: &AuditArgs, community: &Community) -> Option<String> {
     if args.database.is_some() {
         return args.database.clone();
     }
-    let of_config = Config::read(&community.gateway_config()).ok().map(|config| config.database);
+    let of_config = Config::read(&community.gateway_config()).ok().map(|config| config.database_url().to_owned());
     let url = of_config.unwrap_or_else(|| format!("sqlite://{}", community.dir().join("gateway.db").display()));
     let is_used = url.strip_prefix("sqlite://").is_none_or(|file| std::path::Path::new(file).is_file());
     is_used.then_some(url)
@@ -81,7 +82,10 @@ fn of_node(community: &Community) -> Result<AuditView, Trouble> {
 
 fn of_database(url: &str, community: &Community, view: &mut AuditView) -> Result<(), Trouble> {
     let unreadable = |error: &dyn std::fmt::Display| {
-        Trouble::environment(error, "name the gateway's database with --database, such as sqlite:///DIR/gateway.db")
+        Trouble::environment(
+            error,
+            "name the gateway's database with --database, such as sqlite:///DIR/gateway.db or mysql://USER:PASSWORD@HOST/DATABASE",
+        )
     };
     // Only blocks that the first audit found right are compared with.
     let source = FolderSource::open(&community.node_dir(), units::Height::from_number(view.height));
@@ -91,11 +95,13 @@ fn of_database(url: &str, community: &Community, view: &mut AuditView) -> Result
     let finding = |finding: &gateway::Finding| FindingView { place: "gateway", detail: finding.to_string() };
     view.findings.extend(report.findings.iter().map(finding));
     view.database = Some(DatabaseView {
-        url: url.to_owned(),
+        // Without its password.
+        url: url.parse::<gateway::DatabaseUrl>().map_or_else(|error| error.to_string(), |url| url.to_string()),
         intervals: report.intervals,
         rows: report.rows,
         waiting: report.waiting,
         erased: report.erased,
+        removed: report.removed,
     });
     Ok(())
 }
@@ -106,8 +112,9 @@ fn show(view: &AuditView) {
     say(format_args!("tables: {}", if view.tables_compared { "every row compared" } else { "none" }));
     match &view.database {
         Some(database) => say(format_args!(
-            "{}: {} readings of {} intervals compared; {} intervals not in the ledger yet, {} erased",
-            database.url, database.rows, database.intervals, database.waiting, database.erased
+            "{}: {} readings of {} intervals compared; {} intervals not in the ledger yet, {} erased; {} \
+             readings removed by retention",
+            database.url, database.rows, database.intervals, database.waiting, database.erased, database.removed
         )),
         None => say("no gateway's database"),
     }

@@ -76,7 +76,7 @@ async fn database(url: &str) -> Result<String, String> {
         };
     }
     let store = Store::open_existing(url).await.map_err(|error| error.to_string())?;
-    let read = store.statements().await.map_err(|error| error.to_string());
+    let read = store.archive().statements().await.map_err(|error| error.to_string());
     store.close().await;
     read.map(|_| format!("{url} is read"))
 }

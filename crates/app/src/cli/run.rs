@@ -153,6 +153,7 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
     let served = Served::of(&config, &genesis)?;
     let setup = gateway::Setup {
         database: config.database.clone(),
+        storage: config.storage.clone(),
         buses: config.buses.clone(),
         interval: config.interval,
         genesis,

@@ -129,6 +129,7 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
     let (buses, bus_configs) = start_buses(&households, &clock).await?;
     let gateway = gateway::start(gateway::Setup {
         database: database_url(&community),
+        storage: gateway::Storage::default(),
         buses: bus_configs,
         interval: founding::INTERVAL,
         genesis: community.genesis().clone(),

@@ -10,6 +10,7 @@
 mod checks;
 
 use crate::program::{Running, eventually, run};
+use crate::servers::{self, Server};
 use api::{Client, ClientError, StatementState, SubmitState};
 use gateway::{HttpTransport, SimulatedPort, Simulation};
 use ledger::act::{Act, Note, Transfer};
@@ -110,6 +111,10 @@ struct World {
     port: u16,
     node: Option<Process>,
     gateway: Option<Process>,
+    /// What the gateway forwards to.
+    server: &'static Server,
+    /// Its database's name and URL.
+    archive: (String, String),
 }
 
 /// Below the ports that systems give to those who call: while the node is down nobody else gets its port.
@@ -125,7 +130,10 @@ impl World {
         let rest = ["--block-interval", BLOCK_INTERVAL, "--public-readings"];
         run(folder.path(), &[&["init", "house", "--plain-keys"][..], &zone, &rest].concat()).ok();
         let clock = FastClock { real: real_ms() };
-        Self { folder, clock, port: free_port(random), node: None, gateway: None }
+        let server = servers::shared(random.one_of([servers::Kind::MariaDb, servers::Kind::Postgres]));
+        eprintln!("the gateway forwards to {:?}", server.kind);
+        let archive = server.database();
+        Self { folder, clock, port: free_port(random), node: None, gateway: None, server, archive }
     }
 
     fn path(&self) -> &Path {
@@ -192,9 +200,10 @@ impl World {
 
     fn configure_gateway(&self, bus: &str, keys: &BTreeMap<&'static str, SecretKey>) {
         let mut text = format!(
-            "database = \"sqlite://gateway.db\"\nnode = \"{}\"\ngenesis_file = \"genesis.cbor\"\n\
+            "database = \"{}\"\nspool = \"gateway.db\"\nnode = \"{}\"\ngenesis_file = \"genesis.cbor\"\n\
              key_file = \"keys/gateway.key\"\ninterval_minutes = 1\n\
              [[bus]]\nname = \"floor\"\ntcp = \"{bus}\"\nframing = \"rtu\"\nbaud = {BAUD}\n",
+            self.archive.1,
             self.url()
         );
         for (address, (meter, member)) in (1..).zip(METERS) {
@@ -465,9 +474,10 @@ fn settle(world: &World, members: &[Member]) {
             (view.state == StatementState::Final).then_some(())
         });
     }
-    eventually("every reading is in a statement, every statement of the outbox is final", || {
+    eventually("every reading is in a statement, every statement of the outbox final, everything forwarded", || {
         let count = "SELECT (SELECT count(*) FROM readings WHERE statement IS NULL) \
-                     + (SELECT count(*) FROM outbox WHERE state <> 'final')";
+                     + (SELECT count(*) FROM outbox WHERE state <> 'final') \
+                     + (SELECT count(*) FROM changes WHERE table_name <> 'events')";
         let database = Connection::open_with_flags(world.database(), OpenFlags::SQLITE_OPEN_READ_ONLY);
         let count = database.and_then(|database| database.query_row(count, [], |row| natural(row, 0)));
         (count == Ok(0)).then_some(())

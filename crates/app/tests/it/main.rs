@@ -12,3 +12,5 @@ mod gateway;
 mod kill;
 mod meters;
 mod program;
+#[path = "../../../gateway/tests/it/servers.rs"]
+mod servers;

@@ -25,7 +25,7 @@ CREATE TABLE readings (
     frames LONGBLOB NOT NULL,
     statement VARCHAR(128),
     UNIQUE (meter, time_ms)
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE INDEX readings_by_statement ON readings (statement);
 
 -- One row a statement that was ever made. state: waiting, final or withdrawn.
@@ -43,7 +43,7 @@ CREATE TABLE outbox (
     attempts BIGINT NOT NULL,
     height BIGINT,
     log_index BIGINT
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE INDEX outbox_by_meter ON outbox (meter, state, seq);
 
 -- Where each meter's chain stands: the next statement continues here.
@@ -56,7 +56,7 @@ CREATE TABLE chains (
     end_ms BIGINT NOT NULL,
     import_mwh BIGINT,
     export_mwh BIGINT
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- What happened beside the readings, with the bytes that led to it. The oldest rows give way.
 CREATE TABLE events (
@@ -71,7 +71,7 @@ CREATE TABLE events (
     spool VARCHAR(64) NOT NULL,
     spool_id BIGINT NOT NULL,
     UNIQUE (spool, spool_id)
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- How far each gateway's file was forwarded: the place in its log of changes, and that entry's mark, by which a file that
 -- was put back from a copy is recognised.
@@ -79,4 +79,4 @@ CREATE TABLE mirror_positions (
     spool VARCHAR(64) NOT NULL PRIMARY KEY,
     position BIGINT NOT NULL,
     mark BIGINT NOT NULL
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -21,4 +21,4 @@ CREATE TABLE journal (
     height BIGINT,
     log_index BIGINT,
     UNIQUE (meter, time_ms, number)
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

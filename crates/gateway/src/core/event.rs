@@ -115,6 +115,33 @@ pub enum Happening {
         /// Rates to try, the likeliest first.
         rates: Vec<u32>,
     },
+    /// The database refuses; what it is to take waits in memory.
+    StoreLost(String),
+    /// The database has taken everything that waited.
+    StoreBack,
+    /// Readings waited for the database, and the oldest of them are given up: a gap will stand for them.
+    NotStored {
+        /// How many were given up.
+        readings: usize,
+    },
+    /// The database server is not reached; what it is to get waits in the local file.
+    ArchiveLost(String),
+    /// The database server is reached again.
+    ArchiveBack {
+        /// Changes that wait for it.
+        waiting: u64,
+    },
+    /// The database server and the local file hold different states; everything in the file is forwarded again.
+    ArchiveBegunAnew(String),
+    /// Too much waits for the database server: its oldest readings, which the ledger holds, are given up.
+    ArchiveGivenUp {
+        /// How many.
+        readings: u64,
+        /// The oldest.
+        from: Timestamp,
+        /// The newest.
+        until: Timestamp,
+    },
     /// A port was opened.
     PortOpened,
     /// A port vanished or could not be opened.
@@ -139,6 +166,13 @@ impl Happening {
             Self::NodeBack => "node_back",
             Self::BusOverloaded { .. } => "bus_overloaded",
             Self::LineNotUnderstood { verdict, .. } => verdict.kind(),
+            Self::StoreLost(_) => "store_lost",
+            Self::StoreBack => "store_back",
+            Self::NotStored { .. } => "not_stored",
+            Self::ArchiveLost(_) => "archive_lost",
+            Self::ArchiveBack { .. } => "archive_back",
+            Self::ArchiveBegunAnew(_) => "archive_begun_anew",
+            Self::ArchiveGivenUp { .. } => "archive_given_up",
             Self::PortOpened => "port_opened",
             Self::PortLost(_) => "port_lost",
         }
@@ -200,6 +234,27 @@ impl fmt::Display for Happening {
                     ),
                 }
             }
+            Self::StoreLost(reason) => write!(f, "the database refuses ({reason}); readings wait in memory"),
+            Self::StoreBack => f.write_str("the database takes readings again, and has taken all that waited"),
+            Self::NotStored { readings } => {
+                write!(f, "{readings} readings waited too long for the database; a gap will stand for them")
+            }
+            Self::ArchiveLost(reason) => {
+                write!(f, "the database server is not reached ({reason}); what it is to get waits in the local file")
+            }
+            Self::ArchiveBack { waiting } => {
+                write!(f, "the database server is reached again; {waiting} changes wait for it")
+            }
+            Self::ArchiveBegunAnew(reason) => {
+                write!(f, "{reason}; everything that the local file still holds is forwarded again")
+            }
+            Self::ArchiveGivenUp { readings, from, until } => write!(
+                f,
+                "{readings} readings of {} to {} ms will be missing on the database server, because too much waits for \
+                 it; the ledger holds them: let the server come back, or raise `spool_rows_max`",
+                from.ms(),
+                until.ms()
+            ),
             Self::PortOpened => f.write_str("the port is open"),
             Self::PortLost(reason) => write!(f, "the port is lost ({reason}); it is tried again"),
         }

@@ -67,7 +67,8 @@ impl Line {
     /// Goes on from a chain that the node has and with the rows after it. Where the operator has stated a counter since
     /// the newest reading, readings are held against that: after an exchange it is the new device's.
     pub(super) fn take(&mut self, rows: Vec<ReadingRow>) {
-        self.rows = rows;
+        // Before those that were read while the database took its time.
+        self.rows.splice(..0, rows);
         let head = self.chain.as_ref().map(|chain| &chain.head);
         let stated =
             head.and_then(|head| Some(LastReading { time: head.end, import: head.import?, export: head.export }));

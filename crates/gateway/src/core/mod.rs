@@ -200,7 +200,8 @@ pub enum Input {
         /// What it said.
         answer: HeadAnswer,
     },
-    /// [`Output::TakeHead`] was carried out. Must be the next input after the outputs that it came with.
+    /// [`Output::TakeHead`] was carried out. Must be the next input after the outputs that it came with, unless
+    /// [`Input::StoreLost`] was told in between.
     HeadTaken {
         /// Of which meter.
         meter: MeterId,
@@ -229,6 +230,22 @@ pub enum Input {
         meter: MeterId,
         /// What its member has left of this month; `None` when the node does not say.
         remaining: Option<EnergyBalance>,
+    },
+    /// The database refuses: what it is to take waits in memory, in order.
+    StoreLost {
+        /// Why.
+        reason: String,
+    },
+    /// The database has taken everything that waited.
+    StoreBack,
+    /// The oldest readings that waited for the database are given up, so they must be in no interval.
+    GivenUp {
+        /// Of which meter.
+        meter: MeterId,
+        /// How many.
+        readings: usize,
+        /// The newest of them.
+        until: Timestamp,
     },
 }
 
@@ -324,6 +341,8 @@ pub struct Gateway {
     node_lost: bool,
     plans_told: bool,
     ask_voltage_at: Millis,
+    /// The database refuses: nothing is closed or delivered until it is back.
+    store_lost: bool,
 }
 
 impl Gateway {
@@ -361,6 +380,7 @@ impl Gateway {
             node_lost: false,
             plans_told: false,
             ask_voltage_at: Millis::ZERO,
+            store_lost: false,
         }
     }
 
@@ -395,11 +415,28 @@ impl Gateway {
             Input::Order { ticket, order } => self.order(now, ticket, order, &mut outputs),
             Input::Reset { ticket, reset } => self.reset(now, ticket, reset, &mut outputs),
             Input::Energy { meter, remaining } => self.energy(now, &meter, remaining, &mut outputs),
+            Input::StoreLost { reason } => {
+                self.store_lost = true;
+                outputs.push(event(now, None, None, Happening::StoreLost(reason), Vec::new()));
+            }
+            Input::StoreBack => {
+                self.store_lost = false;
+                outputs.push(event(now, None, None, Happening::StoreBack, Vec::new()));
+            }
+            Input::GivenUp { meter, readings, until } => {
+                if let Some(line) = self.lines.get_mut(&meter) {
+                    line.rows.retain(|row| row.time > until);
+                }
+                outputs.push(event(now, Some(meter), None, Happening::NotStored { readings }, Vec::new()));
+            }
         }
         // Loads first: control goes before polling.
         self.serve_loads(now, &mut outputs);
         for bus in 0..self.buses.len() {
             self.bus(now, bus, BusInput::Tick, &mut outputs);
+        }
+        if self.store_lost {
+            return outputs;
         }
         self.close_due(now, &mut outputs);
         if now.monotonic.whole_ms() >= self.ask_voltage_at {
@@ -419,7 +456,7 @@ impl Gateway {
     #[must_use]
     pub fn wake_at(&self) -> Micros {
         let buses = self.buses.iter().map(|(bus, _)| bus.wake_at());
-        let queues = self.outbox.queues.values().filter_map(Queue::wake_at);
+        let queues = self.outbox.queues.values().filter_map(Queue::wake_at).filter(|_| !self.store_lost);
         let others = queues.chain(self.loads_wake_at()).map(Micros::from);
         buses.chain(others).min().unwrap_or(Micros::MAX)
     }
@@ -544,6 +581,8 @@ impl Gateway {
         let mut tell = |happening| outputs.push(event(now, Some(meter.clone()), None, happening, Vec::new()));
         match answer {
             HeadAnswer::Unreachable(_) => queue.failed(now.monotonic.whole_ms()),
+            // Asked again when a head that is taken can be stored.
+            HeadAnswer::Head(_) if self.store_lost => queue.failed(now.monotonic.whole_ms()),
             HeadAnswer::NotBound(reason) => {
                 queue.failed(now.monotonic.whole_ms());
                 tell(Happening::NotBound(reason));

@@ -31,6 +31,12 @@ pub fn of_gateway(gateway: &GatewayHandle) -> Vec<Family> {
     families.extend(of_outbox(&meters, gateway.now()));
     let trouble = Family::gauge("wattproof_gateway_database_trouble", "1 while the database takes nothing.");
     families.push(trouble.one(flag(gateway.trouble().is_some())));
+    if let Some(mirror) = gateway.mirror() {
+        let reached = Family::gauge("wattproof_archive_reached", "1 while the database server is reached.");
+        families.push(reached.one(flag(mirror.lost.is_none())));
+        let waiting = Family::gauge("wattproof_archive_waiting_changes", "Changes that wait for the database server.");
+        families.push(waiting.one(count(mirror.waiting)));
+    }
     if let Some(mqtt) = gateway.mqtt() {
         families.push(
             Family::gauge("wattproof_mqtt_connected", "1 while the MQTT broker takes messages.")

@@ -1,32 +1,38 @@
 //! The shell around [`crate::core`]: one loop that owns the gateway, its ports, its database and its timer.
 //!
-//! Outputs are carried out in order and nothing else touches the gateway. A database that refuses is tried again until it
-//! takes what it is given; meanwhile nothing is polled or sent, so that no reading is believed to be stored that is not.
+//! Outputs are carried out in order and nothing else touches the gateway. While the database refuses, what it is to take
+//! waits in memory in its order ([`held`]) and is tried again; meters are polled and loads protected meanwhile, but no
+//! interval is closed and no statement delivered, so that nothing is believed to be stored that is not.
 
 mod alarm;
+mod held;
 mod live;
 mod orders;
+mod storage;
 
 use crate::config::BusConfig;
 use crate::core::{
-    Entry, Gateway, Happening, Input, LoadView, NodeAnswer, Order, Output, Protection, Reset, RuleView, Settings,
-    StoredMeter,
+    Entry, Gateway, Happening, Input, LoadView, NodeAnswer, Order, Output, Protection, ReadingRow, Reset, RuleView,
+    Settings, StoredMeter,
 };
 use crate::link::NodeLink;
+use crate::mirror::MirrorStatus;
 use crate::mqtt::MqttStatus;
 use crate::ports::{self, PortEvent};
-use crate::store::{Store, StoreError};
+use crate::store::{Archive, DatabaseUrl, Days, Store, StoreError, StoredReading};
 use crate::{Clock, Now};
 use alarm::Alarm;
+pub use held::{HELD_EVENTS_MAX, HELD_READINGS_MAX};
+use held::{Held, Next};
 use ledger::{Genesis, SecretKey, SignedStatement};
 use live::Live;
 pub use live::{LiveBus, LiveMeter, LiveReading, Quality};
 pub use orders::OrderError;
 use orders::{Asked, ORDERS_MAX, Request, Waiting};
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+pub use storage::Storage;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use units::{AccountId, MeterId, Micros, Millis, StatementId, Timestamp};
@@ -37,15 +43,13 @@ const TICK_MAX: Duration = Duration::from_millis(200);
 const INPUTS_MAX: usize = 256;
 /// Live readings a slow subscriber may be behind before it loses the oldest.
 const LIVE_READINGS_MAX: usize = 256;
-/// First pause after the database refused; doubles up to [`RETRY_PAUSE_MAX`].
-const RETRY_PAUSE_FIRST: Duration = Duration::from_millis(100);
-/// Longest pause between two tries.
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What a gateway needs to run.
 pub struct Setup {
-    /// The database's URL.
+    /// The URL of the local file that the gateway works on.
     pub database: String,
+    /// The server that it is forwarded to, and how long what is kept.
+    pub storage: Storage,
     /// The buses.
     pub buses: Vec<BusConfig>,
     /// Length of an interval.
@@ -79,6 +83,8 @@ pub struct GatewayHandle {
     live: Arc<Mutex<Live>>,
     readings: broadcast::Sender<LiveReading>,
     store: Store,
+    server: Option<DatabaseUrl>,
+    mirror: Option<Arc<Mutex<MirrorStatus>>>,
     clock: Arc<dyn Clock>,
     mqtt: Arc<OnceLock<MqttStatus>>,
     orders: mpsc::Sender<Request>,
@@ -148,7 +154,39 @@ impl GatewayHandle {
     pub fn subscribe(&self) -> broadcast::Receiver<LiveReading> {
         self.readings.subscribe()
     }
-    /// The database, for reading.
+    /// How the forwarding to the database server fares; `None` without one.
+    #[must_use]
+    pub fn mirror(&self) -> Option<MirrorStatus> {
+        let status = self.mirror.as_ref()?;
+        Some(status.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+    /// Readings of a meter from a time (inclusive) to another (exclusive), oldest first: from the database server if there
+    /// is one and it has everything, else from the local file, which has at least the newest.
+    ///
+    /// # Errors
+    /// When the local file refuses, or a row was changed by hand.
+    pub async fn readings(
+        &self,
+        meter: &MeterId,
+        from: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredReading>, StoreError> {
+        if let Some(server) = self.server.as_ref()
+            && self.mirror().is_some_and(|mirror| mirror.lost.is_none())
+            && let Ok(archive) = Archive::open(server.as_str()).await
+        {
+            let found = archive.readings(meter, from, until, limit).await;
+            archive.close().await;
+            match found {
+                Ok(rows) => return Ok(rows),
+                Err(error @ StoreError::Value { .. }) => return Err(error),
+                Err(error) => tracing::warn!(%error, "readings come from the local file"),
+            }
+        }
+        self.store.readings(meter, from, until, limit).await
+    }
+    /// The local file, for reading.
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.store
@@ -160,6 +198,8 @@ pub struct Running {
     handle: GatewayHandle,
     stop: watch::Sender<bool>,
     task: JoinHandle<Result<(), StoreError>>,
+    /// What else works on the database.
+    beside: JoinSet<()>,
 }
 
 impl Running {
@@ -176,6 +216,7 @@ impl Running {
     pub async fn stop(self) -> Result<(), StartError> {
         self.stop.send_replace(true);
         let ended = self.task.await.map_err(|error| StartError::Broken(error.to_string()));
+        self.beside.join_all().await;
         self.handle.store.close().await;
         Ok(ended??)
     }
@@ -195,10 +236,15 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
     let (readings, _) = broadcast::channel(LIVE_READINGS_MAX);
     let (stop, stopped) = watch::channel(false);
     let (order_to, orders) = mpsc::channel(ORDERS_MAX);
+    let mut beside = JoinSet::new();
+    let days = Days::new(setup.genesis.offsets.clone());
+    let mirror = storage::start(&setup.storage, &store, days, &setup.clock, &stopped, &mut beside).await?;
     let handle = GatewayHandle {
         live: Arc::clone(&live),
         readings: readings.clone(),
         store: store.clone(),
+        server: setup.storage.server.clone(),
+        mirror,
         clock: Arc::clone(&setup.clock),
         mqtt: Arc::default(),
         orders: order_to,
@@ -228,11 +274,12 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
         live,
         readings,
         answer_to,
+        held: Held::new(),
         stopped,
         waiting: Waiting::default(),
     };
     let task = tokio::spawn(shell.run(events, answers, orders, tasks));
-    Ok(Running { handle, stop, task })
+    Ok(Running { handle, stop, task, beside })
 }
 
 struct Shell {
@@ -246,6 +293,7 @@ struct Shell {
     live: Arc<Mutex<Live>>,
     readings: broadcast::Sender<LiveReading>,
     answer_to: mpsc::Sender<Input>,
+    held: Held,
     stopped: watch::Receiver<bool>,
     waiting: Waiting,
 }
@@ -261,24 +309,27 @@ impl Shell {
     ) -> Result<(), StoreError> {
         let mut stopped = self.stopped.clone();
         let alarm = Alarm::start();
-        self.step(Input::Tick).await?;
+        self.step(Input::Tick).await;
         self.live().take_loads(&self.gateway, self.now());
         loop {
             let wake = Duration::from_micros(self.gateway.wake_at().us()).saturating_sub(self.started.elapsed());
+            let retry = self.held.retry_at().map_or(TICK_MAX, |at| at.saturating_duration_since(Instant::now()));
             let input = tokio::select! {
                 // Bytes that have arrived are looked at before the time-out that waits for them.
                 biased;
-                _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+                _ = stopped.wait_for(|stop| *stop) => break,
                 Some(event) = events.recv() => self.port_input(event),
                 Some(request) = orders.recv() => self.waiting.input(request),
                 Some(answer) = answers.recv() => answer,
-                () = alarm.wait(wake.min(TICK_MAX)) => Input::Tick,
+                () = alarm.wait(wake.min(TICK_MAX).min(retry)) => Input::Tick,
             };
-            self.step(input).await?;
-            if *stopped.borrow() {
-                return Ok(());
+            self.step(input).await;
+            if self.held.retry_at().is_some_and(|at| at <= Instant::now()) {
+                // An error is shown already, and the next try is set.
+                let _refused = self.try_again().await;
             }
         }
+        self.last_try().await
     }
 
     fn port_input(&self, event: PortEvent) -> Input {
@@ -305,7 +356,7 @@ impl Shell {
     }
 
     /// One input and whatever follows from it at once.
-    async fn step(&mut self, input: Input) -> Result<(), StoreError> {
+    async fn step(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let now = self.now();
@@ -316,17 +367,47 @@ impl Shell {
                 self.live().take_loads(&self.gateway, now);
             }
             for output in outputs {
-                inputs.extend(self.carry_out(output).await?);
+                inputs.extend(self.carry_out(output).await);
             }
             if polled {
                 self.live().take_stats(&self.gateway, now);
             }
         }
-        Ok(())
     }
 
-    /// Carries one output out; gives the input that follows from it at once.
-    async fn carry_out(&mut self, output: Output) -> Result<Option<Input>, StoreError> {
+    /// Carries one output out, or holds it while the database refuses; gives the inputs that follow from it at once.
+    async fn carry_out(&mut self, output: Output) -> Vec<Input> {
+        match &output {
+            Output::Send { .. }
+            | Output::AskFinal { .. }
+            | Output::AskHead { .. }
+            | Output::AskEnergy { .. }
+            | Output::AskVoltage
+            | Output::Ordered { .. } => {
+                self.send_or_ask(output);
+                return Vec::new();
+            }
+            Output::StoreReading(row) => self.live().reading(&live_reading(row)),
+            Output::Event(event) => report(&event.happening, event.meter.as_ref()),
+            _ => {}
+        }
+        if !self.held.is_empty() {
+            return self.held.push(output);
+        }
+        match self.store_output(output.clone()).await {
+            Ok(input) => input.into_iter().collect(),
+            Err(error) => {
+                self.refused(&error);
+                let reason = error.to_string();
+                let mut inputs = self.held.push(output);
+                inputs.push(Input::StoreLost { reason });
+                inputs
+            }
+        }
+    }
+
+    /// What needs no database.
+    fn send_or_ask(&mut self, output: Output) {
         match output {
             Output::Send { bus, bytes } => {
                 if let Some(port) = self.ports.get(bus) {
@@ -334,70 +415,102 @@ impl Shell {
                     let _full = port.try_send(bytes);
                 }
             }
-            Output::StoreReading(row) => {
-                self.persist(|store| {
-                    let row = row.clone();
-                    async move { store.store_reading(&row).await }
-                })
-                .await?;
-                let reading = LiveReading { meter: row.meter, time: row.time, reading: row.reading };
-                self.live().reading(&reading);
-                // Nobody listening is no error.
-                let _nobody = self.readings.send(reading);
-            }
-            Output::CloseInterval(closed) => {
-                self.persist(|store| {
-                    let closed = closed.clone();
-                    async move { store.close_interval(&closed).await }
-                })
-                .await?;
-            }
-            Output::MarkFinal { statement, place } => {
-                self.persist(|store| async move { store.mark_final(&statement, place).await }).await?;
-            }
-            Output::Event(event) => {
-                report(&event.happening, event.meter.as_ref());
-                self.persist(|store| {
-                    let event = event.clone();
-                    async move { store.store_event(&event).await }
-                })
-                .await?;
-            }
-            Output::TakeHead { meter, chain, withdrawn } => {
-                let taken = |store: Store| {
-                    let (meter, chain, withdrawn) = (meter.clone(), chain.clone(), withdrawn.clone());
-                    async move { store.take_head(&meter, &chain, &withdrawn).await }
-                };
-                let rows = self.persist(taken).await?;
-                return Ok(Some(Input::HeadTaken { meter, rows }));
-            }
-            Output::Journal(write) => {
-                self.persist(|store| {
-                    let write = write.clone();
-                    async move { store.journal(&write).await }
-                })
-                .await?;
-            }
-            Output::Ordered { ticket, answer } => self.waiting.answer(ticket, answer),
-            Output::DeliverControl { meter, statement } => self.deliver_control(meter, statement).await,
+            Output::AskFinal { meter, statement } => self.call(move |node, _| {
+                let answer = node.progress(&statement);
+                Input::Answered { meter, statement, answer }
+            }),
+            Output::AskHead { meter } => self.call(move |node, signer| {
+                let answer = node.head(&meter, &signer);
+                Input::Head { meter, answer }
+            }),
             Output::AskVoltage => self.call(|node, _| Input::Voltage(node.voltage())),
             Output::AskEnergy { meter, member } => self.call(move |node, _| {
                 let remaining = node.remaining(&member);
                 Input::Energy { meter, remaining }
             }),
-            Output::Deliver { meter, statement } => self.deliver(meter, statement).await,
-            Output::AskFinal { meter, statement } => {
-                self.call(move |node, _| {
-                    let answer = node.progress(&statement);
-                    Input::Answered { meter, statement, answer }
-                });
+            Output::Ordered { ticket, answer } => self.waiting.answer(ticket, answer),
+            _ => {}
+        }
+    }
+
+    /// What needs the database, tried once.
+    async fn store_output(&self, output: Output) -> Result<Option<Input>, StoreError> {
+        match output {
+            Output::StoreReading(row) => self.store_readings(&[row]).await?,
+            Output::CloseInterval(closed) => self.store.close_interval(&closed).await?,
+            Output::MarkFinal { statement, place } => self.store.mark_final(&statement, place).await?,
+            Output::Event(event) => self.store.store_event(&event).await?,
+            Output::TakeHead { meter, chain, withdrawn } => {
+                let rows = self.store.take_head(&meter, &chain, &withdrawn).await?;
+                return Ok(Some(Input::HeadTaken { meter, rows }));
             }
-            Output::AskHead { meter } => self.call(move |node, signer| {
-                let answer = node.head(&meter, &signer);
-                Input::Head { meter, answer }
-            }),
+            Output::Journal(write) => self.store.journal(&write).await?,
+            Output::Deliver { meter, statement } => self.deliver(meter, statement).await,
+            Output::DeliverControl { meter, statement } => self.deliver_control(meter, statement).await,
+            Output::Send { .. }
+            | Output::AskFinal { .. }
+            | Output::AskHead { .. }
+            | Output::AskEnergy { .. }
+            | Output::AskVoltage
+            | Output::Ordered { .. } => {}
         }
         Ok(None)
+    }
+
+    /// Stores readings together and tells who listens.
+    async fn store_readings(&self, rows: &[ReadingRow]) -> Result<(), StoreError> {
+        self.store.store_readings(rows).await?;
+        for row in rows {
+            // Nobody listening is no error.
+            let _nobody = self.readings.send(live_reading(row));
+        }
+        Ok(())
+    }
+
+    /// Tries what is held, as far as the database takes it now.
+    async fn try_again(&mut self) -> Result<(), StoreError> {
+        if let Some(next) = self.held.next() {
+            let stored = match &next {
+                Next::Readings(rows) => self.store_readings(rows).await.map(|()| None),
+                Next::One(output) => self.store_output(output.clone()).await,
+            };
+            match stored {
+                Ok(input) => {
+                    self.held.done(&next);
+                    if let Some(input) = input {
+                        self.step(input).await;
+                    }
+                }
+                Err(error) => {
+                    self.refused(&error);
+                    return Err(error);
+                }
+            }
+        }
+        if self.held.is_empty() {
+            tracing::info!("the database takes readings again");
+            self.live().trouble = None;
+            self.step(Input::StoreBack).await;
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, error: &StoreError) {
+        tracing::error!(%error, "the database refuses; it is tried again");
+        self.held.refused();
+        let waiting = self.held.readings();
+        self.live().trouble = Some(format!("{error} ({waiting} readings wait in memory)"));
+    }
+
+    /// The gateway is to stop: what is held is stored now or lost.
+    async fn last_try(&mut self) -> Result<(), StoreError> {
+        while !self.held.is_empty() {
+            if let Err(error) = self.try_again().await {
+                tracing::error!(readings = self.held.readings(), "readings that the database never took are lost");
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     async fn deliver(&self, meter: MeterId, statement: StatementId) {
@@ -434,38 +547,16 @@ impl Shell {
             let _ended = answer_to.blocking_send(ask(&*node, signer));
         });
     }
+}
 
-    /// Writes until the database has taken it; gives up only when the gateway is to stop.
-    async fn persist<T, F>(&self, write: impl Fn(Store) -> F) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, StoreError>>,
-    {
-        let (mut pause, mut stopped) = (RETRY_PAUSE_FIRST, self.stopped.clone());
-        loop {
-            let error = match write(self.store.clone()).await {
-                Ok(done) => {
-                    if pause != RETRY_PAUSE_FIRST {
-                        tracing::info!("the database takes readings again");
-                        self.live().trouble = None;
-                    }
-                    return Ok(done);
-                }
-                Err(error) => error,
-            };
-            tracing::error!(%error, "the database refuses; it is tried again");
-            self.live().trouble = Some(error.to_string());
-            tokio::select! {
-                _ = stopped.wait_for(|stop| *stop) => return Err(error),
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_PAUSE_MAX),
-            }
-        }
-    }
+fn live_reading(row: &ReadingRow) -> LiveReading {
+    LiveReading { meter: row.meter.clone(), time: row.time, reading: row.reading.clone() }
 }
 
 fn report(happening: &Happening, meter: Option<&MeterId>) {
     let meter = meter.map(MeterId::as_str).unwrap_or_default();
     match happening {
-        Happening::PortOpened | Happening::NodeBack => tracing::info!("{happening}"),
+        Happening::PortOpened | Happening::NodeBack | Happening::StoreBack => tracing::info!("{happening}"),
         Happening::HeadTaken { withdrawn: 0, .. } => tracing::info!(meter, "{happening}"),
         Happening::PollFailed(_) => tracing::debug!(meter, "{happening}"),
         _ => tracing::warn!(meter, "{happening}"),

@@ -12,6 +12,7 @@ impl Store {
     /// When the database refuses.
     pub async fn store_event(&self, event: &Event) -> Result<(), StoreError> {
         let bus = event.bus.and_then(|bus| i64::try_from(bus).ok());
+        let mut transaction = self.begin().await?;
         let stored =
             sqlx::query("INSERT INTO events (time_ms, meter, bus, kind, detail, raw) VALUES (?, ?, ?, ?, ?, ?)")
                 .bind(integer(event.time.ms()))
@@ -20,12 +21,16 @@ impl Store {
                 .bind(event.happening.kind())
                 .bind(event.happening.to_string())
                 .bind(&event.raw)
-                .execute(&self.pool)
+                .execute(&mut *transaction)
                 .await?;
-        sqlx::query("DELETE FROM events WHERE id <= ?")
-            .bind(stored.last_insert_rowid().saturating_sub(EVENTS_MAX))
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "DELETE FROM events WHERE id <= ? AND NOT EXISTS \
+                     (SELECT 1 FROM changes WHERE table_name = 'events' AND row_id = events.id)",
+        )
+        .bind(stored.last_insert_rowid().saturating_sub(EVENTS_MAX))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
         Ok(())
     }
 }

@@ -1,13 +1,14 @@
 //! The journal of loads: entries, the statements made of them, and which rules hold which loads off.
 
-use super::row::{self, integer, place_integer, value_error};
+use super::database::{Columns, Found};
+use super::row::{integer, place_integer};
+use super::tables::{JOURNAL, Kind};
 use super::{Store, StoreError};
 use crate::core::{Deed, Entry, JournalWrite, Lock, Outcome, Place, StoredJournal};
 use ledger::SignedStatement;
 use ledger::act::{Cause, LoadState};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
-use units::{MeterId, StatementId, Timestamp};
+use units::StatementId;
 
 /// Entries kept: a house switches some dozens a day. The oldest that the node need not be told of give way.
 pub const JOURNAL_MAX: i64 = 100_000;
@@ -46,7 +47,7 @@ impl Store {
     }
 
     async fn put_entry(&self, entry: &Entry, statement: Option<&SignedStatement>) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         sqlx::query(
             "INSERT INTO journal (number, meter, time_ms, deed, cause, who, why, request, before_state, after_state, \
              outcome, reason, ended_ms, statement, bytes, stated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
@@ -75,7 +76,8 @@ impl Store {
         .await?;
         sqlx::query(
             "DELETE FROM journal WHERE id <= (SELECT MAX(id) FROM journal) - ? AND ended_ms IS NOT NULL \
-             AND (stated IS NULL OR stated <> 'waiting')",
+             AND (stated IS NULL OR stated <> 'waiting') AND NOT EXISTS \
+             (SELECT 1 FROM changes WHERE table_name = 'journal' AND row_id = journal.id)",
         )
         .bind(JOURNAL_MAX)
         .execute(&mut *transaction)
@@ -103,6 +105,7 @@ impl Store {
 
     async fn put_stated(&self, statement: &StatementId, end: &Result<Option<Place>, String>) -> Result<(), StoreError> {
         let [height, log_index] = place_integer(end.as_ref().ok().copied().flatten());
+        let mut transaction = self.begin().await?;
         let stated = if end.is_ok() { "final" } else { "refused" };
         sqlx::query("UPDATE journal SET stated = ?, stated_reason = ?, height = ?, log_index = ? WHERE statement = ?")
             .bind(stated)
@@ -110,8 +113,9 @@ impl Store {
             .bind(height)
             .bind(log_index)
             .bind(statement.to_string())
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -130,24 +134,20 @@ impl Store {
     /// # Errors
     /// When the database refuses, or holds what the gateway never writes.
     pub async fn stored_journal(&self) -> Result<StoredJournal, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM journal WHERE outcome IN ('waiting', 'sent') \
+        let sql = JOURNAL.of().select(
+            "WHERE outcome IN ('waiting', 'sent') \
              OR id IN (SELECT id FROM journal ORDER BY id DESC LIMIT ?) \
              OR id IN (SELECT MAX(id) FROM journal WHERE outcome IN ('switched', 'unconfirmed', 'failed', 'unknown') \
              GROUP BY meter) ORDER BY id",
-        )
-        .bind(RESUME_MAX)
-        .fetch_all(&self.pool)
-        .await?;
+        );
+        let database = &self.archive.database;
+        let rows = database.fetch_all(JOURNAL.of(), sql, vec![RESUME_MAX.into()]).await?;
         let entries = rows.iter().map(read_entry).collect::<Result<Vec<Entry>, _>>()?;
-        let locks = sqlx::query("SELECT * FROM load_locks ORDER BY meter, rule").fetch_all(&self.pool).await?;
-        let unstated = sqlx::query("SELECT meter, statement FROM journal WHERE stated = 'waiting' ORDER BY id")
-            .fetch_all(&self.pool)
-            .await?;
-        let unstated = unstated.iter().map(|row| {
-            let meter: MeterId = row::parsed(row, "journal", "meter")?;
-            Ok((meter, row::parsed(row, "journal", "statement")?))
-        });
+        let locks = "SELECT rowid, meter, rule, since_ms, why, latched, restores FROM load_locks ORDER BY meter, rule";
+        let locks = database.fetch_all(LOCKS, locks.to_owned(), Vec::new()).await?;
+        let unstated = JOURNAL.of().select("WHERE stated = 'waiting' ORDER BY id");
+        let unstated = database.fetch_all(JOURNAL.of(), unstated, Vec::new()).await?;
+        let unstated = unstated.iter().map(|row| Ok((row.parsed("meter")?, row.parsed("statement")?)));
         Ok(StoredJournal {
             last_number: entries.iter().map(|entry| entry.number).max().unwrap_or(0),
             entries,
@@ -161,12 +161,9 @@ impl Store {
     /// # Errors
     /// When the database refuses, or holds what the gateway never writes.
     pub async fn journal_entries(&self, before: Option<u64>, limit: u32) -> Result<Vec<StoredEntry>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM journal WHERE number < ? ORDER BY number DESC LIMIT ?")
-            .bind(before.map_or(i64::MAX, integer))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(read_stored).collect()
+        let sql = JOURNAL.of().select("WHERE number < ? ORDER BY number DESC LIMIT ?");
+        let values = vec![before.map_or(i64::MAX, integer).into(), i64::from(limit).into()];
+        self.archive.database.fetch_all(JOURNAL.of(), sql, values).await?.iter().map(read_stored).collect()
     }
 
     /// An entry by its number.
@@ -174,65 +171,73 @@ impl Store {
     /// # Errors
     /// As [`Store::journal_entries`].
     pub async fn journal_entry(&self, number: u64) -> Result<Option<StoredEntry>, StoreError> {
-        let query = sqlx::query("SELECT * FROM journal WHERE number = ? ORDER BY id DESC LIMIT 1");
-        let row = query.bind(integer(number)).fetch_optional(&self.pool).await?;
-        row.as_ref().map(read_stored).transpose()
+        let sql = JOURNAL.of().select("WHERE number = ? ORDER BY id DESC LIMIT 1");
+        let rows = self.archive.database.fetch_all(JOURNAL.of(), sql, vec![integer(number).into()]).await?;
+        rows.first().map(read_stored).transpose()
     }
 }
 
-fn read_stored(row: &SqliteRow) -> Result<StoredEntry, StoreError> {
-    let statement: Option<String> = row.try_get("statement")?;
-    let wrong = |id: &String| value_error("journal", "statement", id);
-    let (height, log_index): (Option<i64>, Option<i64>) = (row.try_get("height")?, row.try_get("log_index")?);
-    let unsigned = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
-    let place = unsigned(height).zip(unsigned(log_index)).map(|(height, log_index)| Place { height, log_index });
+const LOCKS: Columns = Columns {
+    table: "load_locks",
+    columns: &[
+        ("meter", Kind::Text),
+        ("rule", Kind::Text),
+        ("since_ms", Kind::Integer),
+        ("why", Kind::Text),
+        ("latched", Kind::Integer),
+        ("restores", Kind::Integer),
+    ],
+};
+
+fn read_stored(row: &Found) -> Result<StoredEntry, StoreError> {
+    let unsigned =
+        |column| Ok::<_, StoreError>(row.optional_integer(column)?.and_then(|value| u64::try_from(value).ok()));
+    let place = unsigned("height")?.zip(unsigned("log_index")?).map(|(height, log_index)| Place { height, log_index });
+    let statement = row.optional_text("statement")?;
     Ok(StoredEntry {
         entry: read_entry(row)?,
-        statement: statement.map(|id| id.parse().map_err(|_| wrong(&id))).transpose()?,
-        stated: row.try_get("stated")?,
+        statement: statement.map(|id| id.parse().map_err(|_| row.error("statement", id))).transpose()?,
+        stated: row.optional_text("stated")?,
         place,
     })
 }
 
-fn read_entry(row: &SqliteRow) -> Result<Entry, StoreError> {
-    let named = |column: &'static str| -> Result<String, StoreError> { Ok(row.try_get(column)?) };
+fn read_entry(row: &Found) -> Result<Entry, StoreError> {
     let state = |column: &'static str| {
-        let name = named(column)?;
+        let name = row.text(column)?;
         let states = [LoadState::Unknown, LoadState::On, LoadState::Off];
         let found = states.into_iter().find(|state| load_state_name(*state) == name);
-        found.ok_or_else(|| value_error("journal", column, &name))
+        found.ok_or_else(|| row.error(column, name))
     };
-    let (deed, cause, outcome) = (named("deed")?, named("cause")?, named("outcome")?);
+    let (deed, cause, outcome) = (row.text("deed")?, row.text("cause")?, row.text("outcome")?);
     let found = Deed::ALL.into_iter().find(|known| known.name() == deed);
     let by = [Cause::Person, Cause::Protection, Cause::Schedule].into_iter().find(|by| cause_name(*by) == cause);
-    let ended: Option<i64> = row.try_get("ended_ms")?;
-    let ended = ended.map(|ms| u64::try_from(ms).map_err(|_| value_error("journal", "ended_ms", &ms)));
+    let ended = row.optional_integer("ended_ms")?.map(|_| row.timestamp("ended_ms")).transpose()?;
     Ok(Entry {
-        number: row::unsigned(row, "journal", "number")?,
-        meter: row::parsed(row, "journal", "meter")?,
-        time: row::timestamp(row, "journal", "time_ms")?,
-        deed: found.ok_or_else(|| value_error("journal", "deed", &deed))?,
-        by: by.ok_or_else(|| value_error("journal", "cause", &cause))?,
-        who: named("who")?,
-        why: named("why")?,
-        key: row.try_get("request")?,
+        number: row.unsigned("number")?,
+        meter: row.parsed("meter")?,
+        time: row.timestamp("time_ms")?,
+        deed: found.ok_or_else(|| row.error("deed", deed))?,
+        by: by.ok_or_else(|| row.error("cause", cause))?,
+        who: row.text("who")?,
+        why: row.text("why")?,
+        key: row.optional_text("request")?,
         before: state("before_state")?,
         after: state("after_state")?,
-        outcome: Outcome::from_parts(&outcome, row.try_get("reason")?)
-            .ok_or_else(|| value_error("journal", "outcome", &outcome))?,
-        ended: ended.transpose()?.map(Timestamp::from_ms),
+        outcome: Outcome::from_parts(&outcome, row.optional_text("reason")?)
+            .ok_or_else(|| row.error("outcome", outcome))?,
+        ended,
     })
 }
 
-fn read_lock(row: &SqliteRow) -> Result<Lock, StoreError> {
-    let flag = |column: &str| -> Result<bool, StoreError> { Ok(row.try_get::<i64, _>(column)? != 0) };
+fn read_lock(row: &Found) -> Result<Lock, StoreError> {
     Ok(Lock {
-        meter: row::parsed(row, "load_locks", "meter")?,
-        rule: row.try_get("rule")?,
-        since: row::timestamp(row, "load_locks", "since_ms")?,
-        why: row.try_get("why")?,
-        latched: flag("latched")?,
-        restore: flag("restores")?,
+        meter: row.parsed("meter")?,
+        rule: row.text("rule")?,
+        since: row.timestamp("since_ms")?,
+        why: row.text("why")?,
+        latched: row.integer("latched")? != 0,
+        restore: row.integer("restores")? != 0,
     })
 }
 

@@ -4,51 +4,60 @@
 //! SQLite in WAL mode with `synchronous = FULL` keeps it. The gateway always works on this local file, so that polling,
 //! protection, signing and starting wait for no network. Tables are added as `migrations/README.md` says.
 
+mod archive;
+mod changes;
+pub(crate) mod database;
+mod days;
 mod error;
 mod events;
 mod journal;
 mod outbox;
 mod readings;
+mod retention;
+mod rollup;
 mod row;
-// Used by the forwarding to a server.
-#[expect(dead_code, reason = "what forwards to a server reads it")]
-mod tables;
+pub(crate) mod tables;
+mod url;
 
+pub use archive::Archive;
+pub use changes::{Batch, MirrorState, Position, Rows};
+use database::Database;
+pub use days::Days;
 pub use error::StoreError;
 pub use journal::{JOURNAL_MAX, StoredEntry, cause_name, load_state_name};
 pub use outbox::OutboxEntry;
+pub use retention::{Removed, Retention};
+pub use rollup::{Level, MINUTES_TOGETHER, Point, Rollup};
 pub use row::StoredReading;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use std::str::FromStr;
-use std::time::Duration;
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use std::ops::{Deref, DerefMut};
+pub use url::DatabaseUrl;
 
 /// Events kept: months of a noisy line. The oldest give way.
 pub const EVENTS_MAX: i64 = 100_000;
 /// Readings in one answer.
 pub const READINGS_MAX: u32 = 10_000;
-/// Connections: one writes, the others serve pages.
-const CONNECTIONS_MAX: u32 = 4;
-/// How long a writer waits for another before it is an error.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The database.
+/// The gateway's own file.
 #[derive(Debug, Clone)]
 pub struct Store {
+    archive: Archive,
     pool: SqlitePool,
 }
 
 impl Store {
-    /// Opens a database by its URL (`sqlite://FILE`), makes it if there is none, and brings its tables up to date.
+    /// Opens a file by its URL (`sqlite://FILE`), makes it if there is none, and brings its tables up to date.
     ///
     /// # Errors
-    /// When the URL is of another kind, or the database cannot be opened or does not fit.
+    /// When the URL is of another kind, or the file cannot be opened or does not fit.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let store = Self::connect(url, true).await?;
         sqlx::migrate!("./migrations/sqlite").run(&store.pool).await?;
         Ok(store)
     }
 
-    /// Opens an existing database as it is.
+    /// Opens an existing file as it is.
     ///
     /// # Errors
     /// As [`Store::open`], and when there is none.
@@ -57,20 +66,70 @@ impl Store {
     }
 
     async fn connect(url: &str, create: bool) -> Result<Self, StoreError> {
-        if !url.starts_with("sqlite:") {
-            return Err(StoreError::Url(url.to_owned()));
+        let url: DatabaseUrl = url.parse()?;
+        match Database::connect(&url, create).await? {
+            Database::Sqlite(pool) => Ok(Self { archive: Archive { database: Database::Sqlite(pool.clone()) }, pool }),
+            Database::MySql(_) | Database::Postgres(_) => Err(StoreError::Url(url.to_string())),
         }
-        let options = SqliteConnectOptions::from_str(url)?
-            .create_if_missing(create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await?;
-        Ok(Self { pool })
     }
 
     /// Closes all connections; what was written stays.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// For reading.
+    #[must_use]
+    pub const fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// A transaction of its own for whatever belongs together: the log of changes ends no batch in its midst.
+    async fn begin(&self) -> Result<Writing, StoreError> {
+        let mut writing = Writing { connection: self.pool.acquire().await?, is_open: true };
+        // Locked from the beginning: one that reads first and writes then could be refused in its midst.
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *writing).await?;
+        sqlx::query("UPDATE mirror SET transaction_number = transaction_number + 1 WHERE is_active = 1")
+            .execute(&mut *writing)
+            .await?;
+        Ok(writing)
+    }
+}
+
+/// A transaction under way. Dropped before it is committed, it takes its connection with it: after a full disk SQLite has
+/// ended the transaction by itself or not, and a new connection knows.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    connection: PoolConnection<Sqlite>,
+    is_open: bool,
+}
+
+impl Writing {
+    async fn commit(mut self) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(&mut *self.connection).await?;
+        self.is_open = false;
+        Ok(())
+    }
+}
+
+impl Deref for Writing {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Writing {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.connection.close_on_drop();
+        }
     }
 }

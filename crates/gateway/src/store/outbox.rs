@@ -1,10 +1,8 @@
 //! Closed intervals on their way to the node, and where each meter's chain stands.
 
-use super::row::{self, integer, place_integer};
+use super::row::{integer, place_integer};
 use super::{Store, StoreError};
-use crate::core::{Chain, ClosedInterval, LastReading, Place, Queued, ReadingRow, StoredMeter};
-use ledger::state::ChainHead;
-use sqlx::sqlite::SqliteRow;
+use crate::core::{Chain, ClosedInterval, LastReading, Place, ReadingRow, StoredMeter};
 use sqlx::{Row as _, SqliteConnection};
 use units::{Energy, MeterId, StatementId, Timestamp};
 
@@ -23,7 +21,7 @@ impl Store {
     /// # Errors
     /// When the database refuses; then nothing of it is stored.
     pub async fn close_interval(&self, closed: &ClosedInterval) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let id = closed.statement.id().to_string();
         sqlx::query(
             "INSERT INTO outbox (statement, meter, binding, seq, start_ms, end_ms, bytes, attachment, state, attempts) \
@@ -64,7 +62,7 @@ impl Store {
         chain: &Chain,
         withdrawn: &[StatementId],
     ) -> Result<Vec<ReadingRow>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         for id in withdrawn.iter().map(StatementId::to_string) {
             sqlx::query("UPDATE outbox SET state = 'withdrawn' WHERE statement = ?")
                 .bind(&id)
@@ -86,12 +84,14 @@ impl Store {
     /// When the database refuses.
     pub async fn mark_final(&self, statement: &StatementId, place: Option<Place>) -> Result<(), StoreError> {
         let [height, log_index] = place_integer(place);
+        let mut transaction = self.begin().await?;
         sqlx::query("UPDATE outbox SET state = 'final', height = ?, log_index = ? WHERE statement = ?")
             .bind(height)
             .bind(log_index)
             .bind(statement.to_string())
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -114,54 +114,17 @@ impl Store {
     /// # Errors
     /// When the database refuses, or holds what the gateway never writes.
     pub async fn meter(&self, meter: &MeterId) -> Result<StoredMeter, StoreError> {
-        let chain = self.chain(meter).await?;
+        let chain = self.archive.chain(meter).await?;
         let from = chain.as_ref().map_or(Timestamp::default(), |chain| chain.head.end);
         let rows = self.open_rows(meter, from).await?;
-        let last = sqlx::query(
-            "SELECT time_ms, energy_import_mwh, energy_export_mwh FROM readings WHERE meter = ? ORDER BY time_ms DESC LIMIT 1",
-        )
-        .bind(meter.as_str())
-        .fetch_optional(&self.pool)
-        .await?
-        .map(|row| -> Result<LastReading, StoreError> {
-            let time = row::timestamp(&row, "readings", "time_ms")?;
-            let import = row::energy(&row, "readings", "energy_import_mwh")?.unwrap_or_default();
-            Ok(LastReading { time, import, export: row::energy(&row, "readings", "energy_export_mwh")? })
-        })
-        .transpose()?;
-        Ok(StoredMeter { chain, rows, last, outbox: self.queued(meter).await? })
-    }
-
-    async fn chain(&self, meter: &MeterId) -> Result<Option<Chain>, StoreError> {
-        let row =
-            sqlx::query("SELECT * FROM chains WHERE meter = ?").bind(meter.as_str()).fetch_optional(&self.pool).await?;
-        let Some(row) = row else { return Ok(None) };
-        let head = ChainHead {
-            next_seq: row::unsigned(&row, "chains", "next_seq")?,
-            previous: row::parsed(&row, "chains", "previous")?,
-            end: row::timestamp(&row, "chains", "end_ms")?,
-            import: row::energy(&row, "chains", "import_mwh")?,
-            export: row::energy(&row, "chains", "export_mwh")?,
-        };
-        Ok(Some(Chain { binding: row::parsed(&row, "chains", "binding")?, head }))
-    }
-
-    async fn queued(&self, meter: &MeterId) -> Result<Vec<Queued>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT statement, binding, seq, end_ms FROM outbox WHERE meter = ? AND state = 'waiting' ORDER BY end_ms, seq",
-        )
-        .bind(meter.as_str())
-        .fetch_all(&self.pool)
-        .await?;
-        let queued = |row: &SqliteRow| {
-            Ok(Queued {
-                statement: row::parsed(row, "outbox", "statement")?,
-                binding: row::parsed(row, "outbox", "binding")?,
-                seq: row::unsigned(row, "outbox", "seq")?,
-                end: row::timestamp(row, "outbox", "end_ms")?,
-            })
-        };
-        rows.iter().map(queued).collect()
+        let newest = self.archive.newest(meter, 1).await?.pop().map(|stored| stored.row);
+        let last = newest.map(|row| LastReading {
+            time: row.time,
+            import: row.reading.energy_import().unwrap_or_default(),
+            export: row.reading.energy_export(),
+        });
+        let outbox = self.archive.queued(meter).await?;
+        Ok(StoredMeter { chain, rows, last, outbox })
     }
 }
 

@@ -1,12 +1,10 @@
-//! Rows of the readings table and back. What does not read back is an error that names table, column and value.
+//! Rows of the tables and back. What does not read back is an error that names table, row, column and value.
 
 use super::StoreError;
+use super::database::{Found, Value};
 use crate::core::{Place, ReadingRow};
 use ledger::attachment::Frame;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 use units::{Channel, Energy, Key, Quantity, Reading, StatementId, Timestamp};
@@ -26,31 +24,32 @@ pub struct StoredReading {
 }
 
 impl StoredReading {
-    pub(super) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &Found) -> Result<Self, StoreError> {
         let mut reading = Reading::new();
         for quantity in QUANTITY_COLUMNS {
-            if let Some(value) = row.try_get::<Option<i64>, _>(quantity.name())? {
+            if let Some(value) = row.optional_integer(quantity.name())? {
                 reading.insert(quantity, value);
             }
         }
         read_channels(row, &mut reading)?;
-        let frames: Vec<u8> = row.try_get("frames")?;
-        let frame: Frame =
-            ledger::cbor::decode(&frames).map_err(|error| value_error("readings", "frames", &error.to_string()))?;
-        let statement: Option<String> = row.try_get("statement")?;
-        let statement = statement.map(|id| id.parse().map_err(|_| value_error("readings", "statement", &id)));
+        let frames = row.bytes("frames")?;
+        let frame: Frame = ledger::cbor::decode(&frames).map_err(|error| row.error("frames", error.to_string()))?;
+        let statement = match row.optional_text("statement")? {
+            Some(id) => Some(id.parse().map_err(|_| row.error("statement", id))?),
+            None => None,
+        };
         Ok(Self {
-            id: row.try_get("id")?,
+            id: row.id,
             row: ReadingRow {
-                meter: parsed(row, "readings", "meter")?,
-                member: parsed(row, "readings", "member_account")?,
-                operator: parsed(row, "readings", "operator_account")?,
-                profile: row.try_get("profile")?,
-                time: timestamp(row, "readings", "time_ms")?,
+                meter: row.parsed("meter")?,
+                member: row.parsed("member_account")?,
+                operator: row.parsed("operator_account")?,
+                profile: row.text("profile")?,
+                time: row.timestamp("time_ms")?,
                 reading,
                 frame: Arc::new(frame),
             },
-            statement: statement.transpose()?,
+            statement,
         })
     }
 }
@@ -63,9 +62,9 @@ pub(super) fn channels_json(reading: &Reading) -> Option<String> {
     (!values.is_empty()).then(|| serde_json::to_string(&values).unwrap_or_default())
 }
 
-fn read_channels(row: &SqliteRow, reading: &mut Reading) -> Result<(), StoreError> {
-    let Some(text) = row.try_get::<Option<String>, _>("channels")? else { return Ok(()) };
-    let wrong = || value_error("readings", "channels", &text);
+fn read_channels(row: &Found, reading: &mut Reading) -> Result<(), StoreError> {
+    let Some(text) = row.optional_text("channels")? else { return Ok(()) };
+    let wrong = || row.error("channels", text.clone());
     let values: BTreeMap<String, i64> = serde_json::from_str(&text).map_err(|_| wrong())?;
     for (name, value) in values {
         reading.insert(name.parse::<Key>().map_err(|_| wrong())?, value);
@@ -82,25 +81,64 @@ pub(super) fn place_integer(place: Option<Place>) -> [Option<i64>; 2] {
     [place.map(|place| integer(place.height)), place.map(|place| integer(place.log_index))]
 }
 
-pub(super) fn unsigned(row: &SqliteRow, table: &'static str, column: &'static str) -> Result<u64, StoreError> {
-    let value: i64 = row.try_get(column)?;
-    u64::try_from(value).map_err(|_| value_error(table, column, &value))
-}
+/// Columns by their names. A column that was not asked for is a defect, and read as one that holds nothing.
+impl Found {
+    fn value(&self, column: &'static str) -> Option<&Value> {
+        let at = self.of.columns.iter().position(|(name, _)| *name == column)?;
+        self.values.get(at)
+    }
 
-pub(super) fn timestamp(row: &SqliteRow, table: &'static str, column: &'static str) -> Result<Timestamp, StoreError> {
-    unsigned(row, table, column).map(Timestamp::from_ms)
-}
+    pub(super) fn error(&self, column: &'static str, value: String) -> StoreError {
+        StoreError::Value { table: self.of.table, row: self.id, column, value }
+    }
 
-pub(super) fn energy(row: &SqliteRow, table: &'static str, column: &'static str) -> Result<Option<Energy>, StoreError> {
-    let Some(value) = row.try_get::<Option<i64>, _>(column)? else { return Ok(None) };
-    u64::try_from(value).map(|mwh| Some(Energy::from_mwh(mwh))).map_err(|_| value_error(table, column, &value))
-}
+    fn wrong(&self, column: &'static str) -> StoreError {
+        self.error(column, self.value(column).map_or_else(|| "nothing".to_owned(), Value::shown))
+    }
 
-pub(super) fn parsed<T: FromStr>(row: &SqliteRow, table: &'static str, column: &'static str) -> Result<T, StoreError> {
-    let text: String = row.try_get(column)?;
-    text.parse().map_err(|_| value_error(table, column, &text))
-}
+    pub(super) fn optional_integer(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        match self.value(column) {
+            Some(Value::Integer(value)) => Ok(*value),
+            _ => Err(self.wrong(column)),
+        }
+    }
 
-pub(super) fn value_error(table: &'static str, column: &'static str, value: &impl Display) -> StoreError {
-    StoreError::Value { table, column, value: value.to_string() }
+    pub(super) fn optional_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
+        match self.value(column) {
+            Some(Value::Text(value)) => Ok(value.clone()),
+            _ => Err(self.wrong(column)),
+        }
+    }
+
+    pub(super) fn integer(&self, column: &'static str) -> Result<i64, StoreError> {
+        self.optional_integer(column)?.ok_or_else(|| self.wrong(column))
+    }
+
+    pub(super) fn unsigned(&self, column: &'static str) -> Result<u64, StoreError> {
+        u64::try_from(self.integer(column)?).map_err(|_| self.wrong(column))
+    }
+
+    pub(super) fn timestamp(&self, column: &'static str) -> Result<Timestamp, StoreError> {
+        self.unsigned(column).map(Timestamp::from_ms)
+    }
+
+    pub(super) fn energy(&self, column: &'static str) -> Result<Option<Energy>, StoreError> {
+        let Some(value) = self.optional_integer(column)? else { return Ok(None) };
+        u64::try_from(value).map(|mwh| Some(Energy::from_mwh(mwh))).map_err(|_| self.wrong(column))
+    }
+
+    pub(super) fn text(&self, column: &'static str) -> Result<String, StoreError> {
+        self.optional_text(column)?.ok_or_else(|| self.wrong(column))
+    }
+
+    pub(super) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
+        match self.value(column) {
+            Some(Value::Bytes(Some(bytes))) => Ok(bytes.clone()),
+            _ => Err(self.wrong(column)),
+        }
+    }
+
+    pub(super) fn parsed<T: FromStr>(&self, column: &'static str) -> Result<T, StoreError> {
+        self.text(column)?.parse().map_err(|_| self.wrong(column))
+    }
 }

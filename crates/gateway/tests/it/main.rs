@@ -6,14 +6,19 @@
 mod audit;
 mod community;
 mod crash;
+mod databases;
 mod foreign;
 mod http;
 mod interval;
+mod keeping;
 mod line;
 mod loads;
+mod mirror;
 mod mqtt;
+mod outage;
 mod peer;
 #[path = "../peers/mod.rs"]
 mod peers;
 mod polling;
+mod servers;
 mod world;

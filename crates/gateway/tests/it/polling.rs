@@ -34,6 +34,7 @@ pub(crate) fn setup(folder: &TempDir, buses: Vec<BusConfig>, node: FakeNode, clo
     Setup {
         protection: gateway::core::Protection::default(),
         database: url(folder),
+        storage: gateway::Storage::default(),
         buses,
         interval: Millis::from_minutes(15),
         genesis: genesis(),
@@ -43,9 +44,9 @@ pub(crate) fn setup(folder: &TempDir, buses: Vec<BusConfig>, node: FakeNode, clo
     }
 }
 
-/// Waits until something holds; fails after twenty seconds.
+/// Waits until something holds; fails after two minutes, since the machine may be busy.
 pub(crate) async fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -54,7 +55,7 @@ pub(crate) async fn wait_for(what: &str, holds: impl Fn() -> bool) {
 
 const POLL: Millis = Millis::from_ms(50);
 
-fn pty_bus(simulation: &Simulation) -> BusConfig {
+pub(crate) fn pty_bus(simulation: &Simulation) -> BusConfig {
     let meters = vec![settings_of("A-1", 1, "im1281b", POLL), settings_of("A-2", 2, "pzem-004t-v3", POLL)];
     let port = Port::Serial { path: simulation.place().to_owned(), baud: 9_600, parity: meter::Parity::None };
     BusConfig { name: "floor".into(), port, settings: BusSettings { framing: BAUD, meters } }

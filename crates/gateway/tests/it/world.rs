@@ -81,6 +81,18 @@ impl World {
     pub(crate) async fn new(now: Timestamp, node: FakeNode, meters: Vec<MeterSettings>, line: SimulatedBus) -> Self {
         let folder = folder();
         let store = Store::open(&url(&folder)).await.unwrap();
+        Self { folder, ..Self::with_store(now, node, meters, line, store).await }
+    }
+
+    /// On a database of somebody else's.
+    pub(crate) async fn with_store(
+        now: Timestamp,
+        node: FakeNode,
+        meters: Vec<MeterSettings>,
+        line: SimulatedBus,
+        store: Store,
+    ) -> Self {
+        let folder = folder();
         let protection = Protection::default();
         let gateway = resume(&store, &meters, protection.clone()).await;
         Self {

@@ -76,6 +76,7 @@ async fn gateway(folder: &tempfile::TempDir) -> (Running, Simulation) {
     let limits = LoadLimits { never_with: vec!["A-2".parse().unwrap()], ..LoadLimits::default() };
     let limits = std::collections::BTreeMap::from([("A-1".parse().unwrap(), limits)]);
     let setup = Setup {
+        storage: gateway::Storage::default(),
         database: format!("sqlite://{}", folder.path().join("gateway.db").display()),
         buses: vec![BusConfig {
             name: "first floor".into(),

@@ -2,6 +2,7 @@
 
 use super::{METERS, MONTH, Member, StoredReadings, World, natural};
 use crate::program::run;
+use crate::servers;
 use ledger::act::{Act, Break, Readings};
 use ledger::state::SheetRecord;
 use ledger::verify::LedgerExport;
@@ -75,6 +76,7 @@ pub(super) fn check(
     let database = format!("sqlite://{}", world.database().display());
     let said = run(world.path(), &["audit", "--data", "house", "--database", &database]).ok();
     assert!(said.contains("nothing is wrong"), "{said}");
+    check_archive(world, &stored);
     let sum = |count: fn(&Member) -> u64| members.iter().map(count).sum::<u64>();
     eprintln!(
         "{} statements in {} blocks, {} of members; {} times no answer, {} of them stored all the same; {} readings",
@@ -85,6 +87,23 @@ pub(super) fn check(
         sum(|member| member.stored_unanswered),
         stored.len()
     );
+}
+
+/// The database server has every reading that the local file has, once, in order, with its statement.
+fn check_archive(world: &World, stored: &StoredReadings) {
+    let (name, url) = &world.archive;
+    let sql = "SELECT concat_ws(' ', meter, time_ms, energy_import_mwh, statement) FROM readings ORDER BY meter, id";
+    let there = world.server.client_of(Some(name), sql).unwrap();
+    let here: Vec<String> = stored
+        .iter()
+        .map(|((meter, time), reading)| {
+            let statement = reading.statement.map(|id| format!(" {id}")).unwrap_or_default();
+            format!("{meter} {time} {}{statement}", reading.import_mwh)
+        })
+        .collect();
+    assert_eq!(there.lines().collect::<Vec<_>>(), here, "the local file's readings and the server's");
+    let said = run(world.path(), &["audit", "--data", "house", "--database", url]).ok();
+    assert!(said.contains("nothing is wrong") && !said.contains(servers::PASSWORD_IN_URL), "{said}");
 }
 
 /// What is booked is what the meters counted and the members traded.

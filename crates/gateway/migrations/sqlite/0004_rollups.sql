@@ -1,0 +1,42 @@
+-- Readings of a meter by minute, quarter of an hour and day (level: 1, 15 or 1440 minutes; a day is the community's).
+-- Sums and counts make means; coarser levels are made of finer ones. What no reading gave is NULL.
+-- energy_*: what the counters moved since the reading before the span's first; a counter that falls moves nothing.
+CREATE TABLE rollups (
+    id INTEGER PRIMARY KEY,
+    meter TEXT NOT NULL,
+    level BIGINT NOT NULL,
+    start_ms BIGINT NOT NULL,
+    end_ms BIGINT NOT NULL,
+    readings BIGINT NOT NULL,
+    voltage_readings BIGINT NOT NULL,
+    voltage_sum_mv BIGINT NOT NULL,
+    voltage_min_mv BIGINT,
+    voltage_max_mv BIGINT,
+    current_max_ua BIGINT,
+    power_readings BIGINT NOT NULL,
+    power_sum_mw BIGINT NOT NULL,
+    power_max_mw BIGINT,
+    energy_import_mwh BIGINT,
+    energy_export_mwh BIGINT,
+    UNIQUE (meter, level, start_ms)
+);
+
+-- Minutes whose roll-up is to be made, or made again because a reading came late. Of this file alone.
+CREATE TABLE rollups_due (
+    meter TEXT NOT NULL,
+    start_ms BIGINT NOT NULL,
+    PRIMARY KEY (meter, start_ms)
+);
+CREATE TRIGGER rollups_due_of_readings AFTER INSERT ON readings BEGIN
+    INSERT OR IGNORE INTO rollups_due VALUES (NEW.meter, NEW.time_ms - NEW.time_ms % 60000);
+END;
+
+-- Days of which readings were removed by retention; each database has its own.
+CREATE TABLE thinned (
+    id INTEGER PRIMARY KEY,
+    meter TEXT NOT NULL,
+    start_ms BIGINT NOT NULL,
+    end_ms BIGINT NOT NULL,
+    UNIQUE (meter, start_ms)
+);
+CREATE INDEX outbox_by_end ON outbox (state, end_ms);
