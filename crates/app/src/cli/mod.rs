@@ -10,12 +10,14 @@ mod bill;
 mod check;
 mod experiment;
 mod export;
+mod import;
 mod init;
 mod key;
 mod listing;
 mod load;
 mod meter;
 mod names;
+mod reading;
 mod run;
 mod show;
 mod submit;
@@ -40,7 +42,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 pub(crate) use trouble::Trouble;
-use units::{Energy, Millis, Month, StatementId};
+use units::{Energy, MeterId, Millis, Month, StatementId, Timestamp};
 
 /// Energy of a community, from the meter's bytes to a bill that everybody can check.
 #[derive(Debug, Parser)]
@@ -102,6 +104,15 @@ enum Command {
     /// Sign a statement, send it to a node, and wait until it is final.
     #[command(after_help = "Example:\n  wattproof submit --key chen.key transfer Lee 20 2026-07")]
     Submit(SubmitArgs),
+    /// Readings by eye: of a meter that cannot communicate.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wattproof reading enter A-101 1284.5 --key maple-house/keys/operator.key"
+    )]
+    Reading(ReadingCommand),
+    /// Take over tables: rooms with their members and meters, and past readings of another system.
+    #[command(subcommand, after_help = "Example:\n  wattproof import rooms rooms.csv --data maple-house --check")]
+    Import(ImportCommand),
     /// Where the ledger and the node stand.
     #[command(after_help = "Example:\n  wattproof status --node http://127.0.0.1:8080")]
     Status(StatusArgs),
@@ -355,6 +366,106 @@ struct SubmitArgs {
     act: ActCommand,
 }
 
+#[derive(Debug, Subcommand)]
+enum ReadingCommand {
+    /// Enter what a meter's display says. What it cannot have counted is refused; what is unusual is asked about.
+    #[command(
+        after_help = "Example:\n  wattproof reading enter A-101 1284.5 --key maple-house/keys/operator.key --at 2026-07-31T18:00:00+08:00"
+    )]
+    Enter(EnterArgs),
+}
+
+#[derive(Debug, Args)]
+struct EnterArgs {
+    /// The number on the meter.
+    meter: MeterId,
+    /// What its display says, in kWh.
+    #[arg(value_name = "KWH", value_parser = Energy::parse_kwh)]
+    counter: Energy,
+    /// The operator's key file.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// What its export counter says, in kWh, if it has one.
+    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh)]
+    export: Option<Energy>,
+    /// When it was read, such as 2026-07-31T18:00:00+08:00 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = amount::time)]
+    at: Option<Timestamp>,
+    /// The meter was exchanged: what the new one said when it was put in, in kWh.
+    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh, conflicts_with = "wrapped_at")]
+    exchanged: Option<Energy>,
+    /// The counter began at zero again: where, in kWh, such as 100000 of a display of five digits.
+    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh)]
+    wrapped_at: Option<Energy>,
+    /// It is right although it is unusual.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportCommand {
+    /// Rooms with their members and meters: names, keys, registrations, contracts and the gateway's settings. All lines are
+    /// checked before anything is made; run again after a failure, it goes on where it stopped.
+    #[command(after_help = "Example:\n  wattproof import rooms rooms.csv --data maple-house --serial /dev/ttyUSB0")]
+    Rooms(ImportRoomsArgs),
+    /// Past readings of another system, signed by the operator and marked as imported.
+    #[command(
+        after_help = "Example:\n  wattproof import readings readings.csv --key maple-house/keys/operator.key --minutes 15"
+    )]
+    Readings(ImportReadingsArgs),
+}
+
+#[derive(Debug, Args)]
+struct ImportRoomsArgs {
+    /// The table: room, member, meter, profile, address, and if wanted bus, contract_kwh, account, factor.
+    file: PathBuf,
+    /// The community's directory.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    #[command(flatten)]
+    url: NodeUrl,
+    /// Only check.
+    #[arg(long)]
+    check: bool,
+    /// From when members and meters are registered [default: now]
+    #[arg(long, value_name = "TIME", value_parser = amount::time)]
+    from: Option<Timestamp>,
+    /// The month of the contracts [default: the present one]
+    #[arg(long)]
+    month: Option<Month>,
+    /// Do not encrypt the members' new keys: whoever reads a file can sign as that member.
+    #[arg(long)]
+    plain_keys: bool,
+    /// Serial device of the bus, if gateway.toml has none yet.
+    #[arg(long, value_name = "DEVICE")]
+    serial: Option<String>,
+    /// Its rate, in bits a second.
+    #[arg(long, default_value_t = 9_600, requires = "serial", value_parser = clap::value_parser!(u32).range(1..))]
+    baud: u32,
+}
+
+#[derive(Debug, Args)]
+struct ImportReadingsArgs {
+    /// The table: meter, start, end, and kwh (what was used) or counter (at the end, in kWh).
+    file: PathBuf,
+    /// The operator's key file.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    #[command(flatten)]
+    url: NodeUrl,
+    /// Only check.
+    #[arg(long)]
+    check: bool,
+    /// IANA name of the zone of times without an offset [default: the community's]
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// How long an interval is, for a table without the column `end`.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_440))]
+    minutes: Option<u32>,
+}
+
 #[derive(Debug, Args)]
 struct StatusArgs {
     #[command(flatten)]
@@ -515,6 +626,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
         Command::Meter(command) => meter::meter(command),
         Command::Key(command) => key::key(command, &passphrases),
         Command::Submit(args) => submit::submit(args, texts, &passphrases),
+        Command::Reading(command) => reading::reading(command, texts, &passphrases),
+        Command::Import(command) => import::import(command, texts, &passphrases),
         Command::Status(args) => show::status(&args, texts),
         Command::Account(args) => show::account(&args, texts),
         Command::Block(args) => show::block(&args),

@@ -74,6 +74,75 @@ pub(super) fn submit(args: SubmitArgs, texts: Texts, passphrases: &PassphraseSou
     Ok(ExitCode::SUCCESS)
 }
 
+/// Signs and sends for one account, for commands that state many things.
+pub(super) struct Sender {
+    client: Client<HttpTransport>,
+    status: Status,
+    key: SecretKey,
+    signer: AccountId,
+    texts: Texts,
+}
+
+impl Sender {
+    /// With a key, at a node.
+    ///
+    /// # Errors
+    /// When the key cannot be read, or the node does not answer.
+    pub(super) fn open(url: &str, key: &Path, passphrases: &PassphraseSource, texts: Texts) -> Result<Self, Trouble> {
+        let client = Client::new(HttpTransport::new(url));
+        let status = client.status()?;
+        let key = warned(key, key_file::read(key, passphrases)?);
+        let signer = account_of(&client, &key)?;
+        Ok(Self { client, status, key, signer, texts })
+    }
+
+    pub(super) const fn client(&self) -> &Client<HttpTransport> {
+        &self.client
+    }
+
+    /// Where the ledger stood when it was opened.
+    pub(super) const fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Sends acts as one statement; on return the node has stored it. A node that is full for the moment is asked again.
+    ///
+    /// # Errors
+    /// When it is refused, or the node stays away.
+    pub(super) fn send(&self, acts: Vec<Act>) -> Result<StatementId, Trouble> {
+        let payload = Payload {
+            ledger: self.status.ledger,
+            nonce: key_file::random()?,
+            issued: self.status.time_ms,
+            expires: Some(self.status.time_ms + LIFE),
+            acts,
+        };
+        let statement = SignedStatement::sign_for(self.signer, &payload, &self.key)
+            .map_err(|error| Trouble::environment(error, "give less, and submit it in several statements"))?;
+        let submission = statement.to_submission(None);
+        let started = Instant::now();
+        loop {
+            match self.client.submit(submission.clone()) {
+                Ok(answer) => return Ok(answer.id),
+                Err(ClientError::Problem(problem))
+                    if (problem.status == 429 || problem.status >= 500) && started.elapsed() < WAIT_MAX =>
+                {
+                    std::thread::sleep(ASK_EVERY);
+                }
+                Err(error) => return Err(refusal(error, self.texts)),
+            }
+        }
+    }
+
+    /// Waits until a statement is final.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub(super) fn wait(&self, id: &StatementId) -> Result<StatementView, Trouble> {
+        wait_until_final(&self.client, id, self.texts)
+    }
+}
+
 /// The account that a key signs for: after a rotation that is not the key's own thumbprint. A key that the ledger does not
 /// know is left to the node to refuse.
 fn account_of(client: &Client<HttpTransport>, key: &SecretKey) -> Result<AccountId, Trouble> {
