@@ -7,6 +7,7 @@ mod bus;
 mod chain;
 mod databases;
 mod limit;
+mod line;
 mod memory;
 mod readings;
 mod statements;
@@ -90,6 +91,7 @@ fn figures(args: &Args) -> Result<Vec<Figure>, BenchError> {
     figures.extend(databases::figures(&args.databases, committed, &folder.0)?);
     figures.push(bus::polls()?);
     figures.push(memory::idle_gateway(time, &folder.0.join("gateway"))?);
+    figures.extend(line::figures(time, &folder.0.join("line"))?);
     figures.push(Figure::not_measured("page: first byte", "ms", "< 50 ms on loopback, < 100 kB"));
     Ok(figures)
 }

@@ -10,6 +10,7 @@ mod replay;
 mod scan;
 mod simulate;
 mod sniff;
+mod world;
 
 use super::Trouble;
 use super::terminal::{say, say_json};

@@ -8,9 +8,11 @@ mod browser;
 mod cli;
 mod community;
 mod floors;
+mod foreign;
 mod gateway;
 mod kill;
 mod meters;
+#[path = "../../../gateway/tests/peers/mod.rs"]
+mod peers;
 mod program;
-#[path = "../../../gateway/tests/it/servers.rs"]
 mod servers;

@@ -406,7 +406,12 @@ impl Bus {
 
     /// The line is left alone for its own silence, and longer where the meter or the task needs it.
     fn rest(&mut self, now: Micros, device: usize, pause: Micros) {
-        let gap = self.framing.silence().max(self.devices[device].profile.gap().into());
+        // A meter's own pause is a need of its serial side, which over TCP its gateway keeps.
+        let own = match self.framing {
+            Framing::Tcp => Micros::ZERO,
+            Framing::Rtu { .. } | Framing::Dlt645 { .. } => self.devices[device].profile.gap().into(),
+        };
+        let gap = self.framing.silence().max(own);
         if let Line::Waiting { asked, .. } = self.line {
             self.measured.add(now, now.since(asked).plus(gap));
         }

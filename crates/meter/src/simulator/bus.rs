@@ -5,12 +5,13 @@ use super::faults::{Spoiler, Spoilt};
 use super::timing::{Arrival, Mismatch, Outages, Timing, lateness};
 use super::uart::carried;
 use super::{Faults, SimulatedMeter};
+use crate::Address;
 use crate::bus::Framing;
 use crate::capture::Recorded;
 use crate::dlt645::{self, Frame};
-use crate::modbus::{EXCEPTION_FLAG, FRAME_BYTES_MAX, WRITE_REGISTERS, crc16, tcp_frame, tcp_split};
+use crate::modbus::{EXCEPTION_FLAG, FRAME_BYTES_MAX, MBAP_BYTES, WRITE_REGISTERS, crc16, tcp_frame, tcp_split};
 use std::time::Duration;
-use units::Timestamp;
+use units::{Millis, Timestamp};
 
 /// Most requests in RTU form: address, function, register, count or value, CRC.
 const REQUEST_BYTES: usize = 8;
@@ -29,6 +30,7 @@ pub struct SimulatedBus {
     outages: Outages,
     mismatch: Option<Mismatch>,
     timing: Option<Timing>,
+    slow: Option<(Address, Millis)>,
     /// Of think times and delays; the faults have their own, so that a line with timing has the same faults as one without.
     dice: Dice,
     /// Answers that a fault holds back.
@@ -49,6 +51,7 @@ impl SimulatedBus {
             outages: Outages::NONE,
             mismatch: None,
             timing: None,
+            slow: None,
             dice: Dice::new(0),
             held: Vec::new(),
             recorded: Recorded::new(),
@@ -91,6 +94,13 @@ impl SimulatedBus {
         self
     }
 
+    /// The same line with one meter that thinks so much longer than the others; one at a time.
+    #[must_use]
+    pub const fn with_slow_meter(mut self, address: Address, longer: Millis) -> Self {
+        self.slow = Some((address, longer));
+        self
+    }
+
     /// The meters, to disturb their supply.
     pub fn meters_mut(&mut self) -> &mut [SimulatedMeter] {
         &mut self.meters
@@ -116,9 +126,9 @@ impl SimulatedBus {
     pub fn transmit(&mut self, now: Timestamp, bytes: &[u8]) -> Vec<Arrival> {
         let mut arrivals = Vec::new();
         for answer in self.answers(now, bytes) {
+            let mut begins = self.slowness(&answer);
             let Some(Spoilt { bytes: answer, is_late }) = self.spoiler.spoil(answer) else { continue };
             let answer = self.heard_by_master(answer);
-            let mut begins = Duration::ZERO;
             if let Some(timing) = &self.timing {
                 begins += timing.until_answer(bytes.len(), &mut self.dice);
             }
@@ -132,6 +142,17 @@ impl SimulatedBus {
         }
         arrivals.sort_by_key(|arrival| arrival.after);
         arrivals
+    }
+
+    /// How much longer than others the meter thinks that gives this answer.
+    fn slowness(&self, answer: &[u8]) -> Duration {
+        let Some((slow, longer)) = self.slow else { return Duration::ZERO };
+        let address = match self.framing {
+            Framing::Rtu { .. } => answer.first().copied().and_then(Address::modbus),
+            Framing::Tcp => answer.get(MBAP_BYTES - 1).copied().and_then(Address::modbus),
+            Framing::Dlt645 { .. } => Frame::find(answer).and_then(|(frame, ..)| frame.address),
+        };
+        if address == Some(slow) { Duration::from_millis(longer.ms()) } else { Duration::ZERO }
     }
 
     /// The answers to all whole requests, each empty when nobody answers.

@@ -4,6 +4,7 @@ use super::profiles::ProfilesArgs;
 use super::replay::ReplayArgs;
 use super::scan::ScanArgs;
 use super::sniff::SniffArgs;
+use super::world::WorldArgs;
 use crate::cli::amount;
 use clap::{Args, Subcommand, ValueEnum};
 use meter::Address;
@@ -121,6 +122,8 @@ pub(in crate::cli) struct SimulateArgs {
     /// Voltage to which the recording's 230 V are rescaled; power and energy stay as recorded.
     #[arg(long, value_name = "VOLTS", default_value = "110", value_parser = amount::volts)]
     pub(super) voltage: Voltage,
+    #[command(flatten)]
+    pub(super) world: WorldArgs,
 }
 
 #[derive(Debug, Args)]

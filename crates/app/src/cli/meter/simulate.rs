@@ -10,14 +10,12 @@ use meter::{Address, Options, Profile, Replay, SimulatedBus, SimulatedMeter};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use units::{Energy, Frequency, Millis, Timestamp};
+use units::{Frequency, Millis, Timestamp};
 
 /// Minutes of the recording by which each further meter on the bus is ahead, so that no two show the same.
 const MINUTES_BETWEEN_METERS: u64 = 24 * 60;
 /// Largest recording that is read: a year of minutes with long lines.
 const CSV_BYTES_MAX: u64 = 64 << 20;
-/// What a simulated counter shows at its start, so that it looks like a meter that has been in use.
-const COUNTER_START: Energy = Energy::from_kwh(1_200);
 
 /// Real time, sped up from the start on; nothing is stored, because a simulated meter needs no past.
 struct Sped {
@@ -49,9 +47,10 @@ pub(super) fn simulate(args: SimulateArgs) -> Result<ExitCode, Trouble> {
             offset_minutes: at * MINUTES_BETWEEN_METERS,
             nominal_voltage: Some(args.voltage),
             frequency: Frequency::from_mhz(60_000),
-            counter_start: COUNTER_START,
+            counter_start: args.world.counter,
         };
-        SimulatedMeter::new(Arc::clone(profile), *address, Arc::clone(&replay), options)
+        let meter = SimulatedMeter::new(Arc::clone(profile), *address, Arc::clone(&replay), options);
+        args.world.meter(meter, started)
     });
     let Some(first) = wanted.first().map(|first| &first.profile) else {
         return Err(Trouble::environment("no meter", "give --profile or --meter"));
@@ -60,7 +59,7 @@ pub(super) fn simulate(args: SimulateArgs) -> Result<ExitCode, Trouble> {
         Some(_) => args.framing.framing(first.protocol()),
         None => first.protocol().serial(first.baud()),
     };
-    let bus = SimulatedBus::new(meters.collect(), framing);
+    let bus = args.world.line(SimulatedBus::new(meters.collect(), framing), framing.baud().unwrap_or(first.baud()));
     let port = args.tcp.map_or(SimulatedPort::Pty, SimulatedPort::Tcp);
     let clock = Arc::new(Sped { started, speed: args.speed });
     run::runtime()?.block_on(serve(&args, &wanted, (port, bus), clock))
