@@ -132,6 +132,7 @@ async fn pty(folder: &Path) -> Result<Figure, BenchError> {
         node: Arc::new(Nobody),
         clock,
         protection: Protection::default(),
+        storage: gateway::Storage::default(),
     };
     let running = gateway::start(setup).await.map_err(BenchError::ledger)?;
     let handle = running.handle().clone();

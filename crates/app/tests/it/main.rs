@@ -15,4 +15,5 @@ mod meters;
 #[path = "../../../gateway/tests/peers/mod.rs"]
 mod peers;
 mod program;
+#[path = "../../../gateway/tests/it/servers.rs"]
 mod servers;
