@@ -40,7 +40,8 @@ fn a_gateway_is_checked_then_polls_and_its_readings_become_a_table() {
     let world = World::closing_in(Millis::from_minutes(60));
     world.register();
     let (_simulation, place) = simulated(&world);
-    configure(&world, &format!("tcp = \"{place}\"\nframing = \"rtu\""), "");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    configure(&world, &format!("tcp = \"{place}\"\nframing = \"rtu\""), &format!("http = \"127.0.0.1:{port}\""));
     let said = world.run(&CHECK).ok();
     for words in ["will be made", "ok    bus `floor`", "answers", "ok    meter A-101: registered", "are well"] {
         assert!(said.contains(words), "{words}\n{said}");
@@ -59,6 +60,16 @@ fn a_gateway_is_checked_then_polls_and_its_readings_become_a_table() {
     let (head, rows) = table.split_once("\r\n").unwrap();
     assert!(head.starts_with("\u{feff}time,local_time,voltage_v,current_a,active_power_w"), "{head}");
     assert!(rows.lines().all(|row| row.contains("+00:00,") && row.ends_with(",,in no statement yet")), "{rows}");
+    let parsed = scraped(&format!("http://127.0.0.1:{port}/metrics"));
+    for sample in [
+        "gauge wattproof_meter_voltage_volts ['bus', 'meter'] ",
+        "counter wattproof_meter_energy_import_joules_total ['bus', 'meter'] ",
+        "counter wattproof_meter_polls_total ['bus', 'meter'] ",
+        "gauge wattproof_bus_open ['bus'] 1.0",
+        "gauge wattproof_gateway_outbox_statements [] ",
+    ] {
+        assert!(parsed.lines().any(|line| line.starts_with(sample)), "{sample}\n{parsed}");
+    }
     // What a command line says wrong is said back.
     let wrong = world.run(&["export", "--data", "house", "--out", "x.csv", "readings", "A-101", "--from", "July"]);
     assert_eq!((wrong.code, wrong.err.contains("`July` is no time")), (2, true), "{wrong:?}");
@@ -120,16 +131,21 @@ for family in parse(sys.stdin.read()):
         print(family.type, sample.name, sorted(sample.labels), sample.value)
 ";
 
-#[test]
-fn prometheus_own_parser_reads_the_metrics() {
-    let world = World::closing_in(Millis::from_minutes(60));
-    let text = get_text(&format!("{}/metrics", world.url));
+/// What Prometheus' own parser reads out of an address: kind, name and labels of each sample, and its value.
+fn scraped(url: &str) -> String {
+    let text = get_text(url);
     let mut parser =
         Command::new(python()).args(["-B", "-c", PARSER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     parser.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let parsed = parser.wait_with_output().unwrap();
     assert!(parsed.status.success(), "{text}");
-    let parsed = String::from_utf8(parsed.stdout).unwrap();
+    String::from_utf8(parsed.stdout).unwrap()
+}
+
+#[test]
+fn prometheus_own_parser_reads_the_metrics_of_a_node() {
+    let world = World::closing_in(Millis::from_minutes(60));
+    let parsed = scraped(&format!("{}/metrics", world.url));
     for sample in [
         "gauge wattproof_node_height [] ",
         "counter wattproof_node_blocks_found_total [] ",
