@@ -89,7 +89,7 @@ enum Command {
     Node(NodeArgs),
     /// Run a gateway: it asks the meters and states what they say.
     #[command(
-        after_help = "Examples:\n  wattproof gateway --config maple-house/gateway.toml --check\n  wattproof gateway --config maple-house/gateway.toml"
+        after_help = "Example:\n  wattproof gateway --config maple-house/gateway.toml --check\n  wattproof gateway --config maple-house/gateway.toml"
     )]
     Gateway(GatewayArgs),
     /// Loads of a gateway: see them, switch them, read their journal.

@@ -25,7 +25,7 @@ fn a_crate_depends_only_on_what_its_floor_allows() {
         (
             "gateway",
             "units meter ledger api",
-            "serde serde_json sha2 sqlx thiserror tokio tokio-serial toml tracing ureq",
+            "prometheus-client rumqttc serde serde_json sha2 sqlx thiserror tokio tokio-serial toml tracing ureq",
         ),
         ("node", "units ledger consensus api", "rusqlite sha2 thiserror tracing"),
         ("sim", "units meter ledger consensus api gateway node", "sha2 thiserror"),
