@@ -48,6 +48,13 @@ impl Line {
         }
     }
 
+    /// Closes the port, so that it can be opened at once with other settings: whoever drops a line only asks for it.
+    pub(super) async fn close(mut self) {
+        self.port.abort();
+        // That it was cancelled is what was asked for.
+        let _cancelled = (&mut self.port).await;
+    }
+
     fn now(&self) -> Micros {
         Micros::from_us(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
     }

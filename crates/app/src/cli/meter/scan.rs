@@ -155,11 +155,15 @@ async fn scan_all(args: &ScanArgs, models: &[(String, Arc<Profile>)]) -> Result<
         match framing {
             Framing::Dlt645 { .. } => {
                 note(format_args!("asking for a DL/T 645 meter{rate}"));
-                dlt645_meter(args, models, Line::open(port).await?, framing, &mut line).await?;
+                let mut open = Line::open(port).await?;
+                dlt645_meter(args, models, &mut open, framing, &mut line).await?;
+                open.close().await;
             }
             _ => {
                 note(format_args!("asking {} addresses{rate} for {} models", args.addresses.0.len(), models.len()));
-                modbus_meters(args, models, Line::open(port).await?, framing, &mut line).await?;
+                let mut open = Line::open(port).await?;
+                modbus_meters(args, models, &mut open, framing, &mut line).await?;
+                open.close().await;
             }
         }
     }
@@ -196,7 +200,7 @@ fn device(address: Address, profile: &Profile, wait_ms: u64) -> Result<Device, T
 async fn modbus_meters(
     args: &ScanArgs,
     models: &[(String, Arc<Profile>)],
-    mut open: Line,
+    open: &mut Line,
     framing: Framing,
     line: &mut Scanned,
 ) -> Result<(), Trouble> {
@@ -246,7 +250,7 @@ fn by_first_request(models: &[(String, Arc<Profile>)]) -> Vec<Vec<(String, Arc<P
 async fn dlt645_meter(
     args: &ScanArgs,
     models: &[(String, Arc<Profile>)],
-    mut open: Line,
+    open: &mut Line,
     framing: Framing,
     line: &mut Scanned,
 ) -> Result<(), Trouble> {
