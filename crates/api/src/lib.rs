@@ -32,7 +32,9 @@ pub use block::{BlockDetail, BlockSummary};
 pub use client::{Client, ClientError, Method, Request, Response, Transport, TransportError};
 pub use event::Event;
 pub use ledger::{MiningStatus, Page, Status};
-pub use load::{BusNow, LoadLock, LoadNow, LoadOrder, LoadReset, LoadsView, OrderTaken, Power, RuleNow, Switching};
+pub use load::{
+    BusNow, LineNow, LoadLock, LoadNow, LoadOrder, LoadReset, LoadsView, OrderTaken, Power, RuleNow, Switching,
+};
 pub use losses::{LossIntervalView, LossView, LossesView};
 pub use meter::{ChainHeadView, LoadView, MeterView, ReadingRow};
 pub use pool::{PoolEntry, PoolView};

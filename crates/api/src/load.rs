@@ -150,6 +150,27 @@ pub struct BusNow {
     pub answers: u64,
     /// Polls that gave none, by kind.
     pub errors: BTreeMap<String, u64>,
+    /// Thousandths of the line's time that its schedule needs; above 900 some meters may be asked less often.
+    pub load_planned_permille: u64,
+    /// Thousandths of the line's time that were taken in the last minute or two; absent at the start.
+    pub load_measured_permille: Option<u64>,
+    /// Why nothing is understood on its line; absent while something is.
+    pub line: Option<LineNow>,
+}
+
+/// A line of which nothing is understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LineNow {
+    /// `line_silent`, `line_noise` or `line_other_rate`.
+    pub kind: String,
+    /// The rate used, in baud.
+    pub baud: u32,
+    /// Rates to try, the likeliest first.
+    pub rates: Vec<u32>,
+    /// How many times as slow the sender looks, where the bytes say so.
+    pub times_as_slow: Option<u32>,
+    /// What it looks like and what to do, in English.
+    pub advice: String,
 }
 
 /// One line of the journal: what was to be switched by whom and why, and what came of it.

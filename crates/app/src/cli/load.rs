@@ -10,7 +10,7 @@ use ledger::act::Control;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use units::MeterId;
+use units::{MeterId, Millis};
 
 /// Longest wait for an outcome: a staggered turn included.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(120);
@@ -80,8 +80,11 @@ pub(super) struct JournalArgs {
 }
 
 fn text(text: &str, most: usize) -> Result<String, String> {
-    if text.trim().is_empty() || text.len() > most {
-        return Err(format!("give 1 to {most} bytes; this has {}", text.len()));
+    if text.trim().is_empty() {
+        return Err(format!("say it in words, up to {most} bytes; this is blank"));
+    }
+    if text.len() > most {
+        return Err(format!("say it in up to {most} bytes; this has {}", text.len()));
     }
     Ok(text.to_owned())
 }
@@ -110,8 +113,8 @@ impl Asking {
 /// The gateway's refusals are refusals; that it is not there is the environment's.
 fn trouble(error: &api::ClientError) -> Trouble {
     match error {
-        api::ClientError::Transport(_) => Trouble::environment(
-            error,
+        api::ClientError::Transport(reason) => Trouble::environment(
+            format_args!("the gateway does not answer: {reason}"),
             "start the gateway with `http = \"127.0.0.1:8081\"` in its settings, or name its address with --gateway",
         ),
         api::ClientError::Answer { .. } => Trouble::environment(error, "see that --gateway names a Wattproof gateway"),
@@ -146,9 +149,8 @@ fn list(asking: &Asking) -> Result<ExitCode, Trouble> {
     }
     for load in &view.loads {
         say(line(load));
-        for lock in &load.locks {
-            let until = if lock.latched { "until it is reset" } else { "until its cause is gone" };
-            say(format_args!("  held off {until} by rule `{}`: {}", lock.rule, lock.why));
+        for line in hindrances(load) {
+            say(format_args!("  {line}"));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -156,12 +158,47 @@ fn list(asking: &Asking) -> Result<ExitCode, Trouble> {
 
 fn line(load: &LoadNow) -> String {
     let value = |name: &str, scale: i64| load.values.get(name).map(|value| (value / scale, value % scale));
-    let power = value("active_power_mw", 1_000).map_or_else(String::new, |(whole, _)| format!(", {whole} W"));
-    let current = value("current_ua", 1_000_000);
-    let current = current.map_or_else(String::new, |(whole, rest)| format!(", {whole}.{:03} A", rest / 1_000));
-    let age = load.state_age_ms.map_or_else(String::new, |age| format!(" (read {} s ago)", age.ms() / 1_000));
-    let order = load.order.as_ref().map_or_else(String::new, |order| format!(", order {} under way", order.number));
-    format!("{}  {}{age}{power}{current}{order}", load.meter, load.state.map_or("unknown", Power::name))
+    let power = value("active_power_mw", 1_000).map(|(whole, _)| format!("{whole} W"));
+    let current = value("current_ua", 1_000_000).map(|(whole, rest)| format!("{whole}.{:03} A", rest / 1_000));
+    let voltage = value("voltage_mv", 1_000).map(|(whole, rest)| format!("{whole}.{} V", rest / 100));
+    let values: Vec<String> = [power, current, voltage].into_iter().flatten().collect();
+    let values = match load.values_age_ms {
+        Some(age) => format!("; {} {} s ago", values.join(", "), age.ms() / 1_000),
+        None => "; no values yet".to_owned(),
+    };
+    let state = load.state.map_or("unknown", Power::name);
+    let age = match (load.state_age_ms, load.reads_back) {
+        (_, false) => " (cannot be read back)".to_owned(),
+        (Some(age), true) => format!(" (relay read {} s ago)", age.ms() / 1_000),
+        (None, true) => " (relay not read yet)".to_owned(),
+    };
+    let stale = if load.stale { ", stale" } else { "" };
+    format!("{}  {state}{age}{values}{stale}", load.meter)
+}
+
+/// What stands in the way of the next switching, each a line.
+fn hindrances(load: &LoadNow) -> Vec<String> {
+    let mut lines = Vec::new();
+    for lock in &load.locks {
+        let until = if lock.latched { "until it is reset" } else { "until its cause is gone" };
+        lines.push(format!("held off {until} by rule `{}`: {}", lock.rule, lock.why));
+    }
+    if let Some(order) = &load.order {
+        lines.push(format!("order {} ({}) is under way", order.number, order.deed));
+    }
+    for (is_so, wait, state) in [
+        (load.state != Some(Power::On), load.on_in_ms, Power::On),
+        (load.state == Some(Power::On), load.off_in_ms, Power::Off),
+    ] {
+        if is_so && wait > Millis::ZERO {
+            lines.push(format!("may be switched {} in {} s", state.name(), wait.ms().div_ceil(1_000)));
+        }
+    }
+    if !load.never_with.is_empty() {
+        let others: Vec<String> = load.never_with.iter().map(ToString::to_string).collect();
+        lines.push(format!("never on together with {}", others.join(", ")));
+    }
+    lines
 }
 
 fn switch(args: &OrderArgs, state: Power) -> Result<ExitCode, Trouble> {
@@ -175,10 +212,17 @@ fn switch(args: &OrderArgs, state: Power) -> Result<ExitCode, Trouble> {
     if args.asking.json {
         say_json(&ended);
     } else {
-        say(format_args!("{}: {} -> {} ({})", ended.meter, ended.before, ended.after, told(&ended)));
+        let change = change(&ended).map(|change| format!("{change} ")).unwrap_or_default();
+        say(format_args!("{}: {change}({})", ended.meter, told(&ended)));
     }
     let is_done = ended.outcome == "switched" || ended.outcome == "unconfirmed";
     Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What the relay showed before and after; `None` where nothing was sent, or nothing came of it yet.
+fn change(entry: &Switching) -> Option<String> {
+    let sent = ["switched", "unconfirmed", "failed", "unknown"].contains(&entry.outcome.as_str());
+    (sent && entry.ended_ms.is_some()).then(|| format!("{} -> {}", entry.before, entry.after))
 }
 
 fn told(entry: &Switching) -> String {
@@ -229,7 +273,9 @@ fn journal(args: &JournalArgs) -> Result<ExitCode, Trouble> {
         let block = entry.height.map(|height| format!(", block {height}")).unwrap_or_default();
         let time = zone.moment(entry.time_ms).iso;
         say(format_args!("{}  {time}  {} {}  {}{block}", entry.number, entry.meter, entry.deed, told(entry)));
-        say(format_args!("  {} -> {}, by {}: {}", entry.before, entry.after, entry.who, entry.why));
+        let by = if entry.by == "person" { "" } else { "rule " };
+        let change = change(entry).map(|change| format!("{change}, ")).unwrap_or_default();
+        say(format_args!("  {change}by {by}{}: {}", entry.who, entry.why));
     }
     if let Some(next) = &page.next {
         say(format_args!("older lines: --cursor {next}"));

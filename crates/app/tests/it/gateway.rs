@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use units::Millis;
 
 /// The meters' end of a line, on a free TCP port.
-fn simulated(world: &World) -> (Running, String) {
-    let arguments = ["meter", "simulate", "--profile", "im1281b", "--address", "1", "--tcp", "127.0.0.1:0"];
+pub(crate) fn simulated(world: &World, profile: &str) -> (Running, String) {
+    let arguments = ["meter", "simulate", "--profile", profile, "--address", "1", "--tcp", "127.0.0.1:0"];
     let simulation = Running::start(world.path(), &arguments);
     let line = simulation.line_with("read one:");
     let place = line.split_once("--tcp ").unwrap().1.split_whitespace().next().unwrap().to_owned();
@@ -18,7 +18,7 @@ fn simulated(world: &World) -> (Running, String) {
 }
 
 /// The gateway's settings with a bus of one meter, the node as it runs, and more.
-fn configure(world: &World, bus: &str, more: &str) {
+pub(crate) fn configure(world: &World, (number, profile): (&str, &str), bus: &str, more: &str) {
     let path = world.path().join("house/gateway.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let settings: Vec<&str> = text.lines().take_while(|line| !line.contains("[[bus]]")).collect();
@@ -27,7 +27,7 @@ fn configure(world: &World, bus: &str, more: &str) {
     settings[node] = format!("node = \"{}\"", world.url);
     let member = world.run(&["key", "show", "Chen.key", "--json"]).json()["account"].as_str().unwrap().to_owned();
     let meter = format!(
-        "[[bus.meter]]\nnumber = \"A-101\"\naddress = 1\nprofile = \"im1281b\"\npoll_seconds = 1\nmember = \"{member}\"\n"
+        "[[bus.meter]]\nnumber = \"{number}\"\naddress = 1\nprofile = \"{profile}\"\npoll_seconds = 1\nmember = \"{member}\"\n"
     );
     std::fs::write(path, format!("{}\n{more}\n[[bus]]\nname = \"floor\"\n{bus}\n{meter}", settings.join("\n")))
         .unwrap();
@@ -39,9 +39,14 @@ const CHECK: [&str; 4] = ["gateway", "--config", "house/gateway.toml", "--check"
 fn a_gateway_is_checked_then_polls_and_its_readings_become_a_table() {
     let world = World::closing_in(Millis::from_minutes(60));
     world.register();
-    let (_simulation, place) = simulated(&world);
+    let (_simulation, place) = simulated(&world, "im1281b");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    configure(&world, &format!("tcp = \"{place}\"\nframing = \"rtu\""), &format!("http = \"127.0.0.1:{port}\""));
+    configure(
+        &world,
+        ("A-101", "im1281b"),
+        &format!("tcp = \"{place}\"\nframing = \"rtu\""),
+        &format!("http = \"127.0.0.1:{port}\""),
+    );
     let said = world.run(&CHECK).ok();
     for words in ["will be made", "ok    bus `floor`", "answers", "ok    meter A-101: registered", "are well"] {
         assert!(said.contains(words), "{words}\n{said}");
@@ -80,7 +85,12 @@ fn a_gateway_is_checked_then_polls_and_its_readings_become_a_table() {
 fn a_check_names_everything_that_is_wrong_at_once_and_how_to_mend_it() {
     let world = World::closing_in(Millis::from_minutes(60));
     world.register();
-    configure(&world, "serial = \"/dev/no-such-port\"\nbaud = 9600", "[mqtt]\nurl = \"mqtt://127.0.0.1:1\"\n");
+    configure(
+        &world,
+        ("A-101", "im1281b"),
+        "serial = \"/dev/no-such-port\"\nbaud = 9600",
+        "[mqtt]\nurl = \"mqtt://127.0.0.1:1\"\n",
+    );
     let ended = world.run(&CHECK);
     assert_eq!(ended.code, 1, "{ended:?}");
     for words in [

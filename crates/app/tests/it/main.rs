@@ -11,6 +11,7 @@ mod floors;
 mod foreign;
 mod gateway;
 mod kill;
+mod load;
 mod meters;
 #[path = "../../../gateway/tests/peers/mod.rs"]
 mod peers;

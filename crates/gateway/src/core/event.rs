@@ -1,8 +1,8 @@
 //! What happened beside the readings, for the operator's pages and for evidence.
 
-use super::CounterBreak;
+use super::{CounterBreak, LineTrouble};
+use meter::MeterError;
 use meter::bus::LOAD_PERMILLE_MAX;
-use meter::{LineVerdict, MeterError};
 use std::fmt;
 use units::{Energy, MeterId, Millis, StatementId, Timestamp};
 
@@ -52,9 +52,6 @@ impl Rejection {
         }
     }
 }
-
-/// Rates that a message names: the likeliest, not the whole list.
-const RATES_SHOWN: usize = 3;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,14 +104,7 @@ pub enum Happening {
         seconds_min: u64,
     },
     /// Every meter of a line has failed, and nothing that came was understood.
-    LineNotUnderstood {
-        /// What it looks like.
-        verdict: LineVerdict,
-        /// The rate used.
-        baud: u32,
-        /// Rates to try, the likeliest first.
-        rates: Vec<u32>,
-    },
+    LineNotUnderstood(LineTrouble),
     /// The database refuses; what it is to take waits in memory.
     StoreLost(String),
     /// The database has taken everything that waited.
@@ -165,7 +155,7 @@ impl Happening {
             Self::NodeLost(_) => "node_lost",
             Self::NodeBack => "node_back",
             Self::BusOverloaded { .. } => "bus_overloaded",
-            Self::LineNotUnderstood { verdict, .. } => verdict.kind(),
+            Self::LineNotUnderstood(trouble) => trouble.verdict.kind(),
             Self::StoreLost(_) => "store_lost",
             Self::StoreBack => "store_back",
             Self::NotStored { .. } => "not_stored",
@@ -208,32 +198,7 @@ impl fmt::Display for Happening {
                 permille % 10,
                 LOAD_PERMILLE_MAX / 10
             ),
-            Self::LineNotUnderstood { verdict, baud, rates } => {
-                let rates: Vec<String> = rates.iter().take(RATES_SHOWN).map(ToString::to_string).collect();
-                let rates = rates.join(", ");
-                match verdict {
-                    LineVerdict::Silent => write!(
-                        f,
-                        "no meter of this line answers with a single byte: check power, the wires A and B, the addresses, and \
-                         the rate; the gateway uses {baud} baud, meters at another rate keep silent; try {rates}"
-                    ),
-                    LineVerdict::Noise => write!(
-                        f,
-                        "only noise comes from this line: check contacts, termination and the cable's neighbours; the \
-                         gateway uses {baud} baud"
-                    ),
-                    LineVerdict::SlowerSender { by } => write!(
-                        f,
-                        "the bytes look like another baud rate, about {by} times as slow; the gateway uses {baud}; set `baud` \
-                         to {rates}, and give both radios of a pair one rate"
-                    ),
-                    LineVerdict::OtherSetting => write!(
-                        f,
-                        "something answers in a way that is not understood: the bytes look like another baud rate, parity or \
-                         protocol; the gateway uses {baud}; try {rates}, and give both radios of a pair one rate"
-                    ),
-                }
-            }
+            Self::LineNotUnderstood(trouble) => trouble.fmt(f),
             Self::StoreLost(reason) => write!(f, "the database refuses ({reason}); readings wait in memory"),
             Self::StoreBack => f.write_str("the database takes readings again, and has taken all that waited"),
             Self::NotStored { readings } => {

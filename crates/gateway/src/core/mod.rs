@@ -15,6 +15,7 @@ mod outbox;
 mod switching;
 
 pub use crate::clock::Now;
+pub use buses::LineTrouble;
 pub use counters::{CounterBreak, CounterRules};
 pub use event::{Event, Happening, Rejection};
 pub use interval::{ClosedInterval, IntervalError, Span, close};

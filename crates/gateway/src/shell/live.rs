@@ -2,7 +2,7 @@
 
 use crate::Now;
 use crate::config::{BusConfig, Port};
-use crate::core::{self, Gateway, LoadView, RuleView};
+use crate::core::{self, Gateway, LineTrouble, LoadView, RuleView};
 use meter::Address;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -85,6 +85,8 @@ pub struct LiveBus {
     pub load_planned_permille: u64,
     /// Thousandths of the line's time that were taken in the last minute or two; `None` at the start.
     pub load_measured_permille: Option<u64>,
+    /// Why nothing is understood on its line; `None` while something is.
+    pub line: Option<LineTrouble>,
 }
 
 #[derive(Debug)]
@@ -178,6 +180,7 @@ impl Live {
     pub(super) fn take_stats(&mut self, gateway: &Gateway, now: Now) {
         for (at, bus) in self.buses.iter_mut().enumerate() {
             bus.load_measured_permille = gateway.bus_load(at, now.monotonic).and_then(|(_, measured)| measured);
+            bus.line = gateway.line_trouble(at);
         }
         for Entry { meter, place: (bus, device), .. } in &mut self.entries {
             meter.unconfirmed = gateway.unconfirmed(&meter.meter);
@@ -218,6 +221,7 @@ fn live_bus(bus: &BusConfig) -> LiveBus {
         meters,
         load_planned_permille,
         load_measured_permille: None,
+        line: None,
     }
 }
 

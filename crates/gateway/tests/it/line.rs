@@ -37,4 +37,5 @@ async fn a_silent_line_is_named_once_with_the_rate_used_and_those_to_try() {
     let [said] = said.as_slice() else { panic!("{said:?}") };
     assert!(said.contains("the gateway uses 9600 baud") && said.ends_with("try 2400, 4800, 19200"), "{said}");
     assert_eq!(world.happened("bus_overloaded"), 0);
+    assert_eq!(world.gateway().line_trouble(0).unwrap().to_string(), *said, "it stands as long as it lasts");
 }

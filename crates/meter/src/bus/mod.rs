@@ -158,7 +158,7 @@ pub struct Bus {
     receiver: Receiver,
     measured: Measured,
     evidence: Evidence,
-    judged: bool,
+    judged: Option<LineVerdict>,
 }
 
 impl Bus {
@@ -176,7 +176,7 @@ impl Bus {
             receiver: Receiver::new(framing),
             measured: Measured::default(),
             evidence: Evidence::default(),
-            judged: false,
+            judged: None,
         }
     }
 
@@ -208,6 +208,12 @@ impl Bus {
     #[must_use]
     pub fn load_permille(&self, now: Micros) -> Option<u64> {
         self.measured.permille(now)
+    }
+
+    /// What the line was judged to be; `None` while it is understood, or has not failed often enough.
+    #[must_use]
+    pub const fn verdict(&self) -> Option<LineVerdict> {
+        self.judged
     }
 
     /// When it next wants a [`BusInput::Tick`], if nothing arrives before.
@@ -297,7 +303,7 @@ impl Bus {
 
     /// A valid frame came: rate and wiring are right.
     fn understood(&mut self) {
-        (self.evidence, self.judged) = (Evidence::default(), false);
+        (self.evidence, self.judged) = (Evidence::default(), None);
     }
 
     /// All is answered.
@@ -397,11 +403,11 @@ impl Bus {
         }
         self.evidence.take(raw);
         let all_failed = self.schedule.failures_min() >= POLLS_BEFORE_VERDICT;
-        if self.judged || self.framing.baud().is_none() || !all_failed {
+        if self.judged.is_some() || self.framing.baud().is_none() || !all_failed {
             return None;
         }
-        self.judged = true;
-        Some(self.evidence.verdict())
+        self.judged = Some(self.evidence.verdict());
+        self.judged
     }
 
     /// The line is left alone for its own silence, and longer where the meter or the task needs it.

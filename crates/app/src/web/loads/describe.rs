@@ -1,10 +1,11 @@
 //! The gateway's values as the contract's.
 
 use super::LoadSite;
-use ::api::{BusNow, LoadLock, LoadNow, LoadsView, Power, RuleNow, Switching};
-use gateway::core::{Entry, LoadView, RuleView, Side, Trigger};
+use ::api::{BusNow, LineNow, LoadLock, LoadNow, LoadsView, Power, RuleNow, Switching};
+use gateway::core::{Entry, LineTrouble, LoadView, RuleView, Side, Trigger};
 use gateway::store::{StoredEntry, cause_name, load_state_name};
 use gateway::{LiveMeter, Quality};
+use meter::LineVerdict;
 use std::collections::BTreeMap;
 
 const fn power(on: bool) -> Power {
@@ -32,6 +33,9 @@ impl LoadSite {
                 polls: on_bus.iter().map(|meter| meter.polls).sum(),
                 answers: on_bus.iter().map(|meter| meter.answers).sum(),
                 errors,
+                load_planned_permille: bus.load_planned_permille,
+                load_measured_permille: bus.load_measured_permille,
+                line: bus.line.map(line_now),
             }
         });
         LoadsView {
@@ -41,6 +45,20 @@ impl LoadSite {
             rules: gateway.rules().into_iter().map(rule_now).collect(),
             buses: buses.collect(),
         }
+    }
+}
+
+fn line_now(trouble: LineTrouble) -> LineNow {
+    let times_as_slow = match trouble.verdict {
+        LineVerdict::SlowerSender { by } => Some(by),
+        LineVerdict::Silent | LineVerdict::Noise | LineVerdict::OtherSetting => None,
+    };
+    LineNow {
+        kind: trouble.verdict.kind().to_owned(),
+        baud: trouble.baud,
+        times_as_slow,
+        advice: trouble.to_string(),
+        rates: trouble.rates,
     }
 }
 

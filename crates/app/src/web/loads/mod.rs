@@ -4,11 +4,13 @@
 //! Looking is open to whom single readings are; switching only to this computer, or to whom holds the gateway's token.
 
 pub(crate) mod api;
+mod bus;
 mod control;
 mod describe;
 mod page;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use super::access::Origin;
 use super::assets;

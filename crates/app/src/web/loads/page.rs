@@ -2,14 +2,16 @@
 
 use super::LoadSite;
 use super::api::{OPERATOR, parse, refused};
+use super::bus::{BusLine, bus_line};
 use super::describe;
+use super::why::rule_why;
 use crate::web::access::Origin;
 use crate::web::failure::Failure;
 use crate::web::format::{Moment, decimal};
 use crate::web::frame::{Frame, Reader, Section};
 use crate::web::i18n::Texts;
 use crate::web::pages::{error_page, render};
-use ::api::{BusNow, LoadLock, LoadNow, LoadsView, Power, RuleNow, Switching};
+use ::api::{LoadLock, LoadNow, LoadsView, Power, RuleNow, Switching};
 use askama::Template;
 use axum::extract::{Form, Path, Query};
 use axum::http::{HeaderMap, StatusCode};
@@ -67,17 +69,6 @@ struct JournalLine {
     kind: &'static str,
     reason: String,
     block: Option<u64>,
-}
-
-struct BusLine {
-    name: String,
-    place: String,
-    state: &'static str,
-    state_text: String,
-    meters: u32,
-    polls: String,
-    answered: String,
-    errors: String,
 }
 
 #[derive(Template)]
@@ -280,7 +271,7 @@ impl LoadSite {
                 other if entry.by == "person" => other.to_owned(),
                 rule => t.arg("load-by-rule", "rule", rule),
             },
-            why: entry.why,
+            why: if entry.by == "person" { entry.why } else { rule_why(t, &entry.why) },
             change,
             outcome: t.get(&format!("load-outcome-{}", entry.outcome.replace('_', "-"))),
             kind,
@@ -352,7 +343,7 @@ fn state_note(t: Texts, load: &LoadNow) -> String {
 
 fn lock_text(t: Texts, lock: &LoadLock) -> String {
     let key = if lock.latched { "load-latched" } else { "load-locked" };
-    t.with(key, &[("rule", &lock.rule), ("why", &lock.why)])
+    t.with(key, &[("rule", &lock.rule), ("why", &rule_why(t, &lock.why))])
 }
 
 fn wait_text(t: Texts, wait: Millis) -> String {
@@ -400,21 +391,5 @@ fn rule_line(t: Texts, rule: RuleNow) -> RuleLine {
         },
         marks,
         name: rule.name,
-    }
-}
-
-fn bus_line(t: Texts, bus: BusNow) -> BusLine {
-    let errors: Vec<String> =
-        bus.errors.iter().map(|(kind, count)| format!("{} {count}", kind.replace('_', " "))).collect();
-    let permille = (u128::from(bus.answers) * 1_000).checked_div(u128::from(bus.polls)).unwrap_or(0);
-    BusLine {
-        state: if bus.open { "final" } else { "bad" },
-        state_text: if bus.open { t.get("bus-open") } else { bus.lost.clone().unwrap_or_else(|| t.get("bus-closed")) },
-        meters: bus.meters,
-        polls: crate::web::format::group_number(bus.polls),
-        answered: format!("{} %", decimal(i128::try_from(permille).unwrap_or(0), 1, 1)),
-        errors: if errors.is_empty() { t.get("bus-no-errors") } else { errors.join(", ") },
-        name: bus.name,
-        place: bus.place,
     }
 }

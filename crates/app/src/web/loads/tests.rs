@@ -215,7 +215,17 @@ async fn an_order_is_taken_once_switches_the_relay_and_stands_in_the_journal_and
     assert_eq!((entry.outcome.as_str(), entry.before.as_str(), entry.after.as_str()), ("switched", "on", "off"));
     assert_eq!((entry.who.as_str(), entry.why.as_str(), entry.by.as_str()), ("Lee", "tidying up", "person"));
     let page = get_text(&site, "/loads?lang=en").await;
-    for shown in ["Lee", "tidying up", "On → Off", "first floor", "Switch off", "A-2", "never on together with A-2"] {
+    for shown in [
+        "Lee",
+        "tidying up",
+        "On → Off",
+        "first floor",
+        "Switch off",
+        "A-2",
+        "never on together with A-2",
+        "Line, planned",
+        "Line, measured",
+    ] {
         assert!(page.contains(shown), "{shown}");
     }
     assert!(!page.contains("href=\"/chain\""), "a gateway has no pages of the ledger");
@@ -223,4 +233,55 @@ async fn an_order_is_taken_once_switches_the_relay_and_stands_in_the_journal_and
         serde_json::from_str(&get_text(&site, "/api/v1/switchings").await).unwrap();
     assert_eq!(journal.items.len(), 1, "a double click switches once");
     running.stop().await.unwrap();
+}
+
+#[test]
+fn a_rule_s_reason_is_shown_in_the_reader_s_language_and_a_line_that_is_not_understood_says_what_to_do() {
+    use crate::web::i18n::{Lang, Texts};
+    let (en, zh) = (Texts::of(Lang::En), Texts::of(Lang::ZhTw));
+    for (written, shown) in [
+        ("130.000 V is above 121.000 V", "130.000 V 高於 121.000 V"),
+        ("80.000 V is below 90.000 V", "80.000 V 低於 90.000 V"),
+        ("off at this hour by its schedule", "排定於此時段斷電"),
+        ("its cause is gone; the load was on before", "原因已排除；負載先前為送電"),
+        ("the month's energy is used up: -1.5 kWh is left", "當月電能已用完：剩餘 -1.5 kWh"),
+        ("something else", "something else"),
+    ] {
+        assert_eq!((why::rule_why(en, written).as_str(), why::rule_why(zh, written).as_str()), (written, shown));
+    }
+    let line = |kind: &str, times_as_slow| ::api::LineNow {
+        kind: kind.to_owned(),
+        baud: 9_600,
+        rates: vec![4_800, 19_200, 2_400, 1_200],
+        times_as_slow,
+        advice: String::new(),
+    };
+    let bus = |open, planned, line| ::api::BusNow {
+        name: "first floor".into(),
+        place: "/dev/ttyUSB0".into(),
+        open,
+        lost: (!open).then(|| "unplugged".into()),
+        meters: 2,
+        polls: 8,
+        answers: 7,
+        errors: [("crc".to_owned(), 1), ("too_short".to_owned(), 2), ("no_answer".to_owned(), 3)].into(),
+        load_planned_permille: planned,
+        load_measured_permille: Some(123),
+        line,
+    };
+    for (found, state, said) in [
+        (bus(true, 450, None), "open", None),
+        (bus(true, 450, Some(line("line_silent", None))), "not understood", Some("try 4800, 19200, 2400.")),
+        (bus(true, 450, Some(line("line_noise", None))), "not understood", Some("termination")),
+        (bus(true, 450, Some(line("line_other_rate", Some(2)))), "not understood", Some("about 2 times as slow")),
+        (bus(true, 450, Some(line("line_other_rate", None))), "not understood", Some("parity or protocol")),
+        (bus(true, 1_099, None), "open", Some("needs 109.9 % of the line, which carries 90.0 %")),
+        (bus(false, 450, Some(line("line_silent", None))), "not open yet", Some("The port was lost: unplugged.")),
+    ] {
+        let shown = bus::bus_line(en, found);
+        assert_eq!((shown.state_text.as_str(), shown.troubles.len()), (state, usize::from(said.is_some())));
+        assert!(said.is_none_or(|said| shown.troubles[0].contains(said)), "{:?}", shown.troubles);
+        assert_eq!((shown.answered.as_str(), shown.measured.as_str()), ("87.5 %", "12.3 %"));
+        assert_eq!(shown.errors, "Failed polls: damaged frames 3 · no answer 3");
+    }
 }
