@@ -29,7 +29,9 @@ pub(super) struct BusLine {
 }
 
 pub(super) fn bus_line(t: Texts, bus: BusNow) -> BusLine {
-    let answered = (u128::from(bus.answers) * 1_000).checked_div(u128::from(bus.polls));
+    // A poll that is under way counts neither way.
+    let ended = u128::from(bus.answers) + bus.errors.values().map(|count| u128::from(*count)).sum::<u128>();
+    let answered = (u128::from(bus.answers) * 1_000).checked_div(ended);
     let answered = answered.and_then(|permille| u64::try_from(permille).ok());
     let planned = percent(bus.load_planned_permille);
     let overloaded = (bus.load_planned_permille > LOAD_PERMILLE_MAX).then(|| {
