@@ -1,36 +1,31 @@
 //! `wattproof import`: rooms and past readings out of tables. A file is checked as a whole before anything is made of it,
 //! and what is there already is left alone, so that a run that was cut off is simply repeated.
 
+mod readings;
+
 use super::submit::Sender;
 use super::terminal::{note, say};
-use super::{ImportCommand, ImportReadingsArgs, ImportRoomsArgs, Trouble};
+use super::{ImportCommand, ImportRoomsArgs, Trouble};
 use crate::community::{Community, Entry, KeyName};
 use crate::import::gateway_toml::{NewBus, with_meters};
-use crate::import::readings::{Interval, Said};
 use crate::import::rooms::Room;
-use crate::import::{FILE_BYTES_MAX, Fault, listed, readings, rooms};
+use crate::import::{FILE_BYTES_MAX, Fault, listed, rooms};
 use crate::key_file::{self, KeyKind, PassphraseSource};
 use crate::web::directory::Person;
 use crate::web::i18n::Texts;
 use api::{ClientError, MeterView};
-use jiff::tz::TimeZone;
-use ledger::act::{
-    Act, Break, Contract, CounterPair, ReadingSource, Readings, Register, RegisterKey, RegisterMeter, Role,
-};
-use ledger::log::empty_root;
+use ledger::act::{Act, Contract, Register, RegisterKey, RegisterMeter, Role};
 use ledger::{Payload, PublicKey};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use units::{AccountId, Energy, MeterId, StatementId};
-
-/// How often a long import says how far it is, in statements.
-const TELL_EVERY: usize = 500;
+use units::{AccountId, Energy, MeterId};
 
 pub(super) fn import(command: ImportCommand, texts: Texts, keys: &PassphraseSource) -> Result<ExitCode, Trouble> {
     match command {
         ImportCommand::Rooms(args) => import_rooms(&args, texts, keys),
-        ImportCommand::Readings(args) => import_readings(&args, texts, keys),
+        ImportCommand::Readings(args) => readings::import(&args, texts, keys),
     }
 }
 
@@ -46,6 +41,20 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, Trouble> {
 fn faulty(path: &Path, faults: &[Fault]) -> Trouble {
     let what = format!("{}: {} faults; nothing was changed\n{}", path.display(), faults.len(), listed(faults));
     Trouble::refused(what, "mend these lines and run the same command again")
+}
+
+/// A member of the table as it is met: with an account of their own, or with the key of an earlier run, or with neither.
+struct Household<'a> {
+    own: Option<AccountId>,
+    key: Option<PublicKey>,
+    rooms: Vec<&'a Room>,
+}
+
+impl Household<'_> {
+    /// The account, if there is one yet.
+    fn account(&self) -> Option<AccountId> {
+        self.own.or_else(|| self.key.as_ref().map(PublicKey::account))
+    }
 }
 
 /// A member of the table: key, account, lines.
@@ -75,12 +84,19 @@ fn import_rooms(args: &ImportRoomsArgs, texts: Texts, passphrases: &PassphraseSo
     settings(&placed)
         .map_err(|what| Trouble::refused(format_args!("{}: {what}", config.display()), "mend it first"))?;
     let sender = Sender::open(&args.url.node, &community.key_path(KeyName::Operator), passphrases, texts)?;
+    // What an earlier run has sent is seen in the ledger first, or it would be sent twice.
+    sender.settle()?;
     let known = registered(&sender, &rooms)?;
+    let households = households(&community, &rooms, passphrases)?;
+    let faults = contradictions(&community, &sender, &households, &known)?;
+    if !faults.is_empty() {
+        return Err(faulty(&args.file, &faults));
+    }
     if args.check {
         say(format_args!("{} lines are right; {} of the meters are registered already", rooms.len(), known.len()));
         return Ok(ExitCode::SUCCESS);
     }
-    let residents = residents(&community, &rooms, args.plain_keys, passphrases)?;
+    let residents = residents(&community, households, args.plain_keys, passphrases)?;
     for resident in &residents {
         let person = resident.rooms.first().map(|room| Person {
             name: room.member.clone(),
@@ -92,8 +108,8 @@ fn import_rooms(args: &ImportRoomsArgs, texts: Texts, passphrases: &PassphraseSo
             community.add_entry(Entry { account: resident.account, person })?;
         }
     }
-    let signer = community.key(KeyName::Gateway)?.key.public().account();
-    let acts = acts(&sender, args, &residents, &known, signer)?;
+    let gateway = community.key(KeyName::Gateway)?.key.public();
+    let acts = acts(&sender, args, &residents, &known, &gateway)?;
     let count = acts.len();
     let mut last = None;
     for acts in acts.chunks(Payload::ACTS_MAX) {
@@ -118,12 +134,17 @@ fn import_rooms(args: &ImportRoomsArgs, texts: Texts, passphrases: &PassphraseSo
 
 fn replace(path: &Path, text: &str) -> Result<(), Trouble> {
     let draft = path.with_extension("toml.new");
-    let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path));
-    written
+    let write = || {
+        let mut file = std::fs::File::create(&draft)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)
+    };
+    write()
         .map_err(|error| Trouble::environment(format_args!("{}: {error}", path.display()), "see that you may write it"))
 }
 
-/// Meters of the table that the ledger has; another member's is a fault of its line.
+/// Meters of the table that the ledger has.
 fn registered(sender: &Sender, rooms: &[Room]) -> Result<BTreeMap<MeterId, MeterView>, Trouble> {
     let mut known = BTreeMap::new();
     for room in rooms {
@@ -138,40 +159,105 @@ fn registered(sender: &Sender, rooms: &[Room]) -> Result<BTreeMap<MeterId, Meter
     Ok(known)
 }
 
-/// The members with their keys: given, found from an earlier run, or made.
-fn residents<'a>(
+/// The table's lines by member, with the accounts and keys that are there.
+fn households<'a>(
     community: &Community,
     rooms: &'a [Room],
+    passphrases: &PassphraseSource,
+) -> Result<Vec<Household<'a>>, Trouble> {
+    let mut by_name: BTreeMap<&str, Vec<&Room>> = BTreeMap::new();
+    rooms.iter().for_each(|room| by_name.entry(&room.member).or_default().push(room));
+    let household = |rooms: Vec<&'a Room>| {
+        let own = rooms.iter().find_map(|room| room.account);
+        let file = rooms.iter().map(|room| key_path(community, room)).find(|path| own.is_none() && path.exists());
+        let key = file.map(|path| key_file::read_public(&path, passphrases)).transpose()?;
+        Ok(Household { own, key, rooms })
+    };
+    by_name.into_values().map(household).collect()
+}
+
+/// Where the key of a member lies whose first line is `room`.
+fn key_path(community: &Community, room: &Room) -> PathBuf {
+    community.key_path(KeyName::Operator).with_file_name("members").join(format!("{}.key", room.meter))
+}
+
+/// Where the table contradicts what is there: accounts that are nobody's, meters and keys of other members.
+fn contradictions(
+    community: &Community,
+    sender: &Sender,
+    households: &[Household<'_>],
+    known: &BTreeMap<MeterId, MeterView>,
+) -> Result<Vec<Fault>, Trouble> {
+    let mut faults = Vec::new();
+    let directory = community.directory();
+    for household in households {
+        let named =
+            household.account().and_then(|account| directory.person(&account).map(|person| person.name.clone()));
+        for room in &household.rooms {
+            let mut fault = |column: &str, what: String| {
+                faults.push(Fault { line: room.line, column: column.to_owned(), what });
+            };
+            if let Some(account) = room.account.filter(|_| household.own.is_some()) {
+                if !has_role(sender, &account, "member")? {
+                    let remedy = "register its public key first: wattproof submit register key PUBLIC-KEY member";
+                    fault("account", format!("{account} is no member yet; {remedy}"));
+                }
+            }
+            if let Some(named) = named.as_ref().filter(|named| **named != room.member) {
+                let remedy = "write the name as it is there; for somebody new, register the meter anew first";
+                fault("member", format!("directory.toml calls this account `{named}`; {remedy}"));
+            }
+            if known.get(&room.meter).is_some_and(|view| household.account() != Some(view.member)) {
+                let remedy = "take the line out, or register it anew: wattproof submit register meter --help";
+                fault("meter", format!("{} is another member's in the ledger; {remedy}", room.meter));
+            }
+        }
+    }
+    faults.sort_by_key(|fault| fault.line);
+    Ok(faults)
+}
+
+/// Whether an account has a role that has no end.
+fn has_role(sender: &Sender, account: &AccountId, role: &str) -> Result<bool, Trouble> {
+    match sender.client().account(account) {
+        Ok(view) => Ok(view.roles.iter().any(|span| span.role == role && span.until_ms.is_none())),
+        Err(ClientError::Problem(problem)) if problem.status == 404 => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The members with their accounts; whoever has none gets a key.
+fn residents<'a>(
+    community: &Community,
+    households: Vec<Household<'a>>,
     plain: bool,
     passphrases: &PassphraseSource,
 ) -> Result<Vec<Resident<'a>>, Trouble> {
-    let mut by_name: BTreeMap<&str, Vec<&Room>> = BTreeMap::new();
-    rooms.iter().for_each(|room| by_name.entry(&room.member).or_default().push(room));
-    let folder = community.key_path(KeyName::Operator).with_file_name("members");
-    let file = |room: &&Room| folder.join(format!("{}.key", room.meter));
     let mut residents = Vec::new();
-    for rooms in by_name.into_values() {
-        if let Some(account) = rooms.iter().find_map(|room| room.account) {
-            residents.push(Resident { key: None, account, rooms });
-            continue;
-        }
-        let path: PathBuf = match rooms.iter().map(file).find(|path| path.exists()) {
-            Some(path) => path,
-            None => {
-                let made = std::fs::create_dir_all(&folder);
-                made.map_err(|error| {
-                    Trouble::environment(format_args!("{}: {error}", folder.display()), "see that you may write there")
-                })?;
-                let path = rooms.first().map(file).unwrap_or_default();
-                let passphrase = if plain { None } else { Some(passphrases.for_new(&path)?) };
-                key_file::create(&path, &key_file::new_key(KeyKind::Ed25519)?, passphrase.as_ref())?;
-                path
+    for Household { own, key, rooms } in households {
+        let (key, account) = match (own, key) {
+            (Some(account), _) => (None, account),
+            (None, Some(key)) => (Some(key.clone()), key.account()),
+            (None, None) => {
+                let path = rooms.first().map(|room| key_path(community, room)).unwrap_or_default();
+                let key = new_key(&path, plain, passphrases)?;
+                (Some(key.clone()), key.account())
             }
         };
-        let key = key_file::read_public(&path, passphrases)?;
-        residents.push(Resident { account: key.account(), key: Some(key), rooms });
+        residents.push(Resident { key, account, rooms });
     }
     Ok(residents)
+}
+
+fn new_key(path: &Path, plain: bool, passphrases: &PassphraseSource) -> Result<PublicKey, Trouble> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Trouble::environment(format_args!("{}: {error}", folder.display()), "see that you may write there")
+    })?;
+    let passphrase = if plain { None } else { Some(passphrases.for_new(path)?) };
+    let key = key_file::new_key(KeyKind::Ed25519)?;
+    key_file::create(path, &key, passphrase.as_ref())?;
+    Ok(key.public())
 }
 
 /// What the ledger does not have yet, in an order in which each act finds what it needs.
@@ -180,55 +266,39 @@ fn acts(
     args: &ImportRoomsArgs,
     residents: &[Resident<'_>],
     known: &BTreeMap<MeterId, MeterView>,
-    signer: AccountId,
+    gateway: &PublicKey,
 ) -> Result<Vec<Act>, Trouble> {
     let from = args.from.unwrap_or(sender.status().time_ms);
     let month = args.month.or(sender.status().month).unwrap_or(sender.status().first_open_month);
+    let signer = gateway.account();
     let mut acts = Vec::new();
+    let register_key = |key: &PublicKey, role| {
+        Act::Register(Register::Key(RegisterKey { key: key.clone(), role, from, beneficiary: None }))
+    };
+    if !has_role(sender, &signer, "gateway")? {
+        acts.push(register_key(gateway, Role::Gateway));
+    }
     for resident in residents {
-        let is_member = match sender.client().account(&resident.account) {
-            Ok(view) => view.roles.iter().any(|role| role.role == "member" && role.until_ms.is_none()),
-            Err(ClientError::Problem(problem)) if problem.status == 404 => false,
-            Err(error) => return Err(error.into()),
-        };
-        match &resident.key {
-            Some(key) if !is_member => {
-                let act = RegisterKey { key: key.clone(), role: Role::Member, from, beneficiary: None };
-                acts.push(Act::Register(Register::Key(act)));
+        if let Some(key) = resident.key.as_ref() {
+            if !has_role(sender, &resident.account, "member")? {
+                acts.push(register_key(key, Role::Member));
             }
-            None if !is_member => {
-                let line = resident.rooms.first().map_or(0, |room| room.line);
-                return Err(Trouble::refused(
-                    format_args!("line {line}: account {} is no member yet", resident.account),
-                    "register its public key first: wattproof submit register key PUBLIC-KEY member",
-                ));
-            }
-            _ => {}
         }
-        for room in &resident.rooms {
-            match known.get(&room.meter) {
-                Some(view) if view.member != resident.account => {
-                    return Err(Trouble::refused(
-                        format_args!("line {}: meter {} is another member's", room.line, room.meter),
-                        "take the line out, or register the meter anew: wattproof submit register meter --help",
-                    ));
-                }
-                Some(_) => {}
-                None => acts.push(Act::Register(Register::Meter(RegisterMeter {
-                    meter: room.meter.clone(),
-                    signer,
-                    member: resident.account,
-                    from,
-                    profile: room.profile.clone(),
-                    factor: room.factor,
-                    main: false,
-                }))),
-            }
+        for room in resident.rooms.iter().filter(|room| !known.contains_key(&room.meter)) {
+            acts.push(Act::Register(Register::Meter(RegisterMeter {
+                meter: room.meter.clone(),
+                signer,
+                member: resident.account,
+                from,
+                profile: room.profile.clone(),
+                factor: room.factor,
+                main: false,
+            })));
         }
         if let Some(energy) = contract_of(&resident.rooms) {
             let contracted = match sender.client().month(&resident.account, month) {
                 Ok(sheet) => sheet.terms.contract_mwh,
-                Err(ClientError::Problem(_)) => Energy::ZERO,
+                Err(ClientError::Problem(problem)) if problem.status == 404 => Energy::ZERO,
                 Err(error) => return Err(error.into()),
             };
             if contracted < energy {
@@ -243,131 +313,4 @@ fn acts(
 fn contract_of(rooms: &[&Room]) -> Option<Energy> {
     let contracts = rooms.iter().filter_map(|room| room.contract);
     contracts.fold(None, |sum: Option<Energy>, more| Some(sum.and_then(|sum| sum.checked_add(more)).unwrap_or(more)))
-}
-
-fn import_readings(
-    args: &ImportReadingsArgs,
-    texts: Texts,
-    passphrases: &PassphraseSource,
-) -> Result<ExitCode, Trouble> {
-    let sender = Sender::open(&args.url.node, &args.key, passphrases, texts)?;
-    let name = args.time_zone.clone().unwrap_or_else(|| sender.status().time_zone.clone());
-    let zone = TimeZone::get(&name).map_err(|_| {
-        Trouble::environment(format_args!("there is no time zone `{name}`"), "use a name such as Asia/Taipei")
-    })?;
-    let length = args.minutes.map(|minutes| units::Millis::from_minutes(u64::from(minutes)));
-    let found = readings::read(&bytes_of(&args.file)?, &zone, length).map_err(|faults| faulty(&args.file, &faults))?;
-    for (meter, from, until) in found.gaps.iter().take(10) {
-        note(format_args!("meter {meter}: no line from {} to {} ms; marked as a gap", from.ms(), until.ms()));
-    }
-    if found.gaps.len() > 10 {
-        note(format_args!("and {} more gaps", found.gaps.len() - 10));
-    }
-    if found.repeated > 0 {
-        note(format_args!("{} lines say again what another line says", found.repeated));
-    }
-    let mut chains = Vec::new();
-    for (meter, intervals) in &found.meters {
-        let view = sender.client().meter(meter)?;
-        let new = not_yet(&view, intervals).map_err(|fault| faulty(&args.file, &[fault]))?;
-        chains.push((view, new));
-    }
-    let total: usize = chains.iter().map(|(_, intervals)| intervals.len()).sum();
-    let of_file: usize = found.meters.values().map(Vec::len).sum();
-    if args.check {
-        say(format_args!("{of_file} intervals are right; {total} of them are not in the ledger yet"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut sent = 0;
-    let mut last = None;
-    for (view, intervals) in &chains {
-        let mut chain = Chain::of(view);
-        for interval in *intervals {
-            let id = sender.send(vec![Act::Readings(Box::new(chain.act(interval)))])?;
-            chain.went_on(id);
-            last = Some(id);
-            sent += 1;
-            if sent % TELL_EVERY == 0 {
-                note(format_args!("{sent} of {total} intervals sent"));
-            }
-        }
-    }
-    if let Some(id) = last {
-        sender.wait(&id)?;
-    }
-    say(format_args!("{sent} intervals imported, {} were in the ledger already", of_file - sent));
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The intervals behind the chain's head; one that reaches across it is a fault.
-fn not_yet<'a>(view: &MeterView, intervals: &'a [Interval]) -> Result<&'a [Interval], Fault> {
-    let head = view.head.end_ms;
-    let new = &intervals[intervals.partition_point(|interval| interval.end <= head)..];
-    match new.first() {
-        Some(first) if first.start < head => Err(Fault {
-            line: first.line,
-            column: "start".to_owned(),
-            what: format!(
-                "meter {}: the ledger has its readings up to {} ms, within this interval",
-                view.meter,
-                head.ms()
-            ),
-        }),
-        _ => Ok(new),
-    }
-}
-
-/// Where a meter's chain stands while its intervals are stated.
-struct Chain {
-    view: MeterView,
-    import: Option<Energy>,
-}
-
-impl Chain {
-    fn of(view: &MeterView) -> Self {
-        Self { import: view.head.import_mwh, view: view.clone() }
-    }
-
-    /// The next act. Energies are counted on from the head; a table of counters begins with its own first one.
-    fn act(&mut self, interval: &Interval) -> Readings {
-        let head = &self.view.head;
-        let (start, end) = match interval.said {
-            Said::Counter(counter) => (self.import.unwrap_or(counter), counter),
-            Said::Energy(energy) => {
-                let start = self.import.unwrap_or_default();
-                (start, start.checked_add(energy).unwrap_or(start))
-            }
-        };
-        let gap = self.import.is_some() && interval.start > head.end_ms;
-        // A counter below the ledger's is of another device, as far as a file can tell.
-        let broken = if end < start { Some(Break::Exchange) } else { gap.then_some(Break::Gap) };
-        let start = if end < start { end } else { start };
-        self.view.head.end_ms = interval.end;
-        self.import = Some(end);
-        Readings {
-            binding: self.view.binding,
-            seq: self.view.head.next_seq,
-            previous: self.view.head.previous,
-            start: interval.start,
-            end: interval.end,
-            import: CounterPair { start, end },
-            export: None,
-            count: 0,
-            voltage: None,
-            peak_current: None,
-            peak_power: None,
-            broken,
-            events: Vec::new(),
-            estimated: false,
-            columns: empty_root(),
-            frames: empty_root(),
-            source: ReadingSource::Imported,
-            wraps_at: None,
-        }
-    }
-
-    fn went_on(&mut self, statement: StatementId) {
-        self.view.head.next_seq += 1;
-        self.view.head.previous = statement;
-    }
 }

@@ -225,7 +225,12 @@ fn act_summary(act: &ActView, asked: &Asked) -> String {
         }
         ActView::Readings(readings) => {
             let meter = readings.meter.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!("readings of {meter}: {} -> {}", readings.import_start_mwh, readings.import_end_mwh)
+            let source = match readings.source.as_str() {
+                "by_hand" => ", read by eye",
+                "imported" => ", imported from another system",
+                _ => "",
+            };
+            format!("readings of {meter}: {} -> {}{source}", readings.import_start_mwh, readings.import_end_mwh)
         }
         ActView::Note(note) => format!("note {}", note.text.as_deref().unwrap_or_default()),
         ActView::Transfer(transfer) => {

@@ -134,6 +134,32 @@ impl Sender {
         }
     }
 
+    /// Waits until nothing of this account waits to be booked: a run that was cut off may have sent what the ledger does not
+    /// show yet, and would send it again.
+    ///
+    /// # Errors
+    /// When that takes too long, or the node does not answer.
+    pub(super) fn settle(&self) -> Result<(), Trouble> {
+        let started = Instant::now();
+        let mut is_told = false;
+        while started.elapsed() < WAIT_MAX {
+            let pool = self.client.pool()?;
+            let shown = u64::try_from(pool.entries.len()).unwrap_or(u64::MAX);
+            if pool.size <= shown && pool.entries.iter().all(|entry| entry.statement.signer != self.signer) {
+                return Ok(());
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                note("earlier statements of this key are not in a block yet; waiting for them");
+            }
+            std::thread::sleep(ASK_EVERY);
+        }
+        let what = format!("statements of this key still wait for a block after {} s", WAIT_MAX.as_secs());
+        Err(Trouble::environment(
+            what,
+            "see that the node mines (`wattproof pool` lists what waits), then run it again",
+        ))
+    }
+
     /// Waits until a statement is final.
     ///
     /// # Errors

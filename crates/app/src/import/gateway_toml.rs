@@ -35,8 +35,8 @@ pub(crate) fn with_meters(
         lines.extend(block.lines().map(str::to_owned));
     }
     for (room, account) in rooms {
-        let number = format!("number = \"{}\"", room.meter);
-        if lines.iter().any(|line| line.trim() == number) {
+        let number = room.meter.to_string();
+        if lines.iter().any(|line| value(line, "number").as_ref() == Some(&number)) {
             continue;
         }
         let end = end_of_bus(&lines, room)?;
@@ -46,13 +46,26 @@ pub(crate) fn with_meters(
     Ok(lines.join("\n") + "\n")
 }
 
+/// The text that a line gives a key, however it is spaced and whatever comment follows.
+fn value(line: &str, key: &str) -> Option<String> {
+    let line = line.trim().strip_prefix(key).filter(|rest| rest.trim_start().starts_with('='))?;
+    let table: toml::Table = format!("value{line}").parse().ok()?;
+    table.get("value")?.as_str().map(str::to_owned)
+}
+
+/// Whether a bus begins in a line.
+fn is_bus(line: &str) -> bool {
+    let header: String = line.split('#').next().unwrap_or_default().split_whitespace().collect();
+    header == "[[bus]]"
+}
+
 /// Name and span of lines of each bus.
 fn buses(lines: &[String]) -> Vec<(Option<String>, usize, usize)> {
-    let starts: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].trim() == "[[bus]]").collect();
+    let starts: Vec<usize> = (0..lines.len()).filter(|at| is_bus(&lines[*at])).collect();
     let span = |(order, start): (usize, &usize)| {
         let end = starts.get(order + 1).copied().unwrap_or(lines.len());
-        let name = lines[*start..end].iter().find_map(|line| line.trim().strip_prefix("name = "));
-        (name.map(|name| name.trim_matches('"').to_owned()), *start, end)
+        let name = lines[*start..end].iter().find_map(|line| value(line, "name"));
+        (name, *start, end)
     };
     starts.iter().enumerate().map(span).collect()
 }

@@ -83,6 +83,7 @@ impl Table {
         };
         let places = places(&header, needed, columns)?;
         let (mut lines, mut faults) = (Vec::new(), Vec::new());
+        let (mut at, mut number) = (0, 1);
         for record in records {
             let record = match record {
                 Ok(record) => record,
@@ -91,7 +92,10 @@ impl Table {
                     break;
                 }
             };
-            let number = record.position().map_or(0, csv::Position::line);
+            // The reader's own count of lines is one behind when they end with CRLF.
+            let start = line_start(text, record.position());
+            number += newlines(text, at, start);
+            at = start;
             if record.iter().all(str::is_empty) {
                 continue;
             }
@@ -147,6 +151,18 @@ impl Table {
             }
         }
     }
+}
+
+/// Where a record begins, behind the line ends that are left of the one before and behind empty lines.
+fn line_start(text: &str, position: Option<&csv::Position>) -> usize {
+    let start = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or_default();
+    let rest = text.as_bytes().get(start..).unwrap_or_default();
+    start + rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
+fn newlines(text: &str, from: usize, until: usize) -> u64 {
+    let between = text.as_bytes().get(from..until).unwrap_or_default();
+    u64::try_from(between.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u64::MAX)
 }
 
 /// Where each known column stands in the header.

@@ -63,6 +63,10 @@ fn every_fault_of_a_table_of_rooms_is_told_at_once_with_line_and_column() {
             &*format!("{header}101,Chen,A-101,im1281,1,,,\n"),
             "line 2, column profile: there is no profile `im1281`; did you mean `im1281b`?",
         ),
+        (
+            "\u{feff}room;member;meter;profile;address\r\n101;\"Chen\nand Lee\";A-101;im1281b;1\r\n\r\n102;;A-102;im1281b;2\r\n103;;A-103;im1281b;3",
+            "line 5, column member: it is empty\nline 6, column member: it is empty",
+        ),
     ] {
         assert_eq!(read_rooms(text).unwrap_err(), expected);
     }

@@ -10,6 +10,7 @@ mod community;
 mod floors;
 mod foreign;
 mod gateway;
+mod import;
 mod kill;
 mod load;
 mod meters;

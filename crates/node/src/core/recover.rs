@@ -172,7 +172,8 @@ impl<'a> Recovery<'a> {
         self.node.apply(checked, bytes.len()).map_err(wrong)
     }
 
-    /// Puts an acknowledged statement back. Readings whose attachment was not stored were never acknowledged.
+    /// Puts an acknowledged statement back. Readings of a meter's bytes whose attachment was not stored were never
+    /// acknowledged; readings by eye and imported ones have none.
     fn pool(&mut self, received: units::Timestamp, leaf: &[u8], has_attachment: &dyn Fn(&StatementId) -> bool) {
         let node = &mut self.node;
         let Ok(statement) = SignedStatement::from_leaf(leaf) else { return };
@@ -182,8 +183,9 @@ impl<'a> Recovery<'a> {
         }
         let key = node.key_of(&signer);
         let Some(statement) = key.and_then(|key| statement.verify(&key).ok()) else { return };
-        let has_readings = super::submission::readings_in(statement.signed()).next().is_some();
-        if !has_readings || has_attachment(&id) {
+        let needs_attachment =
+            super::submission::readings_in(statement.signed()).any(|readings| !readings.source.is_operators());
+        if !needs_attachment || has_attachment(&id) {
             node.pool.add(Pooled { received, statement });
         }
     }
