@@ -48,13 +48,13 @@ pub(super) async fn start(
     stopped: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) -> Result<Option<Arc<Mutex<MirrorStatus>>>, StoreError> {
+    match storage.server {
+        Some(_) => store.log_changes().await?,
+        None => store.log_no_changes().await?,
+    }
     let upkeep = Upkeep { storage: storage.clone(), store: store.clone(), days, clock: Arc::clone(clock) };
     tasks.spawn(upkeep.run(stopped.clone()));
-    let Some(server) = &storage.server else {
-        store.log_no_changes().await?;
-        return Ok(None);
-    };
-    store.log_changes().await?;
+    let Some(server) = &storage.server else { return Ok(None) };
     let mirror = Mirror::new(store.clone(), server.clone(), storage.spool_rows_max, Arc::clone(clock));
     let status = mirror.status();
     tasks.spawn(mirror.run(stopped.clone()));

@@ -5,7 +5,7 @@ use super::{DatabaseUrl, StoreError};
 use sqlx::mysql::{MySqlPool, MySqlPoolOptions};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -217,10 +217,14 @@ impl Database {
 async fn open(url: &str, create: bool) -> Result<SqlitePool, sqlx::Error> {
     let options = SqliteConnectOptions::from_str(url)?
         .create_if_missing(create)
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT);
-    SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await
+    // The file remembers the mode. A later connection that sets it again while another writes is refused at once, without
+    // the time-out.
+    let first = SqliteConnection::connect_with(&options.clone().journal_mode(SqliteJournalMode::Wal)).await?;
+    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await?;
+    first.close().await?;
+    Ok(pool)
 }
 
 /// What a driver says, with what to do about it. Drivers never repeat the password.
