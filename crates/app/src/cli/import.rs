@@ -197,11 +197,11 @@ fn contradictions(
             let mut fault = |column: &str, what: String| {
                 faults.push(Fault { line: room.line, column: column.to_owned(), what });
             };
-            if let Some(account) = room.account.filter(|_| household.own.is_some()) {
-                if !has_role(sender, &account, "member")? {
-                    let remedy = "register its public key first: wattproof submit register key PUBLIC-KEY member";
-                    fault("account", format!("{account} is no member yet; {remedy}"));
-                }
+            if let Some(account) = room.account
+                && !has_role(sender, &account, "member")?
+            {
+                let remedy = "register its public key first: wattproof submit register key PUBLIC-KEY member";
+                fault("account", format!("{account} is no member yet; {remedy}"));
             }
             if let Some(named) = named.as_ref().filter(|named| **named != room.member) {
                 let remedy = "write the name as it is there; for somebody new, register the meter anew first";
@@ -279,10 +279,10 @@ fn acts(
         acts.push(register_key(gateway, Role::Gateway));
     }
     for resident in residents {
-        if let Some(key) = resident.key.as_ref() {
-            if !has_role(sender, &resident.account, "member")? {
-                acts.push(register_key(key, Role::Member));
-            }
+        if let Some(key) = resident.key.as_ref()
+            && !has_role(sender, &resident.account, "member")?
+        {
+            acts.push(register_key(key, Role::Member));
         }
         for room in resident.rooms.iter().filter(|room| !known.contains_key(&room.meter)) {
             acts.push(Act::Register(Register::Meter(RegisterMeter {
