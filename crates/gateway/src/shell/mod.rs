@@ -1,7 +1,7 @@
 //! The shell around [`crate::core`]: one loop that owns the gateway, its ports, its database and its timer.
 //!
 //! Outputs are carried out in order and nothing else touches the gateway. While the database refuses, what it is to take
-//! waits in memory in its order ([`held`]) and is tried again; meters are polled and loads protected meanwhile, but no
+//! waits in memory in its order (`held`) and is tried again; meters are polled and loads protected meanwhile, but no
 //! interval is closed and no statement delivered, so that nothing is believed to be stored that is not.
 
 mod alarm;

@@ -81,7 +81,7 @@ pub(in crate::cli) struct ReadArgs {
     /// What the TCP port speaks.
     #[arg(long, value_enum, default_value_t = FramingName::Rtu, requires = "tcp")]
     pub(super) framing: FramingName,
-    /// Show what the meter answered as an [[example]] for its profile.
+    /// Show what the meter answered as an example for its profile.
     #[arg(long, conflicts_with = "json")]
     pub(super) example: bool,
     /// Show JSON.
