@@ -33,7 +33,9 @@ impl Link {
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
         let failed = |reason| StoreError::Connect { place: url.to_string(), reason };
         let opened = tokio::time::timeout(CONNECT_TIMEOUT, Database::connect(url, false));
-        let database = opened.await.map_err(|_| failed("no answer; is this its host and port?".to_owned()))??;
+        let database = opened
+            .await
+            .map_err(|_| failed("no answer; is the server up, and is this its host and port?".to_owned()))??;
         let server = match &database {
             Database::Sqlite(_) => return Err(failed("a file is no server".to_owned())),
             Database::MySql(pool) => {

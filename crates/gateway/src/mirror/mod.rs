@@ -149,11 +149,11 @@ impl Mirror {
 
     async fn found(&mut self) {
         let waiting = self.count().await;
-        self.set_status(waiting, None);
         if self.is_lost {
             self.is_lost = false;
             self.tell(Happening::ArchiveBack { waiting }).await;
         }
+        self.set_status(waiting, None);
     }
 
     async fn count(&self) -> u64 {

@@ -51,6 +51,7 @@ async fn survives_outages(kind: Kind) {
         .await
         .unwrap();
         wait_for("the return", has_all).await;
+        wait_for("its being told", || handle.mirror().is_some_and(|mirror| mirror.lost.is_none())).await;
     }
     running.stop().await.unwrap();
 
