@@ -21,13 +21,15 @@ def read_proof(value):
 
 
 def counter(profile, frame):
-    """The import counter in mWh; None for a model whose registers are not integers or whose table is not here."""
+    """The import counter in mWh; None for a model without one, with another protocol, with registers that are not integers,
+    or whose table is not here."""
     path = PROFILES / f"{profile}.toml"
     if not path.is_file():
         return None
     table = tomllib.loads(path.read_text())
-    register = next(one for one in table["register"] if one["quantity"] == "energy_import_mwh")
-    if register["type"] not in WORDS:
+    counters = (one for one in table.get("register", []) if one["quantity"] == "energy_import_mwh")
+    register = next(counters, None)
+    if register is None or register["type"] not in WORDS:
         return None
     _, exchanges = frame
     for request, response in exchanges:
