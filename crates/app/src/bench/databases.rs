@@ -5,7 +5,7 @@
 use super::table::Figure;
 use super::{BenchError, Work, timed};
 use gateway::core::ReadingRow;
-use gateway::mirror::{BATCH_ENTRIES, Link, forward};
+use gateway::mirror::{BATCH_ENTRIES, Forwarding, Link};
 use gateway::{DatabaseUrl, Store};
 use ledger::attachment::{Exchange, Frame};
 use std::fmt::Write as _;
@@ -103,10 +103,9 @@ fn measure(url: &DatabaseUrl, folder: &Path) -> Result<Option<(Work, Work, Work)
 
 async fn forward_all(store: &Store, mut link: Link) -> Result<(), gateway::StoreError> {
     let spool = store.mirror_state().await?.spool;
-    let mut position = link.position(&spool).await?;
-    while let Some(next) = forward(store, &mut link, position).await? {
-        position = next;
-    }
+    let position = link.position(&spool).await?;
+    let mut forwarding = Forwarding::new(spool, position);
+    while forwarding.forward(store, &mut link).await? {}
     Ok(())
 }
 

@@ -10,7 +10,7 @@ pub use link::Link;
 
 use crate::Clock;
 use crate::core::{Event, Happening};
-use crate::store::{DatabaseUrl, Position, Store, StoreError};
+use crate::store::{Batch, DatabaseUrl, MirrorState, Position, Store, StoreError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -83,21 +83,22 @@ impl Mirror {
     async fn forward_all(&mut self, backoff: &mut Duration) -> StoreError {
         let joined = async {
             let mut link = Link::connect(&self.url).await?;
-            let expected = self.agree(&mut link).await?;
-            Ok::<_, StoreError>((link, expected))
+            let forwarding = self.agree(&mut link).await?;
+            Ok::<_, StoreError>((link, forwarding))
         };
-        let (mut link, mut expected) = match joined.await {
+        let (mut link, mut forwarding) = match joined.await {
             Ok(joined) => joined,
             Err(error) => return error,
         };
         loop {
-            let forwarded = match tokio::time::timeout(BATCH_TIMEOUT, forward(&self.store, &mut link, expected)).await {
+            let forwarded = forwarding.forward(&self.store, &mut link);
+            let forwarded = match tokio::time::timeout(BATCH_TIMEOUT, forwarded).await {
                 Ok(forwarded) => forwarded,
                 Err(_elapsed) => Err(StoreError::TimedOut(BATCH_TIMEOUT.as_secs())),
             };
             match forwarded {
-                Ok(Some(position)) => expected = position,
-                Ok(None) => {
+                Ok(true) => {}
+                Ok(false) => {
                     if let Err(error) = link.ping().await {
                         return error;
                     }
@@ -112,23 +113,24 @@ impl Mirror {
 
     /// Server and file say up to where the server has the file's log. Where they cannot agree (another server, a copy put
     /// back on either side), everything that the file still holds is forwarded again, which changes nothing that is right.
-    async fn agree(&self, link: &mut Link) -> Result<Position, StoreError> {
+    async fn agree(&self, link: &mut Link) -> Result<Forwarding, StoreError> {
         let state = self.store.mirror_state().await?;
         let server = link.position(&state.spool).await?;
+        let agreed = |state: MirrorState| Forwarding::new(state.spool, server);
         if server == state.position {
-            return Ok(server);
+            return Ok(agreed(state));
         }
         if server.number > state.position.number && self.store.has_entry(server).await? {
             // The last batch was taken, and the answer was lost.
             self.store.forwarded(server).await?;
-            return Ok(server);
+            return Ok(agreed(state));
         }
         if state.position != Position::default() {
             let reason = format!("{} holds another state than this gateway had forwarded", self.url);
             self.tell(Happening::ArchiveBegunAnew(reason)).await;
             self.store.log_everything_again().await?;
         }
-        Ok(server)
+        Ok(agreed(state))
     }
 
     async fn lost(&mut self, error: &StoreError) {
@@ -174,18 +176,44 @@ impl Mirror {
     }
 }
 
-/// Forwards the next batch; `None` when nothing waits.
-///
-/// # Errors
-/// When file or server refuse; then the server has the whole batch with its position, or nothing of it.
-pub async fn forward(store: &Store, link: &mut Link, expected: Position) -> Result<Option<Position>, StoreError> {
-    let Some(batch) = store.next_batch(BATCH_ENTRIES).await? else { return Ok(None) };
-    let spool = store.mirror_state().await?.spool;
-    link.begin(&spool, expected).await?;
-    for rows in &batch.rows {
-        link.write(&spool, rows).await?;
+/// What is forwarded over one link, batch after batch: while the server takes one, the next is read.
+#[derive(Debug)]
+pub struct Forwarding {
+    spool: String,
+    position: Position,
+    ahead: Option<Batch>,
+}
+
+impl Forwarding {
+    /// From where the server is said to have the file of this identity.
+    #[must_use]
+    pub const fn new(spool: String, position: Position) -> Self {
+        Self { spool, position, ahead: None }
     }
-    link.commit(&spool, batch.end).await?;
-    store.forwarded(batch.end).await?;
-    Ok(Some(batch.end))
+
+    /// Forwards the next batch; `false` when nothing waits.
+    ///
+    /// # Errors
+    /// When file or server refuse; then the server has the whole batch with its position, or nothing of it, and nothing
+    /// more is to be forwarded by this.
+    pub async fn forward(&mut self, store: &Store, link: &mut Link) -> Result<bool, StoreError> {
+        let next = match self.ahead.take() {
+            Some(batch) => Some(batch),
+            None => store.batch_after(Position::default(), BATCH_ENTRIES).await?,
+        };
+        let Some(batch) = next else { return Ok(false) };
+        let (taken, ahead) = tokio::join!(self.write(link, &batch), store.batch_after(batch.end, BATCH_ENTRIES));
+        taken?;
+        store.forwarded(batch.end).await?;
+        (self.position, self.ahead) = (batch.end, ahead?);
+        Ok(true)
+    }
+
+    async fn write(&self, link: &mut Link, batch: &Batch) -> Result<(), StoreError> {
+        link.begin(&self.spool, self.position).await?;
+        for rows in &batch.rows {
+            link.write(&self.spool, rows).await?;
+        }
+        link.commit(&self.spool, batch.end).await
+    }
 }

@@ -128,17 +128,19 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// The oldest changes, at least as many as said if there are, up to the end of a transaction; `None` without any.
+    /// The oldest changes after a position, at least as many as said if there are, up to the end of a transaction; `None`
+    /// without any.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn next_batch(&self, entries: usize) -> Result<Option<Batch>, StoreError> {
+    pub async fn batch_after(&self, position: Position, entries: usize) -> Result<Option<Batch>, StoreError> {
         // One snapshot for the log and the rows that it names.
         let mut snapshot = self.pool.begin().await?;
         let last: Option<i64> = sqlx::query_scalar(
-            "SELECT transaction_number FROM (SELECT id, transaction_number FROM changes ORDER BY id LIMIT ?) \
-             ORDER BY id DESC LIMIT 1",
+            "SELECT transaction_number FROM \
+             (SELECT id, transaction_number FROM changes WHERE id > ? ORDER BY id LIMIT ?) ORDER BY id DESC LIMIT 1",
         )
+        .bind(position.number)
         .bind(i64::try_from(entries).unwrap_or(i64::MAX))
         .fetch_optional(&mut *snapshot)
         .await?;
@@ -150,7 +152,7 @@ impl Store {
         let end = Position { number: end.try_get("id")?, mark: end.try_get("mark")? };
         let mut rows = Vec::new();
         for table in TABLES {
-            let found = changed_rows(&mut snapshot, *table, end.number).await?;
+            let found = changed_rows(&mut snapshot, *table, position.number, end.number).await?;
             if !found.rows.is_empty() {
                 rows.push(found);
             }
@@ -269,11 +271,18 @@ async fn log_everything(connection: &mut SqliteConnection) -> Result<(), StoreEr
     Ok(())
 }
 
-async fn changed_rows(connection: &mut SqliteConnection, table: Table, until: i64) -> Result<Rows, StoreError> {
+/// Rows that entries of the log name, after one number and up to another.
+async fn changed_rows(
+    connection: &mut SqliteConnection,
+    table: Table,
+    after: i64,
+    until: i64,
+) -> Result<Rows, StoreError> {
     let of: Columns = table.of();
-    let sql =
-        of.select("WHERE id IN (SELECT row_id FROM changes WHERE table_name = ? AND changes.id <= ?) ORDER BY id");
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(table.name).bind(until).fetch_all(connection).await?;
+    let sql = of.select(
+        "WHERE id IN (SELECT row_id FROM changes WHERE table_name = ? AND changes.id > ? AND changes.id <= ?) ORDER BY id",
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(table.name).bind(after).bind(until).fetch_all(connection).await?;
     let mut changed = Rows { table, ids: Vec::with_capacity(rows.len()), rows: Vec::with_capacity(rows.len()) };
     for row in rows {
         let found = found_in_file(&row, of)?;

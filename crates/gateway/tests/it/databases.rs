@@ -5,7 +5,7 @@ use crate::community::{FakeNode, member, minute};
 use crate::servers::{self, PASSWORD, PASSWORD_IN_URL};
 use crate::world::{BAUD, POLL, World, folder, meter_id, settings_of, simulated, url};
 use gateway::core::{Event, Happening, ReadingRow};
-use gateway::mirror::{Link, forward};
+use gateway::mirror::{Forwarding, Link};
 use gateway::store::{Position, StoredReading};
 use gateway::{Archive, DatabaseUrl, Store, StoreError, audit};
 use ledger::attachment::{Exchange, Frame};
@@ -70,10 +70,9 @@ impl Bench {
         }
         let mut link = Link::connect(&self.server_url()).await.unwrap();
         let spool = self.store.mirror_state().await.unwrap().spool;
-        let mut position = link.position(&spool).await.unwrap();
-        while let Some(next) = forward(&self.store, &mut link, position).await.unwrap() {
-            position = next;
-        }
+        let position = link.position(&spool).await.unwrap();
+        let mut forwarding = Forwarding::new(spool, position);
+        while forwarding.forward(&self.store, &mut link).await.unwrap() {}
     }
 
     pub(crate) async fn read(&self) -> Archive {
@@ -180,7 +179,7 @@ async fn a_batch_that_was_cut_off_leaves_nothing_and_one_that_was_committed_is_n
             for minutes in 1..=5 {
                 bench.store.store_reading(&plain(minutes)).await.unwrap();
             }
-            let batch = bench.store.next_batch(1_000).await.unwrap().unwrap();
+            let batch = bench.store.batch_after(Position::default(), 1_000).await.unwrap().unwrap();
             assert_eq!(batch.count(), 5);
             let mut link = Link::connect(&bench.server_url()).await.unwrap();
             let begun = link.position(&spool).await.unwrap();
@@ -202,7 +201,8 @@ async fn a_batch_that_was_cut_off_leaves_nothing_and_one_that_was_committed_is_n
             let position = link.position(&spool).await.unwrap();
             assert_eq!(position, if has == 0 { Position::default() } else { batch.end });
             assert_eq!(bench.store.has_entry(batch.end).await.unwrap(), steps < 4);
-            let stale = forward(&bench.store, &mut link, Position { number: -1, mark: 0 }).await;
+            let mut stale = Forwarding::new(spool, Position { number: -1, mark: 0 });
+            let stale = stale.forward(&bench.store, &mut link).await;
             assert!(matches!(stale, Err(StoreError::Moved)) || steps == 4, "{backend:?}: {stale:?}");
             drop(link);
             bench.forward_all().await;
@@ -217,10 +217,10 @@ async fn a_batch_ends_where_a_transaction_ends() {
     let together: Vec<ReadingRow> = (1..=10).map(plain).collect();
     bench.store.store_readings(&together).await.unwrap();
     bench.store.store_reading(&plain(11)).await.unwrap();
-    let batch = bench.store.next_batch(3).await.unwrap().unwrap();
+    let batch = bench.store.batch_after(Position::default(), 3).await.unwrap().unwrap();
     assert_eq!(batch.count(), 10, "whole transactions");
     bench.store.forwarded(batch.end).await.unwrap();
-    assert_eq!(bench.store.next_batch(3).await.unwrap().unwrap().count(), 1);
+    assert_eq!(bench.store.batch_after(Position::default(), 3).await.unwrap().unwrap().count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

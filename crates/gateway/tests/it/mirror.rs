@@ -5,7 +5,7 @@ use crate::polling::{clock, pty_bus, setup, two_meters, wait_for};
 use crate::servers::{Kind, Server};
 use crate::world::{folder, meter_id, url};
 use crate::{community::FakeNode, community::minute};
-use gateway::mirror::{Link, forward};
+use gateway::mirror::{Forwarding, Link};
 use gateway::{Archive, SimulatedPort, Simulation, Store, audit, start};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,11 +58,10 @@ async fn survives_outages(kind: Kind) {
     let store = Store::open(&url(&folder)).await.unwrap();
     let spool = store.mirror_state().await.unwrap().spool;
     let mut link = Link::connect(&server_url.parse().unwrap()).await.unwrap();
-    let mut position = link.position(&spool).await.unwrap();
+    let position = link.position(&spool).await.unwrap();
     assert_eq!(position, store.mirror_state().await.unwrap().position, "a stop ends between two batches");
-    while let Some(next) = forward(&store, &mut link, position).await.unwrap() {
-        position = next;
-    }
+    let mut forwarding = Forwarding::new(spool, position);
+    while forwarding.forward(&store, &mut link).await.unwrap() {}
     let archive = Archive::open(&server_url).await.unwrap();
     for meter in ["A-1", "A-2"].map(meter_id) {
         let all = async |archive: &Archive| archive.newest(&meter, 10_000).await.unwrap();
