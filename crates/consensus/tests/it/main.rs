@@ -9,4 +9,5 @@ mod branches;
 mod ledger_of_test;
 mod machine;
 mod network;
+mod order;
 mod statements;
