@@ -2,7 +2,7 @@
 
 use crate::{
     AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, ClaimView, LoadOrder, LoadReset, LoadsView,
-    MEDIA_COSE, MEDIA_JSON, MeterView, OpenOffer, OrderTaken, Page, PoolView, Problem, ReadingRow, SheetView,
+    MEDIA_COSE, MEDIA_JSON, MeterView, OpenOffer, OrderTaken, Page, PeerView, PoolView, Problem, ReadingRow, SheetView,
     StatementView, Status, SubmitAnswer, Switching, path,
 };
 use serde::Serialize;
@@ -297,6 +297,20 @@ impl<T: Transport> Client<T> {
     /// [`ClientError`].
     pub fn switching(&self, number: u64) -> Result<Switching, ClientError> {
         self.get(path::switching(number))
+    }
+    /// The node's peers.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn peers(&self) -> Result<Vec<PeerView>, ClientError> {
+        Ok(self.get::<Page<PeerView>>(path::PEERS.to_owned())?.items)
+    }
+    /// The genesis document's bytes; whether they are those of the ledger is the caller's to check.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn genesis(&self) -> Result<Vec<u8>, ClientError> {
+        self.get_bytes(path::GENESIS.to_owned(), "application/cbor")
     }
     /// What waits for a block.
     ///

@@ -1,5 +1,6 @@
 //! The state of a node at a glance, and pages of lists.
 
+use crate::PeersStatus;
 use crate::act::VoltageLimitsView;
 use serde::{Deserialize, Serialize};
 use units::{AccountId, BlockHash, Digest, Height, LedgerId, Month, Timestamp};
@@ -44,6 +45,8 @@ pub struct Status {
     pub pool_size: u64,
     /// This node's mining.
     pub mining: MiningStatus,
+    /// This node among its peers.
+    pub peers: PeersStatus,
     /// The month that the community's clock lies in; absent outside the ledger's calendar.
     #[schema(value_type = Option<String>)]
     pub month: Option<Month>,

@@ -14,6 +14,7 @@ mod load;
 mod losses;
 mod meter;
 pub mod path;
+mod peer;
 mod pool;
 mod problem;
 mod statement;
@@ -37,6 +38,7 @@ pub use load::{
 };
 pub use losses::{LossIntervalView, LossView, LossesView};
 pub use meter::{ChainHeadView, LoadView, MeterView, ReadingRow};
+pub use peer::{Agreement, PeerHead, PeerIdentity, PeerNews, PeerState, PeerView, PeersStatus};
 pub use pool::{PoolEntry, PoolView};
 pub use problem::Problem;
 pub use statement::{

@@ -1,6 +1,6 @@
 //! Every path of the contract, once: the server's routes and the client's requests both come from here.
 
-use units::{AccountId, MeterId, Month, StatementId, Timestamp};
+use units::{AccountId, BlockHash, MeterId, Month, StatementId, Timestamp};
 
 /// `GET`: [`crate::Status`].
 pub const STATUS: &str = "/api/v1/status";
@@ -52,6 +52,24 @@ pub const SWITCHINGS: &str = "/api/v1/switchings";
 pub const SWITCHING: &str = "/api/v1/switchings/{number}";
 /// `GET`: server-sent [`crate::Event`]s.
 pub const EVENTS: &str = "/api/v1/events";
+/// `GET`: the genesis document's bytes, as `application/cbor`; the ledger's id is their SHA-256.
+pub const GENESIS: &str = "/api/v1/genesis";
+/// `GET`: all [`crate::PeerView`], in one [`crate::Page`].
+pub const PEERS: &str = "/api/v1/peers";
+/// `GET`: [`crate::PeerHead`].
+pub const PEER_HEAD: &str = "/api/v1/peer/head";
+/// `GET`: headers, each in its 212 bytes, one after the other; `after` names up to 64 block hashes, newest first.
+pub const PEER_HEADERS: &str = "/api/v1/peer/headers";
+/// `GET`: a block's wire form, by its hash.
+pub const PEER_BLOCK: &str = "/api/v1/peer/blocks/{hash}";
+/// `GET`: ids of the statements that wait for a block, oldest first.
+pub const PEER_POOL: &str = "/api/v1/peer/pool";
+/// `GET`: the submission form of a statement that waits, as `application/cose`.
+pub const PEER_WAITING: &str = "/api/v1/peer/pool/{id}";
+/// `GET`: [`crate::PeerNews`], as soon as there are any after `after`, or after some seconds.
+pub const PEER_NEWS: &str = "/api/v1/peer/news";
+/// `GET`: [`crate::PeerIdentity`] over the `challenge`, 64 hexadecimal digits.
+pub const PEER_IDENTITY: &str = "/api/v1/peer/identity";
 /// `GET`: the newest checkpoint, a C2SP signed note, as plain text.
 pub const CHECKPOINT: &str = "/checkpoint";
 /// `GET`: the contract itself.
@@ -126,4 +144,30 @@ pub fn meter(meter: &MeterId) -> String {
 #[must_use]
 pub fn readings(meter: &MeterId) -> String {
     fill(READINGS, "meter", meter.as_str())
+}
+/// Path of the headers after the first of these blocks that a node has, the newest first.
+#[must_use]
+pub fn peer_headers(after: &[BlockHash]) -> String {
+    let after: Vec<String> = after.iter().map(ToString::to_string).collect();
+    format!("{PEER_HEADERS}?after={}", after.join(","))
+}
+/// Path of a block's wire form.
+#[must_use]
+pub fn peer_block(hash: &BlockHash) -> String {
+    fill(PEER_BLOCK, "hash", &hash.to_string())
+}
+/// Path of a statement that waits.
+#[must_use]
+pub fn peer_waiting(id: &StatementId) -> String {
+    fill(PEER_WAITING, "id", &id.to_string())
+}
+/// Path of what happened since; `instance` names the asker's own run.
+#[must_use]
+pub fn peer_news(after: &str, instance: &str) -> String {
+    format!("{PEER_NEWS}?after={after}&instance={instance}")
+}
+/// Path of a node's identity over a challenge.
+#[must_use]
+pub fn peer_identity(challenge: &str) -> String {
+    format!("{PEER_IDENTITY}?challenge={challenge}")
 }

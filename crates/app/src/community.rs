@@ -9,7 +9,13 @@
 //! gateway.toml     the gateway's settings; its database beside it
 //! ```
 //!
+//! A node that joined has no keys but `miner.key`, and no gateway.
+//!
 //! Invariant: founding makes the whole directory or nothing, and never touches an existing one.
+
+mod joining;
+
+pub(crate) use joining::Joining;
 
 use crate::key_file::{self, KeyFile, KeyFileError, KeyKind, Passphrase, PassphraseSource};
 use crate::web::directory::{Directory, Person};
@@ -193,6 +199,9 @@ pub(crate) struct Config {
     pub(crate) http: SocketAddr,
     /// Whether the node makes blocks by itself.
     pub(crate) automatic_mining: bool,
+    /// Addresses of the nodes that it exchanges blocks and statements with.
+    #[serde(default)]
+    pub(crate) peers: Vec<String>,
     /// Bills that are made by themselves; none without.
     pub(crate) bills: Option<BillsConfig>,
     /// When a loss between meters is an alarm.
@@ -400,6 +409,13 @@ impl Community {
     pub(crate) fn key(&self, name: KeyName) -> Result<KeyFile, CommunityError> {
         Ok(key_file::read(&self.key_path(name), &self.passphrases)?)
     }
+    /// One of its keys; `None` where there is no such file, as on a node that joined.
+    ///
+    /// # Errors
+    /// When the file is damaged, or its passphrase is not the one.
+    pub(crate) fn key_if_any(&self, name: KeyName) -> Result<Option<KeyFile>, CommunityError> {
+        if self.key_path(name).exists() { self.key(name).map(Some) } else { Ok(None) }
+    }
     /// The key that bills are made with, if the settings say that they are made by themselves.
     ///
     /// # Errors
@@ -566,7 +582,7 @@ fn write_all(
         key_file::create(&dir.join("keys").join(name.file()), key, passphrase)?;
     }
     for (file, text) in [
-        (CONFIG, config_toml(founding)),
+        (CONFIG, config_toml(founding.http, &[])),
         (DIRECTORY, DIRECTORY_TOML.to_owned()),
         ("gateway.toml", gateway_toml(founding)),
     ] {
@@ -585,14 +601,18 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CommunityError> {
     write().map_err(io_error(path))
 }
 
-fn config_toml(founding: &Founding) -> String {
+fn config_toml(http: SocketAddr, peers: &[String]) -> String {
+    let peers = peers.iter().map(|peer| toml_string(peer)).collect::<Vec<_>>().join(", ");
     format!(
         "# This node's settings. A misspelt key is refused, with its line and the right one.\n\n\
          # Where pages and the interface for programs are served. With an address other than this computer's own\n\
          # (127.0.0.1) everybody in the network reads them, and nothing on the way is encrypted.\n\
-         http = \"{}\"\n\n\
+         http = \"{http}\"\n\n\
          # Whether the node makes blocks by itself. Without, statements wait until somebody asks for a block.\n\
          automatic_mining = true\n\n\
+         # Addresses of the nodes that this one exchanges blocks and statements with, such as \"http://192.168.1.20:8080\".\n\
+         # With none it keeps the ledger alone. Each node names the others; nothing that one says is believed unchecked.\n\
+         peers = [{peers}]\n\n\
          # Bills that this node makes by itself: when a month has closed, and when a member has left. Whoever runs the\n\
          # node then has the operator's key at hand; if it has a passphrase, that is asked for when the node starts.\n\
          # `months` is how many a bill is for: 1, 2, 3, 4, 6 or 12, in groups that begin with January.\n\
@@ -610,8 +630,7 @@ fn config_toml(founding: &Founding) -> String {
          # intervals = 4\n\
          # Which meter is below which, up to three levels; what is not named is below the main meters.\n\
          # [losses.feeds]\n\
-         # A-101 = \"FLOOR-1\"\n",
-        founding.http
+         # A-101 = \"FLOOR-1\"\n"
     )
 }
 

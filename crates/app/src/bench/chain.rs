@@ -98,6 +98,7 @@ fn options(folder: &Path) -> Options {
         log_key: Some(log_key()),
         receipt_key: None,
         automatic: true,
+        peers: Vec::new(),
         search_threads: 1,
     }
 }

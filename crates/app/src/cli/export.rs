@@ -63,7 +63,7 @@ fn from_directory(dir: &Path, args: &ExportArgs, passphrases: PassphraseSource) 
     if matches!(args.what, ExportCommand::Genesis) {
         return Ok(community.genesis().to_bytes());
     }
-    let node = run::start_node(&community, keys, false, Arc::new(RealClock))?;
+    let node = run::start_node(&community, keys, Vec::new(), false, Arc::new(RealClock))?;
     let bytes = match &args.what {
         ExportCommand::Statement { id } => node.transparent_statement(*id),
         ExportCommand::Bill { account, month } => {

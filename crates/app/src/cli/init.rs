@@ -44,8 +44,7 @@ fn founding(args: &InitArgs) -> Result<Founding, Trouble> {
             // The block time is kept while nothing happens too, with empty blocks; else a quiet night would be made up
             // for with easy blocks in the morning.
             empty_block_after: if block_time.is_some() { args.block_interval } else { EMPTY_BLOCK_AFTER },
-            // With one node a block is final as soon as the log key has signed it.
-            final_depth: 0,
+            final_depth: args.final_depth,
             block_time,
         },
         rewards: if args.classroom { rewards } else { NO_REWARDS },
@@ -87,4 +86,8 @@ fn tell_next_steps(community: &Community, is_encrypted: bool) {
     ] {
         say(format_args!("  {step}"));
     }
+    say(
+        "\nanother computer joins, keeps the ledger too and checks all of it, once this one listens beyond itself (`http`):",
+    );
+    say(format_args!("  wattproof node --data copy --join http://THIS-COMPUTER:8080 --genesis {}", genesis.ledger()));
 }

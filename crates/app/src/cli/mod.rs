@@ -17,6 +17,7 @@ mod listing;
 mod load;
 mod meter;
 mod names;
+mod peers;
 mod reading;
 mod run;
 mod show;
@@ -42,7 +43,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 pub(crate) use trouble::Trouble;
-use units::{Energy, MeterId, Millis, Month, StatementId, Timestamp};
+use units::{Energy, LedgerId, MeterId, Millis, Month, StatementId, Timestamp};
 
 /// Energy of a community, from the meter's bytes to a bill that everybody can check.
 #[derive(Debug, Parser)]
@@ -85,7 +86,9 @@ enum Command {
     #[command(after_help = "Example:\n  wattproof init maple-house --name \"Maple House\" --currency TWD")]
     Init(InitArgs),
     /// Run a community's node: it keeps the ledger, makes blocks and serves the pages.
-    #[command(after_help = "Example:\n  wattproof node --data maple-house")]
+    #[command(
+        after_help = "Example:\n  wattproof node --data maple-house --peer http://192.168.1.20:8080\n  wattproof node --data copy --join http://192.168.1.20:8080 --genesis 5f0c..."
+    )]
     Node(NodeArgs),
     /// Run a gateway: it asks the meters and states what they say.
     #[command(
@@ -137,6 +140,9 @@ enum Command {
     /// The statements that wait for a block.
     #[command(after_help = "Example:\n  wattproof pool")]
     Pool(StatusArgs),
+    /// The other nodes: whether they answer, how far they are, and whether they agree.
+    #[command(after_help = "Example:\n  wattproof peers")]
+    Peers(StatusArgs),
     /// Write a statement, a bill, a claim, the whole ledger or its genesis document into a file that others can verify.
     #[command(after_help = "Example:\n  wattproof export --out chen-07.cbor bill Chen 2026-07")]
     Export(ExportArgs),
@@ -198,6 +204,10 @@ struct InitArgs {
     /// How long after its end a month closes; readings may come late until then.
     #[arg(long, value_name = "TIME", default_value = "72h", value_parser = amount::span)]
     close_after: Millis,
+    /// How many blocks must follow a block before it is final: 1 or more when several nodes make blocks, so that branches
+    /// found at the same time are settled before.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=64))]
+    final_depth: u32,
     /// Least distance of two blocks.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = amount::span)]
     block_interval: Millis,
@@ -238,6 +248,16 @@ struct NodeArgs {
     /// Serve the pages here instead of where config.toml says; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     http: Option<SocketAddr>,
+    /// Another node to exchange blocks and statements with, besides those in config.toml; may be given several times.
+    #[arg(long = "peer", value_name = "URL")]
+    peers: Vec<String>,
+    /// Join the ledger that this node keeps: if the directory does not exist yet, it is made, and everything booked is
+    /// fetched and checked.
+    #[arg(long, value_name = "URL", requires = "genesis")]
+    join: Option<String>,
+    /// Id of the ledger to join, which is the hash of its genesis document; ask whoever you trust for it.
+    #[arg(long, value_name = "HASH", requires = "join")]
+    genesis: Option<LedgerId>,
     #[command(flatten)]
     time: ClockArgs,
 }
@@ -636,6 +656,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
         Command::Offers(args) => listing::offers(&args, texts),
         Command::Claims(args) => listing::claims(&args, texts),
         Command::Pool(args) => show::pool(&args),
+        Command::Peers(args) => peers::peers(&args, texts),
         Command::Export(args) => export::export(&args, passphrases),
         Command::Verify(args) => verify::verify(&args, texts),
         Command::Audit(args) => audit::audit(&args),

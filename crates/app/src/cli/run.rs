@@ -1,5 +1,7 @@
 //! `wattproof node` and `wattproof gateway`: run until they are told to stop.
 
+mod joining;
+
 use super::terminal::{say, warned};
 use super::{ClockArgs, GatewayArgs, NodeArgs, Trouble, check};
 use crate::bills;
@@ -38,16 +40,20 @@ impl ClockArgs {
 }
 
 pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<ExitCode, Trouble> {
-    let community = Community::open(&args.data)?.with_passphrases(passphrases);
-    let key = |name| Ok::<_, Trouble>(Some(warned(&community.key_path(name), community.key(name)?)));
+    let community = joining::community(args)?.with_passphrases(passphrases);
+    let key = |name| {
+        let key = community.key_if_any(name)?;
+        Ok::<_, Trouble>(key.map(|key| warned(&community.key_path(name), key)))
+    };
     let keys = NodeKeys { miner: key(KeyName::Miner)?, log: key(KeyName::Log)?, receipt: key(KeyName::Receipt)? };
     let bills_key = community.bills_key()?.map(|(path, key)| warned(&path, key));
+    let peers = [community.config().peers.as_slice(), &args.peers, args.join.as_slice()].concat();
     let address = args.http.unwrap_or(community.config().http);
     runtime()?.block_on(async {
         // The port first: a node that cannot be reached need not read its whole ledger.
         let listener = web::bind(address).await.map_err(|error| served_at(&error))?;
         let place = listener.local_addr().unwrap_or(address);
-        let node = start_node(&community, keys, community.config().automatic_mining, args.time.of_node())?;
+        let node = start_node(&community, keys, peers, community.config().automatic_mining, args.time.of_node())?;
         if let Some((bills, key)) = community.config().bills.as_ref().zip(bills_key) {
             bills::start(node.clone(), key, Due { months: bills.months }).map_err(|error| node_trouble(&error))?;
         }
@@ -103,6 +109,7 @@ fn served_at(error: &web::ServeError) -> Trouble {
 pub(super) fn start_node(
     community: &Community,
     keys: NodeKeys,
+    peers: Vec<String>,
     automatic: bool,
     clock: Arc<dyn node::Clock>,
 ) -> Result<NodeHandle, Trouble> {
@@ -112,6 +119,7 @@ pub(super) fn start_node(
         log_key: keys.log,
         receipt_key: keys.receipt,
         automatic,
+        peers,
         search_threads: 1,
     };
     node::start(options, clock).map_err(|error| node_trouble(&error))
@@ -127,6 +135,7 @@ pub(super) fn node_trouble(error: &NodeError) -> Trouble {
         NodeError::Store(_) | NodeError::Recover(_) => {
             "run `wattproof audit --data DIR` to see what is damaged, and put back a copy of the node's folder"
         }
+        NodeError::Peers(_) => "correct --peer, or `peers` in the directory's config.toml",
         NodeError::Tables(_) => "remove tables.sqlite in the node's folder; it is made again from the blocks",
         _ => "look at the message, then try again",
     };

@@ -190,6 +190,7 @@ fn start_node(community: &Community, clock: &ScaledClock) -> Result<NodeHandle, 
         log_key: Some(community.key(KeyName::Log)?.key),
         receipt_key: Some(community.key(KeyName::Receipt)?.key),
         automatic: true,
+        peers: Vec::new(),
         search_threads: 1,
     };
     Ok(node::start(options, Arc::new(clock.clone()))?)

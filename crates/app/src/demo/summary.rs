@@ -79,7 +79,7 @@ impl Summary {
             println!("{}", texts.with(key, &values));
         };
         line("demo-sum-readings", &[("polls", self.polls), ("readings", self.readings), ("intervals", self.intervals)]);
-        line("demo-sum-nodes", &[("height", self.height)]);
+        line("demo-sum-nodes", &[("nodes", 1), ("height", self.height)]);
         line("demo-sum-nonce", &[("blocks", self.blocks), ("mean", self.mean_nonce), ("difficulty", self.difficulty)]);
         line("demo-sum-bills", &[("verified", self.bills_verified), ("bills", self.bills)]);
         line("demo-sum-loads", &[("loads", self.loads)]);

@@ -20,6 +20,7 @@ pub(crate) mod loads;
 mod metrics;
 mod openapi;
 mod pages;
+mod peers;
 mod readings_csv;
 mod serve;
 mod view;
@@ -41,6 +42,7 @@ use live::Live;
 use loads::LoadSite;
 use node::NodeHandle;
 use node::losses::LossRules;
+use peers::News;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -61,6 +63,7 @@ struct Shared {
     live: Option<GatewayHandle>,
     directory: Arc<Directory>,
     hub: Hub,
+    news: News,
     loads: Option<LoadSite>,
     losses: OnceLock<LossRules>,
 }
@@ -68,19 +71,20 @@ struct Shared {
 impl AppState {
     /// Over a node, and a gateway in the same program if there is one. Begins to listen to both; needs a tokio runtime.
     pub(crate) fn new(node: NodeHandle, live: Option<GatewayHandle>, directory: Arc<Directory>) -> Self {
-        let hub = Hub::new();
-        hear_node(&node, hub.clone());
+        let (hub, news) = (Hub::new(), News::new());
+        hear_node(&node, hub.clone(), news.clone());
         if let Some(gateway) = &live {
             hear_gateway(gateway, hub.clone());
         }
-        Self(Arc::new(Shared { node, live, directory, hub, loads: None, losses: OnceLock::new() }))
+        Self(Arc::new(Shared { node, live, directory, hub, news, loads: None, losses: OnceLock::new() }))
     }
 
     /// With the loads of the gateway in the same program.
     pub(crate) fn with_loads(self, loads: LoadSite) -> Self {
-        let Shared { node, live, directory, hub, losses, .. } = &*self.0;
+        let Shared { node, live, directory, hub, news, losses, .. } = &*self.0;
         let (node, live, directory, hub) = (node.clone(), live.clone(), Arc::clone(directory), hub.clone());
-        Self(Arc::new(Shared { node, live, directory, hub, loads: Some(loads), losses: losses.clone() }))
+        let (news, losses) = (news.clone(), losses.clone());
+        Self(Arc::new(Shared { node, live, directory, hub, news, loads: Some(loads), losses }))
     }
 
     /// With rules of the operator's for losses between meters.
@@ -98,6 +102,16 @@ impl AppState {
     fn directory(&self, origin: Origin, status: &Status) -> &Directory {
         static NOBODY: Directory = Directory::empty();
         if origin.may_read(status) { &self.0.directory } else { &NOBODY }
+    }
+
+    /// What other nodes listen for.
+    fn news(&self) -> &News {
+        &self.0.news
+    }
+
+    /// The node, for what does not block.
+    fn node(&self) -> &NodeHandle {
+        &self.0.node
     }
 
     fn hub(&self) -> &Hub {
@@ -125,12 +139,13 @@ impl AppState {
 
 /// Hands the node's events on to the pages until the node stops. The node drops a listener that is slow; this one then
 /// asks again. A thread of its own, since it waits all the time and must not hold up the end of the runtime.
-fn hear_node(node: &NodeHandle, hub: Hub) {
+fn hear_node(node: &NodeHandle, hub: Hub, news: News) {
     let node = node.clone();
     std::thread::spawn(move || {
         while let Ok(events) = node.subscribe() {
             while let Ok(event) = events.recv() {
                 hub.tell(&event);
+                news.tell(&event);
             }
         }
     });
@@ -162,6 +177,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/accounts", get(pages::accounts))
         .route("/claims", get(pages::claims))
         .route("/losses", get(pages::losses))
+        .route("/peers", get(pages::peers))
         .route("/accounts/{account}", get(pages::account))
         .route("/accounts/{account}/{month}", get(pages::month))
         .merge(loads::pages())

@@ -2,7 +2,7 @@
 //! committed as `openapi.json`, and a test compares.
 
 use super::loads::api as loads;
-use super::{AppState, api, events, metrics, readings_csv};
+use super::{AppState, api, events, metrics, peers, readings_csv};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
@@ -68,6 +68,15 @@ routes! {
     get loads switchings __path_switchings,
     get loads switching __path_switching,
     get events events __path_events,
+    get peers genesis __path_genesis,
+    get peers peers __path_peers,
+    get peers head __path_head,
+    get peers headers __path_headers,
+    get peers block __path_block,
+    get peers pool __path_pool,
+    get peers waiting __path_waiting,
+    get peers news __path_news,
+    get peers identity __path_identity,
 }
 
 /// The document as text.
@@ -125,6 +134,15 @@ mod tests {
             path::METER,
             path::READINGS,
             path::EVENTS,
+            path::GENESIS,
+            path::PEERS,
+            path::PEER_HEAD,
+            path::PEER_HEADERS,
+            path::PEER_BLOCK,
+            path::PEER_POOL,
+            path::PEER_WAITING,
+            path::PEER_NEWS,
+            path::PEER_IDENTITY,
             path::CHECKPOINT,
         ] {
             assert!(document.paths.paths.contains_key(path), "{path}");

@@ -56,6 +56,12 @@ pub enum NodeError {
     /// Not stored at the moment.
     #[error("nothing can be stored at the moment ({0}); reading goes on, try again later")]
     Unavailable(String),
+    /// The peers are not what they can be.
+    #[error(transparent)]
+    Peers(#[from] super::peers::PeersError),
+    /// The node has nothing to show who it is with.
+    #[error("this node has neither a miner's nor a receipt key, so it cannot show who it is")]
+    NoIdentity,
     /// The node's thread could not be started.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
@@ -70,6 +76,8 @@ impl NodeError {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Folder(_) | Self::Store(_) | Self::Recover(_) | Self::Tables(_) | Self::Thread(_) => "storage",
+            Self::Peers(_) => "peers",
+            Self::NoIdentity => "no_identity",
             Self::Refused(refusal) => refusal.name(),
             Self::Rule(violation) => violation.name(),
             Self::Bundle(_) => "no_bundle",
@@ -90,9 +98,14 @@ impl NodeError {
             Self::Rule(_) => 422,
             Self::NotFound(_) | Self::Bundle(_) => 404,
             Self::NotFinal(_) | Self::NothingFinal | Self::HeadNotFinal => 409,
-            Self::NoReceiptKey | Self::ReceiptKey(_) | Self::NotAMiner => 501,
+            Self::NoReceiptKey | Self::ReceiptKey(_) | Self::NotAMiner | Self::NoIdentity => 501,
             Self::Unavailable(_) | Self::Stopped(_) => 503,
-            Self::Folder(_) | Self::Store(_) | Self::Recover(_) | Self::Tables(_) | Self::Thread(_) => 500,
+            Self::Folder(_)
+            | Self::Store(_)
+            | Self::Recover(_)
+            | Self::Tables(_)
+            | Self::Thread(_)
+            | Self::Peers(_) => 500,
         };
         let problem = Problem::new(self.name(), status, self.to_string());
         match self {

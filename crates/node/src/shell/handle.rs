@@ -1,13 +1,15 @@
 //! How the rest of the program speaks to the node's thread.
 
+use super::peers::{Listeners, identity};
 use super::{Keys, Message, NodeError, Reply, Shell};
 use crate::audit::{AuditError, AuditReport, audit};
 use crate::core::{Input, Submission};
 use crate::losses::{Comparison, LossRules};
 use api::{
-    AccountSummary, AccountView, BlockDetail, BlockSummary, ClaimView, Event, MeterView, OpenOffer, Page, PoolView,
-    ReadingRow, SheetView, StatementView, Status, SubmitAnswer,
+    AccountSummary, AccountView, BlockDetail, BlockSummary, ClaimView, Event, MeterView, OpenOffer, Page, PeerIdentity,
+    PeerView, PoolView, ReadingRow, SheetView, StatementView, Status, SubmitAnswer,
 };
+use consensus::peer::{Answer, Ask};
 use ledger::State;
 use ledger::act::{ActId, Bill};
 use ledger::state::Entry;
@@ -43,6 +45,14 @@ pub struct EntryDetail {
     pub statement: Option<StatementProof>,
 }
 
+/// What a node's server needs to know of other nodes.
+pub(super) struct Company {
+    /// The name of this run.
+    pub(super) instance: Arc<str>,
+    /// Who listens.
+    pub(super) listeners: Listeners,
+}
+
 /// A running node. Clones speak to the same one; when the last is dropped the node stops. Methods block until the node's
 /// thread has answered.
 #[derive(Debug, Clone)]
@@ -53,6 +63,7 @@ pub struct NodeHandle {
 struct Inner {
     requests: SyncSender<Message>,
     keys: Keys,
+    company: Company,
     thread: Mutex<Option<JoinHandle<()>>>,
     stopped: Arc<Mutex<Option<String>>>,
     data_dir: PathBuf,
@@ -73,14 +84,13 @@ impl Drop for Inner {
 
 impl NodeHandle {
     pub(super) fn new(
-        requests: SyncSender<Message>,
-        keys: Keys,
+        (requests, keys, company): (SyncSender<Message>, Keys, Company),
         thread: JoinHandle<()>,
         stopped: Arc<Mutex<Option<String>>>,
         data_dir: PathBuf,
     ) -> Self {
         let thread = Mutex::new(Some(thread));
-        Self { inner: Arc::new(Inner { requests, keys, thread, stopped, data_dir }) }
+        Self { inner: Arc::new(Inner { requests, keys, company, thread, stopped, data_dir }) }
     }
 
     /// Why the node has stopped; `None` while it runs.
@@ -135,6 +145,52 @@ impl NodeHandle {
     /// The signer's key as the node's thread saw it last.
     fn key_of(&self, account: &AccountId) -> Option<ledger::PublicKey> {
         self.inner.keys.read().ok()?.get(account).cloned()
+    }
+
+    /// Answers another node's question.
+    ///
+    /// # Errors
+    /// When the store fails or the node has stopped.
+    pub fn serve(&self, question: Ask) -> Result<Answer, NodeError> {
+        self.ask(move |shell| shell.serve(&question))?
+    }
+
+    /// The nodes that this one was told of, and how it goes with them.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub fn peers(&self) -> Result<Vec<PeerView>, NodeError> {
+        self.ask(|shell| shell.peers.views(&shell.node))
+    }
+
+    /// Shows who this node is, over somebody's challenge.
+    ///
+    /// # Errors
+    /// When it has no key to show it with.
+    pub fn identity(&self, challenge: identity::Challenge) -> Result<PeerIdentity, NodeError> {
+        self.ask(move |shell| {
+            let key = shell.config.miner.as_ref().or(shell.receipt_key.as_ref()).ok_or(NodeError::NoIdentity)?;
+            identity::show(key, shell.state().ledger(), &challenge).map_err(NodeError::ReceiptKey)
+        })?
+    }
+
+    /// The random name of this run of the node.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.inner.company.instance
+    }
+
+    /// Notes that a node, by the name of its run, asks for this one's news.
+    pub fn listened_to_by(&self, instance: &str) {
+        self.inner.company.listeners.heard(instance);
+    }
+
+    /// The genesis document's bytes.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub fn genesis(&self) -> Result<Vec<u8>, NodeError> {
+        self.with_state(|state| state.genesis().to_bytes())
     }
 
     /// Where ledger and node stand.

@@ -1,5 +1,6 @@
 //! Making, opening and starting a node.
 
+use super::peers::{self, Listeners, Peers, Surroundings};
 use super::{Keys, Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
 use crate::clock::Clock;
 use crate::core::Committed;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use units::Height;
 
+use super::handle::Company;
 use super::rows::Rows;
 use super::search::Searchers;
 
@@ -69,15 +71,22 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     }
     let genesis = genesis_of(&mut store)?;
     let mut tables = Tables::open(&options.data_dir.join(TABLES_FILE), genesis.ledger())?;
-    let Options { miner, log_key, receipt_key, automatic, .. } = options;
+    let Options { miner, log_key, receipt_key, automatic, peers: addresses, .. } = options;
+    let ledger = genesis.ledger();
     let config = Config { genesis, miner, log_key, automatic };
     let node = recover(&mut store, &mut tables, config.clone())?;
     let (sender, requests) = sync_channel(REQUESTS_MAX);
     let threads = if node.is_miner() { options.search_threads.max(1) } else { 0 };
     let searchers = Searchers::start(threads, &sender).map_err(NodeError::Thread)?;
     let keys = Keys::default();
+    let (instance, listeners) = (peers::new_instance(), Listeners::default());
+    let told = sender.clone();
+    let tell = Arc::new(move |report| told.send(Message::Peer(report)).is_ok());
+    let around = Surroundings { ledger, keys: Arc::clone(&keys), tell };
     let shell = Shell {
         keys: Arc::clone(&keys),
+        peers: Peers::start(&addresses, &instance, listeners.clone(), &around)?,
+        asked: 0,
         node,
         store,
         rows: Rows::start(tables).map_err(NodeError::Thread)?,
@@ -97,7 +106,8 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     let stopped = Arc::new(Mutex::new(None));
     let reason = Arc::clone(&stopped);
     let thread = std::thread::Builder::new().name("node".into()).spawn(move || live(shell, requests, &reason));
-    Ok(NodeHandle::new(sender, keys, thread.map_err(NodeError::Thread)?, stopped, options.data_dir))
+    let company = Company { instance, listeners };
+    Ok(NodeHandle::new((sender, keys, company), thread.map_err(NodeError::Thread)?, stopped, options.data_dir))
 }
 
 fn live(mut shell: Shell, requests: Receiver<Message>, stopped: &Mutex<Option<String>>) {

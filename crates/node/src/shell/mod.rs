@@ -7,9 +7,11 @@ mod claims;
 mod error;
 mod handle;
 mod load;
+pub mod peers;
 mod read;
 mod rows;
 mod search;
+mod serve;
 
 pub use error::NodeError;
 pub use handle::{EntryDetail, NodeHandle, StatementProof};
@@ -21,7 +23,9 @@ use crate::core::{Config, Input, Node, Output, ReplyId, Submission, TemplateId};
 use crate::record::{LogName, Record};
 use crate::store::{Store, StoreError};
 use api::{Event, SubmitAnswer};
+use consensus::peer::{Answer, Ask, AskId};
 use ledger::{Block, PublicKey, SecretKey};
+use peers::{Peers, Report, Told};
 use rows::Rows;
 use search::Searchers;
 use std::collections::BTreeMap;
@@ -29,7 +33,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
-use units::{AccountId, Digest, Height};
+use units::{AccountId, Digest, Height, StatementId};
 
 /// How a node is run.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ pub struct Options {
     pub receipt_key: Option<SecretKey>,
     /// Whether it mines by itself.
     pub automatic: bool,
+    /// Addresses of the nodes that it exchanges blocks and statements with.
+    pub peers: Vec<String>,
     /// Threads that search; 1 is enough up to level 5, and makes the nonce the number of attempts less one.
     pub search_threads: u64,
 }
@@ -69,6 +75,7 @@ const ANCHORS_FILE_REWRITE_BYTES: u64 = 1 << 18;
 enum Message {
     Submit { submission: Box<Submission>, reply: Reply },
     Ask(Box<dyn FnOnce(&mut Shell) + Send>),
+    Peer(Report),
     Found { template: TemplateId, extra_nonce: u64, nonce: u64, attempts: u64, elapsed: Duration },
     Shutdown,
 }
@@ -102,6 +109,8 @@ pub(crate) struct Shell {
     config: Config,
     receipt_key: Option<SecretKey>,
     searchers: Option<Searchers>,
+    peers: Peers,
+    asked: u64,
     subscribers: Vec<SyncSender<Event>>,
     keys: Keys,
     replies: BTreeMap<ReplyId, Reply>,
@@ -166,6 +175,7 @@ impl Shell {
                     self.flush()?;
                     question(self);
                 }
+                Message::Peer(report) => self.heard(report)?,
                 Message::Found { template, extra_nonce, nonce, attempts, elapsed } => {
                     self.search_time += elapsed;
                     self.searched = self.searched.saturating_add(attempts);
@@ -190,6 +200,50 @@ impl Shell {
         self.replies.insert(id, reply);
         self.learn_key(&submission);
         self.input(Input::Admit { submission, reply: id })
+    }
+
+    /// What a peer's thread tells.
+    fn heard(&mut self, Report { peer, told }: Report) -> Result<(), Stop> {
+        self.peers.note(self.clock.now(), peer, &told);
+        match told {
+            Told::News { statements, .. } => {
+                let node = &self.node;
+                self.peers.fetch(peer, &statements, |id| node.statement_state(id).is_some());
+                Ok(())
+            }
+            Told::Statement(submission) => {
+                // Nobody waits for the answer.
+                let reply = ReplyId(self.next_reply);
+                self.next_reply += 1;
+                self.learn_key(&submission);
+                self.input(Input::Admit { submission, reply })
+            }
+            Told::Answered { answer: Answer::Pool(ids), .. } => {
+                let node = &self.node;
+                self.peers.fetch(peer, &ids, |id| node.statement_state(id).is_some());
+                Ok(())
+            }
+            // What waited there before this node listened.
+            Told::Up { .. } => {
+                self.asked += 1;
+                if self.peers.ask(peer, AskId(self.asked), Ask::Pool).is_some() {
+                    tracing::debug!("too many questions wait for peer {peer:?}");
+                }
+                Ok(())
+            }
+            Told::Answered { id, answer } => {
+                tracing::debug!("peer {peer:?} answered {id:?} with {answer:?}");
+                Ok(())
+            }
+            Told::Down(_) | Told::Itself => Ok(()),
+        }
+    }
+
+    /// Hands a statement that was just accepted to the peers that would not hear of it.
+    fn hand_over(&mut self, id: &StatementId) {
+        let Some(pooled) = self.node.pooled(id) else { return };
+        let (statement, store) = (pooled.statement.signed(), &mut self.store);
+        self.peers.push(|| Some(statement.to_submission(store.attachment(id).ok()?.as_deref())));
     }
 
     /// Notes the signer's key for the threads that verify, if this submission was looked at without it.
@@ -302,6 +356,9 @@ impl Shell {
                 }
             }
             Output::Publish(event) => {
+                if let Event::Accepted { id, .. } = &event {
+                    self.hand_over(id);
+                }
                 let send = |subscriber: &SyncSender<Event>| match subscriber.try_send(event.clone()) {
                     Ok(()) => true,
                     Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,

@@ -10,7 +10,7 @@ use crate::tables::{EntryRow, TablesError};
 use crate::view;
 use api::{
     AccountSummary, AccountView, ActView, BlockDetail, BlockSummary, EntryKind, EntryView, MeterView, MiningStatus,
-    Page, PoolEntry, PoolView, ReadingRow, SheetView, StatementState, StatementView, Status,
+    Page, PeersStatus, PoolEntry, PoolView, ReadingRow, SheetView, StatementState, StatementView, Status,
 };
 use ledger::act::{Act, ActId, Bill};
 use ledger::attachment::Attachment;
@@ -56,6 +56,7 @@ impl Shell {
                 blocks: mining.blocks,
                 mean_attempts: mining.mean_attempts(),
             },
+            peers: self.peers_status(),
             month: genesis.month_at(now),
             first_open_month: state.first_open(),
             currency: genesis.currency.clone(),
@@ -67,6 +68,11 @@ impl Shell {
             classroom: genesis.classroom,
             read_only: self.unavailable().or_else(|| self.node.upgrade_needed().map(|error| error.to_string())),
         }
+    }
+
+    fn peers_status(&self) -> PeersStatus {
+        let (peers, connected) = self.peers.counts();
+        PeersStatus { peers: natural(peers), connected: natural(connected), ..PeersStatus::default() }
     }
 
     /// Newest first, from a height on.
@@ -91,7 +97,7 @@ impl Shell {
     }
 
     /// A block's header and wire size, from the derived row if that is right, else from the store.
-    fn header(&mut self, height: Height) -> Result<(Header, u64), NodeError> {
+    pub(super) fn header(&mut self, height: Height) -> Result<(Header, u64), NodeError> {
         if height == Height::GENESIS {
             return Ok((self.node.genesis_header().clone(), 0));
         }

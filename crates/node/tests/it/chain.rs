@@ -316,6 +316,7 @@ fn start(folder: &Path, community: &Community) -> Result<NodeHandle, NodeError> 
         log_key: Some(community.log_key.clone()),
         receipt_key: None,
         automatic: false,
+        peers: Vec::new(),
         search_threads: 1,
     };
     node::start(options, Arc::new(Stopped))

@@ -58,6 +58,7 @@ impl Running {
             log_key: Some(self.community.log_key.clone()),
             receipt_key: Some(self.community.receipt_key.clone()),
             automatic: true,
+            peers: Vec::new(),
             search_threads: 2,
         }
     }

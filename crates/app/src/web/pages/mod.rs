@@ -8,6 +8,7 @@ mod error;
 mod losses;
 mod month;
 mod overview;
+mod peers;
 mod readings;
 
 pub(crate) use accounts::accounts;
@@ -17,6 +18,7 @@ pub(crate) use error::not_found;
 pub(crate) use losses::losses;
 pub(crate) use month::{account, month};
 pub(crate) use overview::overview;
+pub(crate) use peers::peers;
 pub(crate) use readings::{meters, readings};
 
 use super::AppState;

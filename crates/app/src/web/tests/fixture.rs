@@ -70,6 +70,7 @@ impl Fixture {
             log_key: Some(keys.log.clone()),
             receipt_key: Some(keys.receipt.clone()),
             automatic: true,
+            peers: Vec::new(),
             search_threads: 1,
         };
         let node = node::start(options, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
