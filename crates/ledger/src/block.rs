@@ -247,6 +247,8 @@ impl Means<'_> {
 impl Block {
     /// Statements in a block: bounds what a node holds while it checks one.
     pub const STATEMENTS_MAX: usize = 8_192;
+    /// Bytes of a wire form before its header: the heads of an array and of a byte string (RFC 8949 3).
+    pub const HEADER_OFFSET: usize = 3;
     /// Bytes of a block: what a slow line carries in a minute.
     pub const BYTES_MAX: usize = 8 << 20;
 
@@ -299,6 +301,13 @@ impl Block {
             statements: statements.into_iter().collect::<Result<_, _>>()?,
             seal: wire.seal.try_into().map_err(|_| BlockError::FieldLength)?,
         })
+    }
+
+    /// Header in a wire form that may be otherwise malformed: it always stands at the same place.
+    #[must_use]
+    pub fn header_of(bytes: &[u8]) -> Option<Header> {
+        let header = bytes.get(Self::HEADER_OFFSET..)?.first_chunk()?;
+        Some(Header::from_bytes(header))
     }
 
     /// What the seal signs: a fixed prefix, so that no seal is ever a signature over something else, and the hash.

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod core;
 pub mod losses;
 pub mod record;
+mod serve;
 pub mod shell;
 pub mod store;
 pub mod tables;
@@ -16,5 +17,6 @@ mod threads;
 pub mod view;
 
 pub use clock::Clock;
+pub use serve::{head, missing_attachments, serve};
 pub use shell::{EntryDetail, NodeError, NodeHandle, Options, StatementProof, create, read_genesis, start, start_on};
 pub use threads::Threads;

@@ -1,6 +1,6 @@
 //! What a node stores: everything that it could not compute again. Each record goes to one of the store's logs.
 
-use units::{StatementId, Timestamp};
+use units::{Height, StatementId, Timestamp};
 
 /// One stored record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub enum Record {
     Genesis(Vec<u8>),
     /// A block's wire form.
     Block(Vec<u8>),
+    /// The chain goes on from this height: the blocks above it that were stored before are abandoned.
+    Rewound(Height),
     /// What the log key signed last: a checkpoint as a signed note.
     Anchor(String),
     /// The attachment of a `readings` statement.
@@ -77,11 +79,15 @@ pub struct RecordError {
 }
 
 impl Record {
+    pub(crate) const BLOCK_KIND: u8 = 2;
+    pub(crate) const ATTACHMENT_KIND: u8 = 4;
+    pub(crate) const REWOUND_KIND: u8 = 8;
+
     /// The log that it belongs to.
     #[must_use]
     pub const fn log(&self) -> LogName {
         match self {
-            Self::Genesis(_) | Self::Block(_) => LogName::Blocks,
+            Self::Genesis(_) | Self::Block(_) | Self::Rewound(_) => LogName::Blocks,
             Self::Anchor(_) => LogName::Anchors,
             Self::Attachment { .. } => LogName::Attachments,
             Self::Pooled { .. } | Self::Dropped(_) => LogName::Pool,
@@ -94,12 +100,13 @@ impl Record {
     pub const fn kind(&self) -> u8 {
         match self {
             Self::Genesis(_) => 1,
-            Self::Block(_) => 2,
+            Self::Block(_) => Self::BLOCK_KIND,
             Self::Anchor(_) => 3,
-            Self::Attachment { .. } => 4,
+            Self::Attachment { .. } => Self::ATTACHMENT_KIND,
             Self::Pooled { .. } => 5,
             Self::Dropped(_) => 6,
             Self::Evidence { .. } => 7,
+            Self::Rewound(_) => Self::REWOUND_KIND,
         }
     }
 
@@ -113,6 +120,20 @@ impl Record {
             Self::Pooled { received, leaf } => [received.ms().to_be_bytes().as_slice(), leaf].concat(),
             Self::Dropped(statement) => statement.as_bytes().to_vec(),
             Self::Evidence { original, leaf } => [original.as_bytes().as_slice(), leaf].concat(),
+            Self::Rewound(height) => height.number().to_be_bytes().to_vec(),
+        }
+    }
+
+    /// The log of which everything must be durable before this record is: a power cut must not take what it builds upon
+    /// and leave it.
+    #[must_use]
+    pub const fn builds_upon(&self) -> Option<LogName> {
+        match self {
+            // The block that was signed, and the block that makes a statement impossible.
+            Self::Anchor(_) | Self::Dropped(_) => Some(LogName::Blocks),
+            // The statements of the abandoned blocks, which wait again.
+            Self::Rewound(_) => Some(LogName::Pool),
+            _ => None,
         }
     }
 
@@ -128,9 +149,9 @@ impl Record {
         };
         Ok(match kind {
             1 => Self::Genesis(payload.to_vec()),
-            2 => Self::Block(payload.to_vec()),
+            Self::BLOCK_KIND => Self::Block(payload.to_vec()),
             3 => Self::Anchor(String::from_utf8(payload.to_vec()).map_err(|_| error())?),
-            4 => {
+            Self::ATTACHMENT_KIND => {
                 let (statement, bytes) = identified()?;
                 Self::Attachment { statement, bytes }
             }
@@ -146,9 +167,36 @@ impl Record {
                 let (original, leaf) = identified()?;
                 Self::Evidence { original, leaf }
             }
+            Self::REWOUND_KIND => {
+                let height = payload.try_into().map_err(|_| error())?;
+                Self::Rewound(Height::from_number(u64::from_be_bytes(height)))
+            }
             _ => return Err(error()),
         })
     }
+}
+
+/// The records without the blocks that a later [`Record::Rewound`] abandons, and without those marks; for records that
+/// begin with the first block.
+pub(crate) fn without_abandoned(records: impl IntoIterator<Item = Record>) -> Vec<Record> {
+    let mut kept: Vec<Option<Record>> = Vec::new();
+    // Places of the present chain's blocks, by height - 1.
+    let mut chain = Vec::new();
+    for record in records {
+        match record {
+            Record::Rewound(height) => {
+                let left = usize::try_from(height.number()).unwrap_or(usize::MAX).min(chain.len());
+                chain.drain(left..).for_each(|place: usize| kept[place] = None);
+            }
+            other => {
+                if matches!(other, Record::Block(_)) {
+                    chain.push(kept.len());
+                }
+                kept.push(Some(other));
+            }
+        }
+    }
+    kept.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -166,6 +214,7 @@ mod tests {
             Record::Pooled { received: Timestamp::from_ms(5), leaf: vec![6] },
             Record::Dropped(id),
             Record::Evidence { original: id, leaf: vec![8] },
+            Record::Rewound(Height::from_number(9)),
         ] {
             let payload = record.payload();
             assert_eq!(Record::read(record.kind(), &payload), Ok(record.clone()));
@@ -173,6 +222,23 @@ mod tests {
                 assert!(Record::read(record.kind(), &payload[..5]).is_err(), "{record:?}");
             }
         }
-        assert!(Record::read(0, &[]).is_err() && Record::read(8, &[0; 40]).is_err());
+        assert!(
+            Record::read(0, &[]).is_err() && Record::read(8, &[0; 40]).is_err() && Record::read(9, &[0; 40]).is_err()
+        );
+    }
+
+    #[test]
+    fn blocks_above_a_mark_are_abandoned_and_those_after_it_take_their_place() {
+        let block = |name: u8| Record::Block(vec![name]);
+        let to = |height| Record::Rewound(Height::from_number(height));
+        let other = Record::Anchor("note".into());
+        for (stored, present) in [
+            (vec![block(1), to(0), block(2)], vec![block(2)]),
+            (vec![block(1), block(2), other.clone(), block(3), to(1)], vec![block(1), other.clone()]),
+            (vec![block(1), block(2), to(1), block(3), block(4), to(2), block(5)], vec![block(1), block(3), block(5)]),
+            (vec![block(1), to(5), block(2)], vec![block(1), block(2)]),
+        ] {
+            assert_eq!(without_abandoned(stored.clone()), present, "{stored:?}");
+        }
     }
 }

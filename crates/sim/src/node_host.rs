@@ -295,6 +295,9 @@ impl World {
             }
             Output::Publish(Event::MonthClosed { month }) => self.note(format_args!("{month} closes")),
             Output::Warn(reason) => self.note(format_args!("node warns: {reason}")),
+            // One node has no peers.
+            Output::Ask { .. } | Output::Announce { .. } | Output::Banned { .. } | Output::Contradiction { .. } => {}
+            Output::EndSearch | Output::ListMissing { .. } | Output::Unindex { .. } => {}
             Output::Publish(_) | Output::Index(_) | Output::Store(_) | Output::Halt(_) => {}
         }
     }

@@ -117,10 +117,11 @@ impl Node {
         if let Some(bytes) = attachment {
             outputs.push(Output::Store(Record::Attachment { statement: id, bytes }));
         }
-        outputs.push(Output::Store(Record::Pooled { received: now, leaf: leaf.to_vec() }));
+        let received = self.pool.newest().map_or(now, |newest| newest.max(now));
+        outputs.push(Output::Store(Record::Pooled { received, leaf: leaf.to_vec() }));
         let acts = statement.payload().acts.iter().map(|act| act.name().to_owned()).collect();
         outputs.push(Output::Publish(Event::Accepted { id, acts }));
-        self.pool.add(Pooled { received: now, statement });
+        self.pool.add(Pooled { received, statement });
         Ok(SubmitAnswer { id, state: SubmitState::Accepted, place: None })
     }
 
@@ -161,15 +162,24 @@ impl Node {
         if self.state.binding(&binding).is_none_or(|record| record.signer != statement.signer()) {
             return Ok(());
         }
-        let chain = self.chains.get(&binding).map(Vec::as_slice).unwrap_or_default();
-        let in_chain = usize::try_from(seq).ok().and_then(|seq| chain.get(seq)).copied();
+        let in_chain = self.chain.at_sequence(&binding, seq);
         let Some(original) = in_chain.or_else(|| self.pool.at_sequence(binding, seq)) else { return Ok(()) };
+        self.keep_evidence(original, statement, outputs);
+        Err(Refusal::SequenceTaken { binding, seq, original })
+    }
+
+    /// Keeps a statement that takes another's place in a meter's chain.
+    pub(super) fn keep_evidence(
+        &mut self,
+        original: StatementId,
+        statement: &VerifiedStatement,
+        outputs: &mut Vec<Output>,
+    ) {
         if self.evidence < EVIDENCE_MAX {
             self.evidence += 1;
             let leaf = statement.signed().leaf().to_vec();
             outputs.push(Output::Store(Record::Evidence { original, leaf }));
         }
-        Err(Refusal::SequenceTaken { binding, seq, original })
     }
 
     /// Tries a statement on the present state. What something pooled before it may yet put right is let through: it is
@@ -191,7 +201,7 @@ impl Node {
 
     /// A miner of the time, for drafts that are only tried: this node's own, or any other. The search through all accounts
     /// is for nodes that do not mine.
-    fn trial_proposer(&self, time: Timestamp) -> Option<AccountId> {
+    pub(super) fn trial_proposer(&self, time: Timestamp) -> Option<AccountId> {
         let mines = |account: &AccountRecord| account.revoked.is_none() && account.has(Role::Miner, time);
         let own = self.config.miner.as_ref().map(ledger::SecretKey::account);
         let genesis = self.config.genesis.miners.iter().map(|miner| miner.key.account());

@@ -1,11 +1,14 @@
 //! The miner: which statements go into the next block, the search for its nonce, and what was found.
 
+use super::chain::UNFINAL_MAX;
+use super::submission::readings_in;
 use super::{Committed, Node, Output, TemplateId};
 use crate::record::Record;
 use api::Event;
 use ledger::state::{ApplyError, Drafted};
-use ledger::{Block, Engine, Genesis, Header, RuleViolation, SecretKey, SignedStatement};
-use units::{Digest, Millis, StatementId, Timestamp};
+use ledger::{Block, Engine, Genesis, Header, RuleViolation, SecretKey, SignedStatement, VerifiedStatement};
+use std::sync::Arc;
+use units::{AccountId, Digest, Height, Millis, Timestamp};
 
 /// A block that lacks only its nonce and its seal.
 #[derive(Debug)]
@@ -43,11 +46,25 @@ impl MiningStatistics {
     }
 }
 
+/// Why a node that could propose blocks proposes none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Hindrance {
+    /// A rule stands against it.
+    #[error(transparent)]
+    Rule(ApplyError),
+    /// The log key has not been heard for too long.
+    #[error(
+        "{UNFINAL_MAX} blocks wait for a checkpoint of the log key; connect it to the node that has that key, or start that \
+         node again"
+    )]
+    Unfinal,
+}
+
 /// What trying the pool came to.
 struct Selection {
     statements: Vec<SignedStatement>,
     leaves: Vec<Digest>,
-    dropped: Vec<(StatementId, RuleViolation)>,
+    dropped: Vec<(VerifiedStatement, RuleViolation)>,
     state_root: Digest,
 }
 
@@ -74,7 +91,7 @@ impl Node {
         if now < earliest || (self.pool.is_empty() && !may_be_empty) || self.is_resting(now) {
             return;
         }
-        let selection = match self.select(now, &miner) {
+        let selection = match self.select(now, miner.account()) {
             Ok(selection) => selection,
             Err(error) => return outputs.push(Output::Halt(format!("the next block cannot be drafted: {error}"))),
         };
@@ -86,10 +103,14 @@ impl Node {
         self.search_for(now, &miner, selection, outputs);
     }
 
-    /// Whether this node may propose no block: not a miner (yet, or any more), outside the calendar, or an upgrade that
-    /// this program does not know. Who runs it is told once of each reason.
+    /// Whether this node may propose no block: not a miner (yet, or any more), outside the calendar, an upgrade that this
+    /// program does not know, or too many blocks that are not final. Who runs it is told once of each reason.
     fn is_hindered(&mut self, now: Timestamp, miner: &SecretKey, outputs: &mut Vec<Output>) -> bool {
-        let hindrance = self.state.check_proposer(now, miner.account()).err();
+        let unfinal = self.chain.is_full();
+        let hindrance = match self.state.check_proposer(now, miner.account()) {
+            Err(error) => Some(Hindrance::Rule(error)),
+            Ok(()) => unfinal.then_some(Hindrance::Unfinal),
+        };
         if hindrance != self.hindrance {
             if let Some(error) = &hindrance {
                 outputs.push(Output::Warn(format!("this node proposes no blocks: {error}")));
@@ -107,8 +128,8 @@ impl Node {
     }
 
     /// Tries what waits, oldest first, on a draft that is then taken back.
-    fn select(&mut self, time: Timestamp, miner: &SecretKey) -> Result<Selection, ApplyError> {
-        let mut draft = self.state.draft(time, miner.account())?;
+    fn select(&mut self, time: Timestamp, proposer: AccountId) -> Result<Selection, ApplyError> {
+        let mut draft = self.state.draft(time, proposer)?;
         let (mut statements, mut leaves, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let mut room = Block::BYTES_MAX - BLOCK_OVERHEAD_BYTES;
         for pooled in self.pool.iter() {
@@ -128,20 +149,51 @@ impl Node {
         }
         let Drafted { state_root, undo, .. } = draft.finish()?;
         self.state.undo(undo);
-        let never = |(statement, violation): &(ledger::VerifiedStatement, RuleViolation)| {
-            !self.may_apply_later(violation, statement)
+        // What was acknowledged is not dropped because this node's clock went back.
+        let waits_for_its_time = |violation: &RuleViolation| {
+            matches!(violation, RuleViolation::IssuedInFuture | RuleViolation::IntervalInFuture)
         };
-        let dropped = refused.iter().filter(|refused| never(refused));
-        let dropped = dropped.map(|(statement, violation)| (statement.id(), violation.clone())).collect();
+        refused.retain(|(statement, violation)| {
+            !waits_for_its_time(violation) && !self.may_apply_later(violation, statement)
+        });
+        let dropped = refused;
         Ok(Selection { statements, leaves, dropped, state_root })
     }
 
-    fn drop_refused(&mut self, dropped: &[(StatementId, RuleViolation)], outputs: &mut Vec<Output>) {
-        for (id, violation) in dropped {
-            self.pool.remove(id);
-            outputs.push(Output::Store(Record::Dropped(*id)));
+    fn drop_refused(&mut self, dropped: &[(VerifiedStatement, RuleViolation)], outputs: &mut Vec<Output>) {
+        for (statement, violation) in dropped {
+            let id = statement.id();
+            self.pool.remove(&id);
+            let readings = readings_in(statement.signed());
+            let taken = readings.filter_map(|readings| self.chain.at_sequence(&readings.binding, readings.seq));
+            if let Some(original) = taken.take(1).find(|original| *original != id) {
+                self.keep_evidence(original, statement, outputs);
+            }
+            outputs.push(Output::Store(Record::Dropped(id)));
             let (rule, reason) = (violation.name().to_owned(), violation.to_string());
-            outputs.push(Output::Publish(Event::Dropped { id: *id, rule, reason }));
+            outputs.push(Output::Publish(Event::Dropped { id, rule, reason }));
+        }
+    }
+
+    /// Drops what waits and can never apply again, after the chain has changed under it. A node that proposes blocks does
+    /// so with each of them.
+    pub(super) fn sift(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
+        self.sifted = Some((now, self.state.head().height));
+        let time = now.max(self.state.head().time + Millis::from_ms(1));
+        let Some(proposer) = self.trial_proposer(time).filter(|_| !self.pool.is_empty()) else { return };
+        // Outside the calendar and before an upgrade nothing can be judged, so nothing is dropped.
+        if let Ok(selection) = self.select(time, proposer) {
+            self.drop_refused(&selection.dropped, outputs);
+        }
+    }
+
+    /// Sifts the pool of a node that proposes nothing, when other nodes' blocks have changed what it waits for.
+    pub(super) fn sift_sometimes(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
+        let rests = |(since, height): (Timestamp, Height)| {
+            height == self.state.head().height || (now >= since && now.since(since) < super::FRUITLESS_REST)
+        };
+        if !self.sifted.is_some_and(rests) {
+            self.sift(now, outputs);
         }
     }
 
@@ -191,7 +243,8 @@ impl Node {
         };
         let block = Block { header, statements, seal };
         let bytes = block.to_bytes();
-        match self.commit_pooled(block, bytes.len()) {
+        let checked = self.check_pooled(block);
+        match checked.and_then(|checked| self.apply(Arc::new(checked), bytes.len())) {
             Ok(committed) => {
                 self.mining.attempts = self.mining.attempts.saturating_add(attempts);
                 self.mining.nonces = self.mining.nonces.saturating_add(u128::from(nonce));
@@ -203,6 +256,9 @@ impl Node {
     }
 
     fn after_own_block(&mut self, bytes: Vec<u8>, committed: Committed, outputs: &mut Vec<Output>) {
+        drop(self.missing.note(&committed.block, &|_| true));
+        self.peers.extended(committed.block.header().clone());
+        self.take_from_pool(&committed.block);
         outputs.push(Output::Store(Record::Block(bytes)));
         self.announce(committed, outputs);
     }

@@ -9,13 +9,20 @@
 //! key's checkpoint, for what was stored before it.
 
 mod admit;
+mod chain;
+mod finality;
 mod mine;
+mod missing;
+mod peers;
 mod pool;
 mod recover;
 mod submission;
+mod switch;
 
 pub use admit::Refusal;
+pub use chain::{ChainError, UNFINAL_MAX};
 pub use mine::MiningStatistics;
+pub use missing::MISSING_MAX;
 pub use pool::{POOL_BYTES_MAX, POOL_STATEMENTS_MAX, Pooled};
 pub use recover::RecoverError;
 pub(crate) use recover::Recovery;
@@ -24,15 +31,19 @@ pub use submission::Submission;
 use crate::record::Record;
 use crate::view;
 use api::{Event, Place, SubmitAnswer};
-use ledger::act::Act;
+use chain::Chain;
+use consensus::peer::{Answer, Ask, AskId, Head, PeerId};
+use consensus::sync::{self, Contradiction, Own, Sync};
+use ledger::act::Readings;
 use ledger::state::{ApplyError, Entry};
-use ledger::{
-    Block, BlockError, CheckedBlock, Checkpoint, Genesis, Header, Means, OneByOne, SecretKey, SignedStatement, State,
-};
-use mine::Template;
+use ledger::{CheckedBlock, Checkpoint, Genesis, Header, Jobs, OneByOne, SecretKey, State};
+use mine::{Hindrance, Template};
+use missing::Missing;
+use peers::Peers;
 use pool::Pool;
-use std::collections::{BTreeMap, VecDeque};
-use units::{AccountId, BindingId, BlockHash, Digest, Energy, Height, MeterId, Millis, Month, StatementId, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use units::{AccountId, BindingId, BlockHash, Energy, Height, MeterId, Millis, Month, StatementId, Timestamp};
 
 /// What a node is made of besides what it stores.
 #[derive(Debug, Clone)]
@@ -95,6 +106,46 @@ pub enum Input {
         /// Attempts of all searchers together.
         attempts: u64,
     },
+    /// A peer may be asked from now on.
+    Connected {
+        /// Which.
+        peer: PeerId,
+    },
+    /// A peer may not be asked any more.
+    Disconnected {
+        /// Which.
+        peer: PeerId,
+    },
+    /// A peer announces where its chain ends.
+    Heard {
+        /// Which.
+        peer: PeerId,
+        /// Where.
+        head: Head,
+    },
+    /// A peer announces statements that wait.
+    Offered {
+        /// Which.
+        peer: PeerId,
+        /// Their ids.
+        ids: Vec<StatementId>,
+    },
+    /// What came of an [`Output::Ask`]; each is answered, if only with a failure.
+    Answered {
+        /// Who was asked.
+        peer: PeerId,
+        /// Which question.
+        id: AskId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// The answer to [`Output::ListMissing`].
+    Missing {
+        /// The newest block that was looked through.
+        through: Height,
+        /// What lacks its attachment.
+        readings: Vec<(StatementId, Box<Readings>)>,
+    },
 }
 
 /// What a node wants done.
@@ -116,8 +167,51 @@ pub enum Output {
         /// The header; extra nonce and nonce are the searchers'.
         header: Header,
     },
+    /// No search is wanted any more.
+    EndSearch,
     /// Derive rows from a block that is now part of the chain.
     Index(Box<Committed>),
+    /// Delete the rows of all blocks above this one: they are no part of the chain any more.
+    Unindex {
+        /// The newest block that stays.
+        above: Height,
+    },
+    /// Look through the blocks above this one for readings whose attachments are not stored; at most [`MISSING_MAX`] of
+    /// them and as many blocks as take no long time.
+    ListMissing {
+        /// The newest block that needs no look.
+        above: Height,
+    },
+    /// Put a question to a peer.
+    Ask {
+        /// Whom.
+        peer: PeerId,
+        /// Names the question.
+        id: AskId,
+        /// The question.
+        ask: Ask,
+    },
+    /// Tell the peers where the chain ends now.
+    Announce {
+        /// Where.
+        head: Head,
+    },
+    /// A peer is asked nothing for a while.
+    Banned {
+        /// Which.
+        peer: PeerId,
+        /// Until when, by this node's clock.
+        until: Timestamp,
+        /// Why, for the operator.
+        reason: String,
+    },
+    /// A peer shows what cannot be true together with what this node knows.
+    Contradiction {
+        /// Which.
+        peer: PeerId,
+        /// What, for the operator.
+        contradiction: Contradiction,
+    },
     /// Tell whoever listens.
     Publish(Event),
     /// Tell whoever runs the node what he alone can mend.
@@ -130,7 +224,7 @@ pub enum Output {
 #[derive(Debug, Clone)]
 pub struct Committed {
     /// The block.
-    pub block: CheckedBlock,
+    pub block: Arc<CheckedBlock>,
     /// Bytes of its wire form.
     pub size_bytes: u64,
     /// Log index of its first statement.
@@ -145,17 +239,6 @@ pub struct Committed {
     pub meters: BTreeMap<BindingId, MeterId>,
 }
 
-/// Why a block does not become part of the chain.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
-    /// Structure, seal, work or a signature is wrong.
-    #[error(transparent)]
-    Block(#[from] BlockError),
-    /// A rule is broken.
-    #[error(transparent)]
-    Apply(#[from] ApplyError),
-}
-
 /// The newest checkpoint that the log key signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchor {
@@ -165,6 +248,16 @@ pub struct Anchor {
     pub note: String,
 }
 
+/// Who runs independent jobs.
+#[derive(Clone)]
+struct Cores(Arc<dyn Jobs + Send>);
+
+impl std::fmt::Debug for Cores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cores")
+    }
+}
+
 /// A node.
 #[derive(Debug)]
 pub struct Node {
@@ -172,18 +265,17 @@ pub struct Node {
     // The chain.
     state: State,
     genesis_header: Header,
-    /// Hash of every block by height.
-    hashes: Vec<BlockHash>,
-    /// Headers of the newest `final_depth + 1` blocks, oldest first.
-    recent: VecDeque<Header>,
-    /// Place of every statement, so that a duplicate is answered with the original's place for ever.
-    places: BTreeMap<StatementId, Place>,
-    /// Statements of each meter chain by their number.
-    chains: BTreeMap<BindingId, Vec<StatementId>>,
+    chain: Chain,
     anchor: Option<Anchor>,
+    jobs: Cores,
     // The pool.
     pool: Pool,
     evidence: u32,
+    /// When the pool was last tried against the state, and after which block.
+    sifted: Option<(Timestamp, Height)>,
+    // Other nodes, and what they have.
+    peers: Peers,
+    missing: Missing,
     // The miner.
     automatic: bool,
     /// Whether a block by hand is wanted.
@@ -193,8 +285,17 @@ pub struct Node {
     /// When a template came out empty, and of which pool: not tried again at once.
     fruitless: Option<(Timestamp, u64)>,
     /// Why it may propose no block, as it was told last.
-    hindrance: Option<ApplyError>,
+    hindrance: Option<Hindrance>,
     mining: MiningStatistics,
+}
+
+/// What is told of a new block.
+fn events_of(committed: &Committed, is_final: bool) -> Vec<Event> {
+    let block = view::block_summary(committed.block.header(), committed.first_log_index, committed.size_bytes);
+    let mut events = vec![Event::Block { block: api::BlockSummary { is_final, ..block } }];
+    events.extend(view::voltage_events(committed));
+    events.extend(committed.closed.iter().map(|month| Event::MonthClosed { month: *month }));
+    events
 }
 
 /// How long a pool that gave no block rests before it is tried again, unless it changes.
@@ -208,18 +309,21 @@ impl Node {
     fn new(config: Config) -> Result<Self, ledger::GenesisError> {
         let state = State::new(config.genesis.clone())?;
         let genesis_header = state.head().clone();
+        let own = Own { below: Vec::new(), root: genesis_header.clone(), above: Vec::new(), anchor: None };
+        let peers = Peers::new(Sync::new(&config.genesis, own));
         Ok(Self {
             automatic: config.automatic,
             config,
-            hashes: vec![genesis_header.hash()],
-            recent: VecDeque::from([genesis_header.clone()]),
+            chain: Chain::new(genesis_header.hash()),
             genesis_header,
             state,
-            places: BTreeMap::new(),
-            chains: BTreeMap::new(),
             anchor: None,
+            jobs: Cores(Arc::new(OneByOne)),
             pool: Pool::default(),
             evidence: 0,
+            sifted: None,
+            peers,
+            missing: Missing::default(),
             requested: false,
             search: None,
             templates: 0,
@@ -227,6 +331,11 @@ impl Node {
             hindrance: None,
             mining: MiningStatistics::default(),
         })
+    }
+
+    /// Lets others run what is independent: signatures of other nodes' blocks. Without, all is done one by one.
+    pub fn use_jobs(&mut self, jobs: Arc<dyn Jobs + Send>) {
+        self.jobs = Cores(jobs);
     }
 
     /// One step. Outputs are to be carried out strictly in order; after a crash the rest is lost.
@@ -244,9 +353,23 @@ impl Node {
                 outputs.push(Output::Reply { reply, answer });
             }
             Input::Tick => {
+                self.follow(now, sync::Input::Tick, &mut outputs);
                 self.sign_anchor(&mut outputs);
                 self.mine(now, &mut outputs);
+                if !(self.automatic && self.is_miner()) {
+                    self.sift_sometimes(now, &mut outputs);
+                }
+                self.list_missing(&mut outputs);
             }
+            Input::Connected { peer } => self.connect(now, peer, &mut outputs),
+            Input::Disconnected { peer } => self.disconnect(now, peer, &mut outputs),
+            Input::Heard { peer, head } => self.follow(now, sync::Input::Heard { peer, head }, &mut outputs),
+            Input::Offered { peer, ids } => {
+                let ids = self.unknown(ids);
+                self.follow(now, sync::Input::Offered { peer, ids }, &mut outputs);
+            }
+            Input::Answered { peer, id, answer } => self.answered(now, (peer, id), answer, &mut outputs),
+            Input::Missing { through, readings } => self.miss(through, readings),
             Input::MineNow => {
                 self.requested = true;
                 self.fruitless = None;
@@ -261,98 +384,17 @@ impl Node {
                 self.mined(template, extra_nonce, nonce, attempts, &mut outputs);
             }
         }
+        self.tell_news(now, &mut outputs);
         outputs
-    }
-
-    /// Applies a block of this node's own; the pool remembers the verdicts on its statements.
-    fn commit_pooled(&mut self, block: Block, size: usize) -> Result<Committed, ChainError> {
-        let is_verified = |statement: &SignedStatement, key: &Digest| {
-            let pooled = self.pool.get(&statement.id()).map(|pooled| &pooled.statement);
-            pooled.is_some_and(|known| known.key() == *key && known.signed() == statement)
-        };
-        let checked = self.check(block, Means { jobs: &OneByOne, is_verified: &is_verified })?;
-        self.apply(checked, size)
-    }
-
-    /// The first half of the one path into the chain: structure, seal, work, signatures.
-    fn check(&self, block: Block, means: Means<'_>) -> Result<CheckedBlock, ChainError> {
-        let key_of = |account: &AccountId| self.state.key_of(account);
-        let difficulty = self.state.next_difficulty();
-        Ok(block.check_by(self.state.genesis(), self.state.head(), self.state.log(), difficulty, &key_of, means)?)
-    }
-
-    /// The second half: the rules. `size` is that of the wire form.
-    fn apply(&mut self, block: CheckedBlock, size: usize) -> Result<Committed, ChainError> {
-        let header = block.header().clone();
-        let first_log_index = self.state.log().size();
-        let month = self.state.genesis().month_at(header.time);
-        let rewards = |state: &State| month.and_then(|month| state.month(month)).map_or(0, |month| month.rewards.mwh());
-        let before = rewards(&self.state);
-        let drafted = self.state.apply(&block)?;
-        let paid = Energy::from_mwh(rewards(&self.state).saturating_sub(before));
-        let gained = drafted.entries.iter().find(|(.., entry)| *entry == Entry::Reward(header.height));
-        let reward = gained.map(|(_, account, _)| (*account, paid));
-
-        self.hashes.push(block.hash());
-        self.recent.push_back(header.clone());
-        let depth = usize::try_from(self.state.genesis().order.final_depth).unwrap_or(usize::MAX);
-        while self.recent.len() > depth.saturating_add(1) {
-            self.recent.pop_front();
-        }
-        for ((index, log_index), statement) in (0..).zip(first_log_index..).zip(block.statements()) {
-            self.places.insert(statement.id(), Place { height: header.height, index, log_index });
-            self.pool.remove(&statement.id());
-            for readings in submission::readings_in(statement.signed()) {
-                self.chains.entry(readings.binding).or_default().push(statement.id());
-            }
-        }
-        let (meters, size_bytes) = (self.meters_of(&block), u64::try_from(size).unwrap_or(u64::MAX));
-        let (entries, closed) = (drafted.entries, drafted.closed);
-        Ok(Committed { block, size_bytes, first_log_index, entries, closed, reward, meters })
-    }
-
-    fn meters_of(&self, block: &CheckedBlock) -> BTreeMap<BindingId, MeterId> {
-        let acts = block.statements().iter().flat_map(|statement| &statement.payload().acts);
-        let bindings = acts.filter_map(|act| match act {
-            Act::Readings(readings) => Some(readings.binding),
-            _ => None,
-        });
-        bindings.filter_map(|id| self.state.binding(&id).map(|binding| (id, binding.meter.clone()))).collect()
     }
 
     /// What a new block is followed by: rows, events, and what the log key signs.
     fn announce(&mut self, committed: Committed, outputs: &mut Vec<Output>) {
         let is_final = self.config.log_key.is_some() && self.config.genesis.order.final_depth == 0;
-        let block = view::block_summary(committed.block.header(), committed.first_log_index, committed.size_bytes);
-        let mut events = vec![Event::Block { block: api::BlockSummary { is_final, ..block } }];
-        events.extend(view::voltage_events(&committed));
-        events.extend(committed.closed.iter().map(|month| Event::MonthClosed { month: *month }));
+        let events = events_of(&committed, is_final);
         outputs.push(Output::Index(Box::new(committed)));
         self.sign_anchor(outputs);
         outputs.extend(events.into_iter().map(Output::Publish));
-    }
-
-    /// Signs the block `final_depth` below the head, unless that is done. What was signed is stored before it is shown.
-    fn sign_anchor(&mut self, outputs: &mut Vec<Output>) {
-        let Some(key) = &self.config.log_key else { return };
-        let depth = u64::from(self.config.genesis.order.final_depth);
-        // The genesis block needs no signature: its hash names the ledger.
-        let target = self.state.head().height.number().checked_sub(depth).filter(|target| *target > 0);
-        let Some(target) = target else { return };
-        let Some(header) = self.recent.iter().find(|header| header.height.number() == target) else { return };
-        if self.anchor.as_ref().is_some_and(|anchor| anchor.checkpoint.height >= header.height) {
-            return;
-        }
-        let checkpoint = Checkpoint::for_header(header);
-        match checkpoint.sign(key) {
-            Ok(note) => {
-                outputs.push(Output::Store(Record::Anchor(note.clone())));
-                let (height, log_size) = (header.height, header.log_size);
-                outputs.push(Output::Publish(Event::Final { height, log_size }));
-                self.anchor = Some(Anchor { checkpoint, note });
-            }
-            Err(error) => outputs.push(Output::Halt(format!("the log key cannot sign: {error}"))),
-        }
     }
 
     /// The state after the newest block.
@@ -368,18 +410,17 @@ impl Node {
     /// Hash of a block; `None` above the head.
     #[must_use]
     pub fn hash(&self, height: Height) -> Option<BlockHash> {
-        usize::try_from(height.number()).ok().and_then(|height| self.hashes.get(height)).copied()
+        self.chain.hash(height)
     }
-    /// A block's height by its hash; looks at all of them, newest first.
+    /// Height of a block of the present chain by its hash.
     #[must_use]
     pub fn height_of(&self, hash: &BlockHash) -> Option<Height> {
-        let index = self.hashes.iter().rposition(|known| known == hash)?;
-        u64::try_from(index).ok().map(Height::from_number)
+        self.chain.height_of(hash)
     }
     /// Where a statement stands in the chain.
     #[must_use]
     pub fn place(&self, id: &StatementId) -> Option<Place> {
-        self.places.get(id).copied()
+        self.chain.place(id)
     }
     /// A statement that waits.
     #[must_use]
@@ -394,21 +435,6 @@ impl Node {
     #[must_use]
     pub fn pool_size(&self) -> (usize, usize) {
         (self.pool.len(), self.pool.bytes())
-    }
-    /// The newest checkpoint.
-    #[must_use]
-    pub const fn anchor(&self) -> Option<&Anchor> {
-        self.anchor.as_ref()
-    }
-    /// The newest final block; genesis before the first checkpoint.
-    #[must_use]
-    pub fn final_height(&self) -> Height {
-        self.anchor.as_ref().map_or(Height::GENESIS, |anchor| anchor.checkpoint.height)
-    }
-    /// Statements in the log after the newest final block.
-    #[must_use]
-    pub fn final_log_size(&self) -> u64 {
-        self.anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size)
     }
     /// Whether it mines by itself.
     #[must_use]
@@ -429,10 +455,6 @@ impl Node {
     #[must_use]
     pub const fn last_template(&self) -> TemplateId {
         TemplateId(self.templates)
-    }
-    /// Numbers templates on from another node's, so that what its searches find is not taken for this one's.
-    pub fn continue_templates(&mut self, last: TemplateId) {
-        self.templates = self.templates.max(last.0);
     }
     /// Why nothing can follow the newest block, whoever proposes it: an upgrade that this program does not know.
     #[must_use]

@@ -16,7 +16,7 @@ pub const POOL_BYTES_MAX: usize = 8 * ledger::Block::BYTES_MAX;
 /// A statement that waits.
 #[derive(Debug, Clone)]
 pub struct Pooled {
-    /// When it was acknowledged.
+    /// When it was acknowledged; never before one that waits before it, whatever the clock says.
     pub received: Timestamp,
     /// The statement.
     pub statement: VerifiedStatement,
@@ -105,7 +105,7 @@ impl Pool {
                     self.revocations.entry(revoke.account).or_insert(statement.id());
                 }
                 Act::Readings(readings) => {
-                    self.sequences.insert(sequence(readings), statement.id());
+                    self.sequences.entry(sequence(readings)).or_insert(statement.id());
                 }
                 _ => {}
             }
@@ -114,6 +114,22 @@ impl Pool {
         self.by_arrival.insert(self.next, pooled);
         self.next += 1;
         self.generation += 1;
+    }
+
+    /// Puts statements before all that wait.
+    pub(super) fn put_first(&mut self, first: Vec<Pooled>) {
+        let before = std::mem::take(self);
+        (self.next, self.generation) = (before.next, before.generation);
+        for pooled in first.into_iter().chain(before.by_arrival.into_values()) {
+            if !self.contains(&pooled.statement.id()) {
+                self.add(pooled);
+            }
+        }
+    }
+
+    /// When the statement that came last was acknowledged.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.by_arrival.last_key_value().map(|(_, pooled)| pooled.received)
     }
 
     pub(super) fn remove(&mut self, id: &StatementId) -> Option<Pooled> {
@@ -131,7 +147,9 @@ impl Pool {
                 Act::Revoke(revoke) if self.revocations.get(&revoke.account) == Some(id) => {
                     self.revocations.remove(&revoke.account);
                 }
-                Act::Readings(readings) => drop(self.sequences.remove(&sequence(readings))),
+                Act::Readings(readings) if self.sequences.get(&sequence(readings)) == Some(id) => {
+                    self.sequences.remove(&sequence(readings));
+                }
                 _ => {}
             }
         }

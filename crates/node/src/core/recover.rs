@@ -7,12 +7,16 @@
 //! does not lead to that block is refused. The audit lets nobody vouch.
 
 use super::admit::EVIDENCE_MAX;
+use super::peers::Peers;
+use super::submission::readings_in;
 use super::{Anchor, ChainError, Committed, Config, Node, Pooled};
-use crate::record::Record;
+use crate::record::{Record, without_abandoned};
+use consensus::sync::Sync;
 use ledger::jobs::{self, Jobs, OneByOne};
-use ledger::{Block, BlockError, Checkpoint, CheckpointError, GenesisError, Means, SignedStatement};
+use ledger::{Block, BlockError, Checkpoint, CheckpointError, GenesisError, Means, SignedStatement, VerifiedStatement};
 use std::collections::BTreeMap;
-use units::{BlockHash, Digest, Height, StatementId};
+use std::sync::Arc;
+use units::{BlockHash, Digest, Height, StatementId, Timestamp};
 
 /// Why what was stored gives no node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +56,8 @@ pub enum RecoverError {
 }
 
 impl Node {
-    /// A node from stored records: the blocks in order, then whatever else in the order of each log. Attachments need not
-    /// be among them; `has_attachment` says whether one is stored.
+    /// A node from stored records, each log's in its order. Attachments need not be among them; `has_attachment` says
+    /// whether one is stored.
     ///
     /// # Errors
     /// When the records are not those of one ledger, or contradict what the log key signed.
@@ -63,7 +67,10 @@ impl Node {
         has_attachment: &dyn Fn(&StatementId) -> bool,
     ) -> Result<Self, RecoverError> {
         let mut recovery = Recovery::new(config, &OneByOne)?;
-        for record in records {
+        // The checkpoint tells which blocks may yet be undone.
+        let (anchors, rest): (Vec<_>, Vec<_>) =
+            without_abandoned(records).into_iter().partition(|record| matches!(record, Record::Anchor(_)));
+        for record in anchors.into_iter().chain(rest) {
             recovery.take(record, has_attachment)?;
         }
         recovery.finish()
@@ -77,6 +84,11 @@ pub(crate) struct Recovery<'a> {
     anchor: Option<String>,
     /// The block that vouches for the signatures before it.
     vouching: Option<(Height, BlockHash)>,
+    /// What waits, with its place among all that were stored.
+    waiting: BTreeMap<StatementId, (Timestamp, usize, SignedStatement)>,
+    stored: usize,
+    /// The first block that lacks an attachment.
+    lacking: Option<Height>,
 }
 
 /// Which key each statement of the blocks read ahead was verified with, by leaf hash.
@@ -84,7 +96,8 @@ type Verdicts = BTreeMap<Digest, Digest>;
 
 impl<'a> Recovery<'a> {
     pub(crate) fn new(config: Config, jobs: &'a dyn Jobs) -> Result<Self, RecoverError> {
-        Ok(Self { node: Node::new(config)?, jobs, anchor: None, vouching: None })
+        let (node, waiting) = (Node::new(config)?, BTreeMap::new());
+        Ok(Self { node, jobs, anchor: None, vouching: None, waiting, stored: 0, lacking: None })
     }
 
     /// Lets the newest checkpoint taken so far vouch for the signatures of the blocks that are yet to come.
@@ -107,27 +120,38 @@ impl<'a> Recovery<'a> {
                 return Err(RecoverError::OtherLedger);
             }
             Record::Block(bytes) => {
-                return self.take_block(&bytes, Block::from_bytes(&bytes), &Verdicts::new()).map(Some);
+                let block = Block::from_bytes(&bytes);
+                return self.take_block(&bytes, block, &Verdicts::new(), has_attachment).map(Some);
             }
-            Record::Anchor(note) => self.anchor = Some(note),
+            Record::Anchor(note) => self.take_anchor(note),
             Record::Pooled { received, leaf } => self.pool(received, &leaf, has_attachment),
-            Record::Dropped(id) => drop(self.node.pool.remove(&id)),
+            Record::Dropped(id) => drop(self.waiting.remove(&id)),
             Record::Evidence { .. } => self.node.evidence = (self.node.evidence + 1).min(EVIDENCE_MAX),
-            Record::Genesis(_) | Record::Attachment { .. } => {}
+            // Whoever reads the records leaves abandoned blocks out.
+            Record::Genesis(_) | Record::Rewound(_) | Record::Attachment { .. } => {}
         }
         Ok(None)
+    }
+
+    /// Blocks up to the newest checkpoint's need no way back; that it is the log key's is looked at in the end.
+    fn take_anchor(&mut self, note: String) {
+        if let Ok(checkpoint) = Checkpoint::read_unverified(&note) {
+            self.node.chain.settle(checkpoint.height);
+        }
+        self.anchor = Some(note);
     }
 
     /// Takes the next blocks, as many as fit memory several times; `visit` gets each in order.
     pub(crate) fn take_blocks<E: From<RecoverError>>(
         &mut self,
         blocks: &[Vec<u8>],
+        has_attachment: &dyn Fn(&StatementId) -> bool,
         mut visit: impl FnMut(Committed) -> Result<(), E>,
     ) -> Result<(), E> {
         let read = jobs::map(self.jobs, blocks.len(), &|index| Block::from_bytes(&blocks[index]));
         let verdicts = self.verify_ahead(&read);
         for (bytes, block) in blocks.iter().zip(read) {
-            visit(self.take_block(bytes, block, &verdicts)?)?;
+            visit(self.take_block(bytes, block, &verdicts, has_attachment)?)?;
         }
         Ok(())
     }
@@ -153,6 +177,7 @@ impl<'a> Recovery<'a> {
         bytes: &[u8],
         block: Result<Block, BlockError>,
         verdicts: &Verdicts,
+        has_attachment: &dyn Fn(&StatementId) -> bool,
     ) -> Result<Committed, RecoverError> {
         let height = self.node.state.head().height.next();
         let wrong = |error| RecoverError::Block { height, error };
@@ -169,38 +194,65 @@ impl<'a> Recovery<'a> {
         };
         let means = Means { jobs: self.jobs, is_verified: &is_verified };
         let checked = self.node.check(block, means).map_err(wrong)?;
-        self.node.apply(checked, bytes.len()).map_err(wrong)
+        let committed = self.node.apply(Arc::new(checked), bytes.len()).map_err(wrong)?;
+        if self.lacking.is_none() {
+            let mut statements = committed.block.statements().iter();
+            let lacks = |statement: &VerifiedStatement| {
+                needs_attachment(statement.signed()) && !has_attachment(&statement.id())
+            };
+            self.lacking = statements.any(lacks).then_some(height);
+        }
+        Ok(committed)
     }
 
-    /// Puts an acknowledged statement back. Readings of a meter's bytes whose attachment was not stored were never
+    /// Takes an acknowledged statement. Readings of a meter's bytes whose attachment was not stored were never
     /// acknowledged; readings by eye and imported ones have none.
-    fn pool(&mut self, received: units::Timestamp, leaf: &[u8], has_attachment: &dyn Fn(&StatementId) -> bool) {
-        let node = &mut self.node;
+    fn pool(&mut self, received: Timestamp, leaf: &[u8], has_attachment: &dyn Fn(&StatementId) -> bool) {
         let Ok(statement) = SignedStatement::from_leaf(leaf) else { return };
-        let (id, signer) = (statement.id(), statement.signer());
-        if node.places.contains_key(&id) || node.pool.contains(&id) {
-            return;
+        let id = statement.id();
+        if !needs_attachment(&statement) || has_attachment(&id) {
+            self.stored += 1;
+            self.waiting.insert(id, (received, self.stored, statement));
         }
-        let key = node.key_of(&signer);
-        let Some(statement) = key.and_then(|key| statement.verify(&key).ok()) else { return };
-        let needs_attachment =
-            super::submission::readings_in(statement.signed()).any(|readings| !readings.source.is_operators());
-        if !needs_attachment || has_attachment(&id) {
-            node.pool.add(Pooled { received, statement });
+    }
+
+    /// Puts back what waits, oldest first: a statement of an abandoned block was stored later than what came after it.
+    fn fill_pool(&mut self) {
+        let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_values().collect();
+        waiting.sort_by_key(|(received, stored, _)| (*received, *stored));
+        for (received, _, statement) in waiting {
+            let node = &mut self.node;
+            if node.place(&statement.id()).is_some() {
+                continue;
+            }
+            let key = node.key_of(&statement.signer());
+            if let Some(statement) = key.and_then(|key| statement.verify(&key).ok()) {
+                node.pool.add(Pooled { received, statement });
+            }
         }
     }
 
     /// The node, after all records.
-    pub(crate) fn finish(self) -> Result<Node, RecoverError> {
-        let Self { mut node, anchor, .. } = self;
-        let Some(note) = anchor else { return Ok(node) };
-        let checkpoint = Checkpoint::open(&note, &node.config.genesis.log_key)?;
-        let (height, signed) = (checkpoint.height, checkpoint.block);
-        let found = node.hash(height);
-        if checkpoint.ledger != node.state.ledger() || found != Some(signed) {
-            return Err(RecoverError::RolledBack { height, signed, found });
+    pub(crate) fn finish(mut self) -> Result<Node, RecoverError> {
+        self.fill_pool();
+        let Self { mut node, anchor, lacking, .. } = self;
+        let before = lacking.and_then(|lacking| lacking.number().checked_sub(1)).map(Height::from_number);
+        node.missing.set_complete(before.unwrap_or(node.state.head().height));
+        if let Some(note) = anchor {
+            let checkpoint = Checkpoint::open(&note, &node.config.genesis.log_key)?;
+            let (height, signed) = (checkpoint.height, checkpoint.block);
+            let found = node.hash(height);
+            if checkpoint.ledger != node.state.ledger() || found != Some(signed) {
+                return Err(RecoverError::RolledBack { height, signed, found });
+            }
+            node.anchor = Some(Anchor { checkpoint, note });
         }
-        node.anchor = Some(Anchor { checkpoint, note });
+        node.peers = Peers::new(Sync::new(&node.config.genesis, node.own()));
         Ok(node)
     }
+}
+
+/// Whether a statement speaks for a meter's own bytes.
+fn needs_attachment(statement: &SignedStatement) -> bool {
+    readings_in(statement).any(|readings| !readings.source.is_operators())
 }

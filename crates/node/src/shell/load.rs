@@ -4,10 +4,10 @@ use super::peers::{self, Listeners, Peers, Surroundings};
 use super::{Keys, Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
 use crate::clock::Clock;
 use crate::core::Committed;
-use crate::core::{Config, Node, RecoverError, Recovery};
+use crate::core::{Config, Node, RecoverError, Recovery, UNFINAL_MAX};
 use crate::record::{LogName, Record};
 use crate::store::{Disk, Folder, Store, StoreError};
-use crate::tables::Tables;
+use crate::tables::{Change, Tables};
 use crate::threads::Threads;
 use ledger::{Block, Genesis};
 use std::collections::BTreeMap;
@@ -124,7 +124,7 @@ fn live(mut shell: Shell, requests: Receiver<Message>, stopped: &Mutex<Option<St
 
 /// Reads everything stored through the checking path and derives the rows that are missing.
 pub(super) fn recover(store: &mut Store, tables: &mut Tables, config: Config) -> Result<Node, NodeError> {
-    if !fits(store, tables)? {
+    if !make_fit(store, tables)? {
         tracing::warn!("the derived tables do not fit the ledger and are made anew");
         tables.clear()?;
     }
@@ -137,14 +137,15 @@ pub(super) fn recover(store: &mut Store, tables: &mut Tables, config: Config) ->
     let mut rows = Vec::new();
     let behind = &mut *tables;
     replay_blocks(store, &mut recovery, |committed| {
-        rows.extend(Some(committed).filter(|committed| committed.block.header().height > behind.height()));
+        let is_new = committed.block.header().height > behind.height();
+        rows.extend(is_new.then(|| Change::Derive(Box::new(committed))));
         if rows.len() >= ROWS_BATCH {
-            behind.append(&rows)?;
+            behind.change(&rows)?;
             rows.clear();
         }
         Ok::<(), NodeError>(())
     })?;
-    tables.append(&rows)?;
+    tables.change(&rows)?;
     let mut small = Vec::new();
     for log in [LogName::Pool, LogName::Evidence] {
         store.replay(log, |record: Record| {
@@ -155,38 +156,59 @@ pub(super) fn recover(store: &mut Store, tables: &mut Tables, config: Config) ->
     for record in small {
         recovery.take(record, &|id| store.has_attachment(id))?;
     }
-    Ok(recovery.finish()?)
+    let mut node = recovery.finish()?;
+    node.use_jobs(Arc::new(threads));
+    Ok(node)
 }
 
-/// Reads all stored blocks through the checking path, several ahead.
+/// Reads the blocks of the present chain through the checking path, several ahead.
 pub(crate) fn replay_blocks<E: From<StoreError> + From<RecoverError>>(
     store: &mut Store,
     recovery: &mut Recovery<'_>,
     mut visit: impl FnMut(Committed) -> Result<(), E>,
 ) -> Result<(), E> {
+    recovery.take(Record::Genesis(store.genesis()?), &|_| false)?;
     let (mut ahead, mut bytes) = (Vec::new(), 0);
-    let read = store.replay(LogName::Blocks, |record| {
-        match record {
-            Record::Block(block) => {
-                bytes += block.len();
-                ahead.push(block);
-            }
-            other => drop(recovery.take(other, &|_| false)?),
-        }
-        if ahead.len() >= AHEAD_BLOCKS || bytes >= AHEAD_BYTES {
+    let mut height = Height::GENESIS.next();
+    loop {
+        let read = store.block(height.number());
+        let is_end = !matches!(read, Ok(Some(_)));
+        let read = read.map(|block| {
+            bytes += block.as_ref().map_or(0, Vec::len);
+            ahead.extend(block);
+        });
+        height = height.next();
+        // What was read before a damaged record is still good.
+        if is_end || ahead.len() >= AHEAD_BLOCKS || bytes >= AHEAD_BYTES {
             bytes = 0;
-            recovery.take_blocks(&std::mem::take(&mut ahead), &mut visit)?;
+            recovery.take_blocks(&std::mem::take(&mut ahead), &|id| store.has_attachment(id), &mut visit)?;
         }
-        Ok(())
-    });
-    // What was read before a damaged record is still good.
-    recovery.take_blocks(&ahead, visit)?;
-    read
+        read?;
+        if is_end {
+            return Ok(());
+        }
+    }
 }
 
-/// Whether the newest block that rows are derived from is in the store: an older copy of it may have been put back.
-fn fits(store: &mut Store, tables: &Tables) -> Result<bool, NodeError> {
-    let height = tables.height();
+/// Makes the tables fit the chain: rows of blocks that it has left are deleted. `false` when there is no telling how far
+/// they fit, for example because an older copy of the ledger was put back.
+fn make_fit(store: &mut Store, tables: &mut Tables) -> Result<bool, NodeError> {
+    let mut height = tables.height();
+    let lowest = height.number().saturating_sub(UNFINAL_MAX);
+    while !has_rows_of(store, tables, height)? {
+        match height.number().checked_sub(1).filter(|before| *before >= lowest) {
+            Some(before) => height = Height::from_number(before),
+            None => return Ok(false),
+        }
+    }
+    if height < tables.height() {
+        tables.change(&[Change::Delete { above: height }])?;
+    }
+    Ok(true)
+}
+
+/// Whether the rows of a height are those of the chain's block there.
+fn has_rows_of(store: &mut Store, tables: &Tables, height: Height) -> Result<bool, NodeError> {
     if height == Height::GENESIS {
         return Ok(true);
     }

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::core::{Config, Input, Node, Output, ReplyId, Submission, TemplateId};
 use crate::record::{LogName, Record};
 use crate::store::{Store, StoreError};
+use crate::tables::Change;
 use api::{Event, SubmitAnswer};
 use consensus::peer::{Answer, Ask, AskId};
 use ledger::{Block, PublicKey, SecretKey};
@@ -271,25 +272,28 @@ impl Shell {
         }
         for output in self.node.step(self.clock.now(), input) {
             match output {
-                Output::Store(record) => match self.write(&record) {
+                Output::Store(record) => match self.store.append(&record) {
                     Ok(()) => {}
                     Err(error @ StoreError::Sync { .. }) => return Err(error.into()),
                     // The rest of the outputs is lost, as in a crash.
                     Err(error) => return self.begin_again(&error),
                 },
                 Output::Halt(reason) => return Err(Stop::Fault(reason)),
+                Output::ListMissing { above } => self.list_missing(above)?,
+                Output::Unindex { above } => {
+                    self.block = None;
+                    self.deferred.push(Output::Unindex { above });
+                }
                 shown => self.deferred.push(shown),
             }
         }
         Ok(())
     }
 
-    fn write(&mut self, record: &Record) -> Result<(), StoreError> {
-        if matches!(record, Record::Anchor(_)) {
-            // What the log key signed must never be more durable than the block that it signed.
-            self.store.sync()?;
-        }
-        self.store.append(record)
+    /// Looks through blocks for readings without their attachments.
+    fn list_missing(&mut self, above: Height) -> Result<(), Stop> {
+        let (through, readings) = crate::missing_attachments(&mut self.store, above);
+        self.input(Input::Missing { through, readings })
     }
 
     /// The disk refused: what was not stored is forgotten, as a restart would.
@@ -314,8 +318,9 @@ impl Shell {
         self.config.automatic = self.node.is_automatic();
         let node = load::recover(&mut self.store, &mut self.rows.tables(), self.config.clone());
         let mut node = node.map_err(|error| Stop::Fault(error.to_string()))?;
-        node.continue_templates(self.node.last_template());
+        let outputs = node.continue_from(&self.node, self.clock.now());
         self.node = node;
+        self.deferred.extend(outputs);
         Ok(())
     }
 
@@ -329,14 +334,15 @@ impl Shell {
         let mut shown = Vec::new();
         for output in std::mem::take(&mut self.deferred) {
             match output {
-                Output::Index(committed) => rows.push(*committed),
+                Output::Index(committed) => rows.push(Change::Derive(committed)),
+                Output::Unindex { above } => rows.push(Change::Delete { above }),
                 other => shown.push(other),
             }
         }
         // Rows first: whoever hears of a block may ask for it at once, and then waits for them.
         if !rows.is_empty() {
             self.unavailable = None;
-            self.rows.derive(rows);
+            self.rows.change(rows);
         }
         shown.into_iter().for_each(|output| self.show(output));
         self.rewrite_small_logs()?;
@@ -365,8 +371,23 @@ impl Shell {
                 };
                 self.subscribers.retain(send);
             }
+            Output::EndSearch => {
+                if let Some(searchers) = &self.searchers {
+                    searchers.end();
+                }
+            }
             Output::Warn(reason) => tracing::warn!("{reason}"),
-            Output::Store(_) | Output::Index(_) | Output::Halt(_) => {}
+            Output::Banned { peer, until, reason } => {
+                tracing::warn!("peer {} is left alone until {} ms: {reason}", peer.0, until.ms());
+            }
+            Output::Contradiction { peer, contradiction } => tracing::error!("peer {}: {contradiction}", peer.0),
+            // Nobody carries questions and announcements yet.
+            Output::Ask { .. } | Output::Announce { .. } => {}
+            Output::Store(_)
+            | Output::Index(_)
+            | Output::Unindex { .. }
+            | Output::ListMissing { .. }
+            | Output::Halt(_) => {}
         }
     }
 

@@ -1,20 +1,19 @@
 //! The derived tables on a thread of their own: nobody who submits waits for rows that could be made again, and whoever
 //! reads waits until the rows of every block so far are there.
 
-use crate::core::Committed;
-use crate::tables::Tables;
+use crate::tables::{Change, Tables};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// Lots of blocks that wait for their rows; the node's thread waits beyond, so that they never fill memory.
+/// Lots of changes that wait for their rows; the node's thread waits beyond, so that they never fill memory.
 const WAITING_MAX: usize = 16;
 
 /// The tables and the thread that writes them.
 #[derive(Debug)]
 pub(super) struct Rows {
     shared: Arc<Shared>,
-    waiting: Option<SyncSender<Vec<Committed>>>,
+    waiting: Option<SyncSender<Vec<Change>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -36,10 +35,10 @@ impl Rows {
         Ok(Self { shared, waiting: Some(sender), thread: Some(thread) })
     }
 
-    /// Hands blocks over. Rows can always be derived again, so a failure stops nothing.
-    pub(super) fn derive(&self, blocks: Vec<Committed>) {
+    /// Hands over what happened to the chain. Rows can always be derived again, so a failure stops nothing.
+    pub(super) fn change(&self, changes: Vec<Change>) {
         *lock(&self.shared.behind) += 1;
-        let handed = self.waiting.as_ref().map(|waiting| waiting.send(blocks));
+        let handed = self.waiting.as_ref().map(|waiting| waiting.send(changes));
         if !matches!(handed, Some(Ok(()))) {
             tracing::warn!("derived tables: their thread has ended; they are completed on the next start");
             *lock(&self.shared.behind) -= 1;
@@ -72,15 +71,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write(shared: &Shared, waiting: &Receiver<Vec<Committed>>) {
-    while let Ok(mut blocks) = waiting.recv() {
+fn write(shared: &Shared, waiting: &Receiver<Vec<Change>>) {
+    while let Ok(mut changes) = waiting.recv() {
         // One transaction for all that wait.
         let mut lots = 1;
         for more in waiting.try_iter() {
-            blocks.extend(more);
+            changes.extend(more);
             lots += 1;
         }
-        if let Err(error) = lock(&shared.tables).append(&blocks) {
+        if let Err(error) = lock(&shared.tables).change(&changes) {
             tracing::warn!("{error}");
         }
         *lock(&shared.behind) -= lots;

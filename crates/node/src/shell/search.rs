@@ -60,6 +60,13 @@ impl Searchers {
         self.shared.changed.notify_all();
     }
 
+    /// Ends the search under way.
+    pub(super) fn end(&self) {
+        let mut job = lock(&self.shared.job);
+        self.shared.wanted.store(0, Ordering::Release);
+        *job = None;
+    }
+
     /// Ends the threads. Nobody may be waiting to receive what they found.
     pub(super) fn stop(self) {
         {

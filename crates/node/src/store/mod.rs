@@ -9,6 +9,7 @@ mod segment;
 pub use disk::{Disk, Folder, FolderError};
 
 use crate::record::{LogName, Record, RecordError};
+use ledger::{Block, Header};
 use segment::{Broken, HEAD_BYTES, Head};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -88,7 +89,7 @@ pub struct Store {
     disk: Box<dyn Disk>,
     tails: BTreeMap<LogName, Tail>,
     unsynced: BTreeSet<LogName>,
-    /// Each block's place by height - 1.
+    /// Place of each block of the present chain, by height - 1.
     blocks: Vec<Location>,
     attachments: BTreeMap<StatementId, Location>,
     warnings: Vec<String>,
@@ -207,14 +208,9 @@ impl Store {
         let (mut offset, mut last) = (0, None);
         while offset < size {
             match self.skim_record(log, &file, offset, size)? {
-                Ok((head, id)) => {
+                Ok((head, beginning)) => {
                     last = Some(offset);
-                    let location = Location { log, segment: number, offset };
-                    match head.kind {
-                        2 => self.blocks.push(location),
-                        4 => drop(id.map(|id| self.attachments.insert(id, location))),
-                        _ => {}
-                    }
+                    self.index(head.kind, &beginning, Location { log, segment: number, offset });
                     offset += record_bytes(head.length);
                 }
                 Err(_) if is_last && !self.record_follows(&file, offset, size)? => break,
@@ -226,6 +222,22 @@ impl Store {
         match torn.filter(|_| log == LogName::Attachments) {
             Some(before) => self.end_before_torn(before, offset),
             None => Ok(offset),
+        }
+    }
+
+    /// Notes where a record lies, and what it says about others; `beginning` is at least the first 32 bytes of its payload.
+    fn index(&mut self, kind: u8, beginning: &[u8], location: Location) {
+        match kind {
+            Record::BLOCK_KIND => self.blocks.push(location),
+            Record::REWOUND_KIND => {
+                let height = beginning.first_chunk().map_or(u64::MAX, |height| u64::from_be_bytes(*height));
+                self.blocks.truncate(usize::try_from(height).unwrap_or(usize::MAX));
+            }
+            Record::ATTACHMENT_KIND => {
+                let id = beginning.first_chunk().map(|id| StatementId::from_bytes(*id));
+                self.attachments.extend(id.map(|id| (id, location)));
+            }
+            _ => {}
         }
     }
 
@@ -242,7 +254,7 @@ impl Store {
         }
     }
 
-    /// One record. The payloads of attachments are not read, unless it is the last one, which an interrupted write may
+    /// One record, with its payload or the beginning of it. The payloads of attachments are not read, unless it is the last one, which an interrupted write may
     /// have left in shape but not in content; each is checked when it is used.
     fn skim_record(
         &mut self,
@@ -250,7 +262,7 @@ impl Store {
         file: &str,
         offset: u64,
         size: u64,
-    ) -> Result<Result<(Head, Option<StatementId>), Broken>, StoreError> {
+    ) -> Result<Result<(Head, Vec<u8>), Broken>, StoreError> {
         let left = size - offset;
         let head_length = usize::try_from(left.min(HEAD_BYTES as u64)).unwrap_or(HEAD_BYTES);
         let head = match Head::read(&self.read(file, offset, head_length)?) {
@@ -261,13 +273,13 @@ impl Store {
         let is_last = record_bytes(head.length) == left;
         if log == LogName::Attachments && !is_last {
             let id = self.read(file, offset + HEAD_BYTES as u64, head.length.min(32))?;
-            return Ok(Ok((head, id.try_into().ok().map(StatementId::from_bytes))));
+            return Ok(Ok((head, id)));
         }
         let payload = self.read(file, offset + HEAD_BYTES as u64, head.length)?;
         if !head.fits(&payload) {
             return Ok(Err(Broken::Changed));
         }
-        Ok(Ok((head, payload.first_chunk().copied().map(StatementId::from_bytes))))
+        Ok(Ok((head, payload)))
     }
 
     fn record_follows(&mut self, file: &str, offset: u64, size: u64) -> Result<bool, StoreError> {
@@ -288,7 +300,7 @@ impl Store {
         self.attachments.contains_key(statement)
     }
 
-    /// Number of blocks stored, genesis not counted.
+    /// Number of blocks of the present chain, genesis not counted.
     #[must_use]
     pub const fn block_count(&self) -> usize {
         self.blocks.len()
@@ -302,7 +314,7 @@ impl Store {
         self.payload(Location { log: LogName::Blocks, segment: 0, offset: 0 })
     }
 
-    /// A block's wire form; `None` for one that is not stored and for genesis.
+    /// Wire form of a block of the present chain; `None` above its end and for genesis.
     ///
     /// # Errors
     /// When the disk fails or the record is damaged.
@@ -310,6 +322,19 @@ impl Store {
         let index = height.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         let Some(location) = index.and_then(|index| self.blocks.get(index)).copied() else { return Ok(None) };
         self.payload(location).map(Some)
+    }
+
+    /// Header of a block of the present chain, read without the rest of the block and so without its check: whoever uses
+    /// it compares its hash. `None` above the chain's end, for genesis, and where no header stands.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn header(&mut self, height: u64) -> Result<Option<Header>, StoreError> {
+        let index = height.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let Some(location) = index.and_then(|index| self.blocks.get(index)).copied() else { return Ok(None) };
+        let offset = location.offset + (HEAD_BYTES + Block::HEADER_OFFSET) as u64;
+        let bytes = self.read(&segment_name(location.log, location.segment), offset, Header::BYTES)?;
+        Ok(<&[u8; Header::BYTES]>::try_from(bytes.as_slice()).ok().map(Header::from_bytes))
     }
 
     /// A statement's attachment.
@@ -331,7 +356,7 @@ impl Store {
         if head.fits(&payload) { Ok(payload) } else { Err(damaged()) }
     }
 
-    /// Reads all records of a log in order.
+    /// Reads all records of a log in order, blocks that were abandoned and the marks that say so included.
     ///
     /// # Errors
     /// When the disk fails, a record is damaged, or `visit` says so.
@@ -361,13 +386,18 @@ impl Store {
         Ok(())
     }
 
-    /// Appends a record; durable after the next [`Store::sync`].
+    /// Appends a record; durable after the next [`Store::sync`]. What it builds upon ([`Record::builds_upon`]) is made
+    /// durable first.
     ///
     /// # Errors
-    /// When the disk is full or fails; the store is then as it was.
+    /// When the disk is full or fails; the store is then as it was. [`StoreError::Sync`] is fatal.
     pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {
         let log = record.log();
-        let framed = segment::frame(record.kind(), &record.payload()).ok_or(StoreError::TooLarge)?;
+        if let Some(before) = record.builds_upon().filter(|before| self.unsynced.contains(before)) {
+            self.sync_log(before)?;
+        }
+        let payload = record.payload();
+        let framed = segment::frame(record.kind(), &payload).ok_or(StoreError::TooLarge)?;
         let mut tail = self.tails.get(&log).copied().unwrap_or_default();
         if tail.size >= SEGMENT_BYTES_MAX {
             // The next segment is opened as the last one, so this one must be whole before it exists.
@@ -380,12 +410,7 @@ impl Store {
             drop(self.disk.truncate(&file, tail.size));
             return Err(StoreError::Io { file, error });
         }
-        let location = Location { log, segment: tail.segment, offset: tail.size };
-        match record {
-            Record::Block(_) => self.blocks.push(location),
-            Record::Attachment { statement, .. } => drop(self.attachments.insert(*statement, location)),
-            _ => {}
-        }
+        self.index(record.kind(), &payload, Location { log, segment: tail.segment, offset: tail.size });
         tail.size += u64::try_from(framed.len()).map_err(|_| StoreError::TooLarge)?;
         self.tails.insert(log, tail);
         self.unsynced.insert(log);

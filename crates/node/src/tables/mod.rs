@@ -72,6 +72,18 @@ pub struct Tables {
     height: Height,
 }
 
+/// What happens to the chain that rows are derived from.
+#[derive(Debug)]
+pub enum Change {
+    /// A block joins it.
+    Derive(Box<Committed>),
+    /// It goes on from this height.
+    Delete {
+        /// The newest block that stays.
+        above: Height,
+    },
+}
+
 /// A sheet entry with the block that booked it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryRow {
@@ -179,23 +191,29 @@ impl Tables {
         self.height
     }
 
-    /// Derives the rows of blocks, in one transaction. Blocks up to [`Tables::height`] are skipped.
+    /// Derives and deletes the rows of blocks in order, in one transaction. Blocks up to [`Tables::height`] are skipped.
     ///
     /// # Errors
-    /// When SQLite refuses, or a block is missing before them; the tables are then as they were.
-    pub fn append(&mut self, blocks: &[Committed]) -> Result<(), TablesError> {
+    /// When SQLite refuses, or a block is missing before one; the tables are then as they were.
+    pub fn change(&mut self, changes: &[Change]) -> Result<(), TablesError> {
         let mut height = self.height;
         let transaction = self.connection.transaction()?;
-        for committed in blocks {
-            let of_block = committed.block.header().height;
-            if of_block <= height {
-                continue;
+        for change in changes {
+            match change {
+                Change::Delete { above } if *above < height => {
+                    write::delete_above(&transaction, *above)?;
+                    height = *above;
+                }
+                Change::Derive(committed) if committed.block.header().height > height => {
+                    let of_block = committed.block.header().height;
+                    if of_block != height.next() {
+                        return Err(TablesError::Row(format!("rows of block {} are missing", height.next())));
+                    }
+                    write::block(&transaction, committed)?;
+                    height = of_block;
+                }
+                Change::Delete { .. } | Change::Derive(_) => {}
             }
-            if of_block != height.next() {
-                return Err(TablesError::Row(format!("rows of block {} are missing", height.next())));
-            }
-            write::block(&transaction, committed)?;
-            height = of_block;
         }
         transaction.execute("UPDATE meta SET value = ?1 WHERE key = 'height'", [integer(height.number())])?;
         transaction.commit()?;

@@ -28,6 +28,22 @@ pub(super) fn block(transaction: &Transaction<'_>, committed: &Committed) -> Res
     entries(transaction, header.height, &committed.entries)
 }
 
+/// Deletes the rows of all blocks above a height.
+pub(super) fn delete_above(transaction: &Transaction<'_>, above: Height) -> Result<(), TablesError> {
+    let above = integer(above.number());
+    let first = "SELECT MIN(log_index) FROM statements WHERE height > ?1";
+    let first: Option<i64> = transaction.query_row(first, [above], |row| row.get(0))?;
+    if let Some(first) = first {
+        for table in ["statements", "acts", "intervals"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE log_index >= ?1"), [first])?;
+        }
+    }
+    for table in ["blocks", "entries"] {
+        transaction.execute(&format!("DELETE FROM {table} WHERE height > ?1"), [above])?;
+    }
+    Ok(())
+}
+
 fn statement(
     transaction: &Transaction<'_>,
     committed: &Committed,

@@ -2,11 +2,14 @@
 
 use crate::community::{Community, minutes};
 use api::{Event, SubmitAnswer};
+use consensus::peer::{Ask, AskId, Head, PeerId};
 use consensus::pow::Search;
 use node::core::{Config, Input, Node, Output, RecoverError, Refusal, ReplyId};
-use node::record::Record;
-use std::collections::VecDeque;
-use units::{BindingId, StatementId, Timestamp};
+use node::record::{LogName, Record};
+use node::store::{Disk, Store};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use units::{BindingId, Height, StatementId, Timestamp};
 
 pub(crate) struct Machine {
     pub(crate) node: Node,
@@ -14,6 +17,12 @@ pub(crate) struct Machine {
     pub(crate) answers: Vec<Result<SubmitAnswer, Refusal>>,
     pub(crate) events: Vec<Event>,
     pub(crate) warnings: Vec<String>,
+    /// Questions to peers that nobody has carried yet.
+    pub(crate) asks: Vec<(PeerId, AskId, Ask)>,
+    pub(crate) banned: Vec<(PeerId, String)>,
+    pub(crate) announced: Option<Head>,
+    /// Heights whose rows were derived, as a rows thread would have them.
+    pub(crate) rows: Vec<Height>,
     pub(crate) now: Timestamp,
     /// Outputs that may still be carried out; `None` for all.
     pub(crate) power: Option<usize>,
@@ -33,8 +42,7 @@ pub(crate) fn recover(config: Config, stored: &[Record]) -> Result<Node, Recover
         stored.iter().any(|record| matches!(record, Record::Attachment { statement, .. } if statement == id))
     };
     // The store hands the logs out one after the other: blocks first.
-    let (blocks, rest): (Vec<_>, Vec<_>) =
-        stored.iter().cloned().partition(|record| matches!(record, Record::Block(_)));
+    let (blocks, rest): (Vec<_>, Vec<_>) = stored.iter().cloned().partition(|record| record.log() == LogName::Blocks);
     Node::recover(config, blocks.into_iter().chain(rest), &has)
 }
 
@@ -45,8 +53,31 @@ impl Machine {
 
     pub(crate) fn with(config: Config) -> Self {
         let node = Node::recover(config, [], &|_| false).unwrap();
-        let (stored, answers, events, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { node, stored, answers, events, warnings, now: minutes(0), power: None }
+        Self {
+            node,
+            stored: Vec::new(),
+            answers: Vec::new(),
+            events: Vec::new(),
+            warnings: Vec::new(),
+            asks: Vec::new(),
+            banned: Vec::new(),
+            announced: None,
+            rows: Vec::new(),
+            now: minutes(0),
+            power: None,
+        }
+    }
+
+    /// The store that a node on a disk would have.
+    pub(crate) fn store(&self) -> Store {
+        let mut store = Store::create(Box::new(Memory::default()), b"genesis").unwrap();
+        self.stored.iter().for_each(|record| store.append(record).unwrap());
+        store
+    }
+
+    fn look_through(&self, above: Height) -> Input {
+        let (through, readings) = node::missing_attachments(&mut self.store(), above);
+        Input::Missing { through, readings }
     }
 
     /// Steps and carries everything out, searches included, until nothing follows. False once the power is gone.
@@ -68,7 +99,14 @@ impl Machine {
                         inputs.push_back(Input::Mined { template, extra_nonce: 0, nonce, attempts: nonce + 1 });
                     }
                     Output::Warn(reason) => self.warnings.push(reason),
-                    Output::Index(_) => {}
+                    Output::Ask { peer, id, ask } => self.asks.push((peer, id, ask)),
+                    Output::Banned { peer, reason, .. } => self.banned.push((peer, reason)),
+                    Output::Announce { head } => self.announced = Some(head),
+                    Output::Contradiction { contradiction, .. } => self.warnings.push(contradiction.to_string()),
+                    Output::Index(committed) => self.rows.push(committed.block.header().height),
+                    Output::Unindex { above } => self.rows.retain(|height| *height <= above),
+                    Output::EndSearch => inputs.retain(|input| !matches!(input, Input::Mined { .. })),
+                    Output::ListMissing { above } => inputs.push_back(self.look_through(above)),
                     Output::Halt(reason) => panic!("halted: {reason}"),
                 }
             }
@@ -111,6 +149,36 @@ impl Machine {
     /// The same node after the power came back.
     pub(crate) fn restarted(&self, community: &Community) -> Self {
         let node = recover(config(community), &self.stored).unwrap();
-        Self { now: self.now, stored: self.stored.clone(), node, ..Self::new(community) }
+        Self { now: self.now, stored: self.stored.clone(), rows: self.rows.clone(), node, ..Self::new(community) }
+    }
+}
+
+/// Files in memory.
+#[derive(Default)]
+struct Memory(BTreeMap<String, Vec<u8>>);
+
+impl Disk for Memory {
+    fn size(&mut self, file: &str) -> io::Result<u64> {
+        Ok(self.0.get(file).map_or(0, |bytes| bytes.len() as u64))
+    }
+    fn read(&mut self, file: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let offset = usize::try_from(offset).unwrap();
+        let bytes = self.0.get(file).and_then(|bytes| bytes.get(offset..offset + length));
+        bytes.map(<[u8]>::to_vec).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+    }
+    fn append(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        self.0.entry(file.to_owned()).or_default().extend(bytes);
+        Ok(())
+    }
+    fn sync(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+    fn truncate(&mut self, file: &str, size: u64) -> io::Result<()> {
+        self.0.entry(file.to_owned()).or_default().truncate(usize::try_from(size).unwrap());
+        Ok(())
+    }
+    fn replace(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        self.0.insert(file.to_owned(), bytes.to_vec());
+        Ok(())
     }
 }
