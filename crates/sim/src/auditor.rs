@@ -1,95 +1,221 @@
-//! A second reader: applies the node's stored blocks to a state of its own, through the one checking path, and looks at
-//! every block with the checkers.
+//! A second reader: applies every block that any node made part of its chain to a state of its own, through the one
+//! checking path, and looks at it with the checkers.
+//!
+//! A block's hash is over its parent's and over the state that it leads to, so a block that checked once checks wherever
+//! it stands: each is looked at once, however many nodes have it. The reader stands on one branch and walks to another
+//! when a block continues that one.
 
-use crate::check::{self, Violation};
-use ledger::act::Act;
-use ledger::attachment::Attachment;
-use ledger::state::{Record, RecordKey, SheetRecord, Terms};
-use ledger::{Block, CheckedBlock, Genesis, State};
+use crate::check::{Violation, energy, promises};
+use ledger::act::{Act, Readings};
+use ledger::state::{Record, RecordKey, SheetRecord, Terms, Undo};
+use ledger::{Block, CheckedBlock, Genesis, Header, Means, OneByOne, State};
 use std::collections::{BTreeMap, BTreeSet};
-use units::{AccountId, BlockHash, Energy, MeterId, Month, StatementId, Timestamp};
+use units::{AccountId, BlockHash, Energy, Height, MeterId, Month, StatementId, Timestamp};
 
-/// What a stored chain says, read from its beginning.
+/// A block that checked.
+#[derive(Debug)]
+pub(crate) struct Audited {
+    pub(crate) header: Header,
+    bytes: Vec<u8>,
+    pub(crate) statements: Vec<StatementId>,
+    /// Those that have an attachment.
+    pub(crate) readings: Vec<(StatementId, Box<Readings>)>,
+}
+
+/// A step of the branch that the reader stands on, and the way back.
+#[derive(Debug)]
+struct Step {
+    hash: BlockHash,
+    undo: Undo,
+    /// How many readings of which meter it added.
+    readings: Vec<(MeterId, usize)>,
+}
+
+/// Everything that was ever part of a node's chain.
 #[derive(Debug)]
 pub(crate) struct Auditor {
-    pub(crate) state: State,
-    pub(crate) hashes: Vec<BlockHash>,
-    pub(crate) committed: BTreeSet<StatementId>,
+    genesis: BlockHash,
+    blocks: BTreeMap<BlockHash, Audited>,
+    /// What attachments hold, from whichever node stored them first.
+    rows: BTreeMap<StatementId, Vec<(Timestamp, Energy)>>,
+    // The branch that it stands on.
+    state: State,
+    steps: Vec<Step>,
+    committed: BTreeSet<StatementId>,
     /// Committed readings of each meter, in the order of their intervals.
-    pub(crate) readings: BTreeMap<MeterId, Vec<(Timestamp, Energy)>>,
+    readings: BTreeMap<MeterId, Vec<(Timestamp, Energy)>>,
 }
 
 impl Auditor {
     pub(crate) fn new(genesis: &Genesis) -> Result<Self, Violation> {
         let state = State::new(genesis.clone()).map_err(|error| Violation::Broken(error.to_string()))?;
-        let hashes = vec![state.head().hash()];
-        Ok(Self { state, hashes, committed: BTreeSet::new(), readings: BTreeMap::new() })
+        Ok(Self {
+            genesis: state.head().hash(),
+            blocks: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            state,
+            steps: Vec::new(),
+            committed: BTreeSet::new(),
+            readings: BTreeMap::new(),
+        })
     }
 
-    /// Height of the newest block read.
-    pub(crate) fn height(&self) -> u64 {
-        self.state.head().height.number()
+    /// Blocks that were ever part of a node's chain.
+    pub(crate) fn len(&self) -> usize {
+        self.blocks.len()
     }
 
-    /// Reads the next block.
-    pub(crate) fn take(
-        &mut self,
-        bytes: &[u8],
-        attachment: &mut dyn FnMut(&StatementId) -> Result<Vec<u8>, String>,
-    ) -> Result<(), Violation> {
-        let before = terms(&self.state);
-        let block = self.apply(bytes).map_err(Violation::Replay)?;
-        self.hashes.push(block.hash());
-        for statement in block.statements() {
-            self.committed.insert(statement.id());
-            for act in &statement.payload().acts {
-                if let Act::Readings(readings) = act {
-                    let usable = attachment(&statement.id()).and_then(|bytes| {
-                        let attachment = Attachment::from_bytes(&bytes).map_err(|error| error.to_string())?;
-                        attachment.check(readings).map_err(|error| error.to_string())?;
-                        attachment.rows().map_err(|error| error.to_string())
-                    });
-                    let statement = statement.id();
-                    let rows = usable.map_err(|reason| Violation::AttachmentLost { statement, reason })?;
-                    let meter = self.state.binding(&readings.binding).map(|binding| binding.meter.clone());
-                    let meter = meter.ok_or_else(|| Violation::Replay("readings of no binding".into()))?;
-                    let row =
-                        |row: &ledger::attachment::Row| (row.time, row.reading.energy_import().unwrap_or_default());
-                    self.readings.entry(meter).or_default().extend(rows.iter().map(row));
-                }
-            }
+    /// A block that was looked at.
+    pub(crate) fn block(&self, hash: &BlockHash) -> Option<&Audited> {
+        self.blocks.get(hash)
+    }
+
+    /// What an attachment holds, remembered when a node stores it.
+    pub(crate) fn attachment(&mut self, statement: StatementId, rows: Vec<(Timestamp, Energy)>) {
+        self.rows.entry(statement).or_insert(rows);
+    }
+
+    /// A statement's place in the log by a block that holds it.
+    pub(crate) fn log_index(&self, hash: &BlockHash, statement: &StatementId) -> Option<u64> {
+        let block = self.blocks.get(hash)?;
+        let first = block.header.log_size - u64::try_from(block.statements.len()).ok()?;
+        (first..).zip(&block.statements).find(|(_, id)| *id == statement).map(|(index, _)| index)
+    }
+
+    /// Stands on a block, and shows what its chain holds.
+    pub(crate) fn chain(&mut self, head: &BlockHash) -> Result<Chain<'_>, Violation> {
+        self.walk_to(head)?;
+        Ok(Chain { state: &self.state, committed: &self.committed, readings: &self.readings })
+    }
+
+    /// Looks at a block that a node has made part of its chain.
+    pub(crate) fn take(&mut self, bytes: &[u8], repeat: bool) -> Result<BlockHash, Violation> {
+        let block = Block::from_bytes(bytes).map_err(|error| Violation::Replay(error.to_string()))?;
+        let hash = block.header.hash();
+        if let Some(known) = self.blocks.get(&hash) {
+            let is_same = known.bytes == bytes;
+            return if is_same { Ok(hash) } else { Err(Violation::Replay(format!("two forms of block {hash}"))) };
         }
-        self.check(&before)
+        self.walk_to(&block.header.previous)?;
+        let before = terms(&self.state);
+        let mut statements: Vec<StatementId> = block.statements.iter().map(|statement| statement.id()).collect();
+        if repeat {
+            // A planted bug: the block books its first statement again.
+            statements.extend(statements.first().copied());
+        }
+        promises::booked_once(&self.committed, &statements)?;
+        let readings = readings_of(&block);
+        let header = block.header.clone();
+        self.step(block, &Means::NONE).map_err(Violation::Replay)?;
+        self.blocks.insert(hash, Audited { header, bytes: bytes.to_vec(), statements, readings });
+        self.add_readings(&hash)?;
+        self.check(&before)?;
+        Ok(hash)
     }
 
-    fn apply(&mut self, bytes: &[u8]) -> Result<CheckedBlock, String> {
-        let block = Block::from_bytes(bytes).map_err(|error| error.to_string())?;
+    /// Goes back to where the branches part, and on to the block.
+    fn walk_to(&mut self, target: &BlockHash) -> Result<(), Violation> {
+        let mut ahead = Vec::new();
+        let mut hash = *target;
+        while !self.stands_on(&hash) {
+            let unknown = || Violation::Replay(format!("block {hash} continues a chain that nobody showed"));
+            let block = self.blocks.get(&hash).ok_or_else(unknown)?;
+            ahead.push(hash);
+            hash = block.header.previous;
+        }
+        let height = self.blocks.get(&hash).map_or(Height::GENESIS, |block| block.header.height);
+        while self.state.head().height > height {
+            self.step_back();
+        }
+        for hash in ahead.into_iter().rev() {
+            let bytes = self.blocks.get(&hash).map(|block| block.bytes.clone()).unwrap_or_default();
+            let block = Block::from_bytes(&bytes).map_err(|error| Violation::Broken(error.to_string()))?;
+            self.step(block, &Means { jobs: &OneByOne, is_verified: &|_, _| true }).map_err(Violation::Broken)?;
+            self.add_readings(&hash)?;
+        }
+        Ok(())
+    }
+
+    fn stands_on(&self, hash: &BlockHash) -> bool {
+        if *hash == self.genesis {
+            return true;
+        }
+        let height = self.blocks.get(hash).map(|block| block.header.height.number());
+        let index = height.and_then(|height| usize::try_from(height.checked_sub(1)?).ok());
+        index.and_then(|index| self.steps.get(index)).is_some_and(|step| step.hash == *hash)
+    }
+
+    fn step(&mut self, block: Block, means: &Means<'_>) -> Result<(), String> {
         let key_of = |account: &AccountId| self.state.key_of(account);
-        let block = block.check(
-            self.state.genesis(),
-            self.state.head(),
-            self.state.log(),
-            self.state.next_difficulty(),
-            &key_of,
-        );
-        let block = block.map_err(|error| error.to_string())?;
-        self.state.apply(&block).map_err(|error| error.to_string())?;
-        if self.state.root() == block.header().state_root { Ok(block) } else { Err("another state root".to_owned()) }
+        let (head, difficulty) = (self.state.head(), self.state.next_difficulty());
+        let means = Means { jobs: means.jobs, is_verified: means.is_verified };
+        let block = block.check_by(self.state.genesis(), head, self.state.log(), difficulty, &key_of, means);
+        let block: CheckedBlock = block.map_err(|error| error.to_string())?;
+        let undo = self.state.apply(&block).map_err(|error| error.to_string())?.undo;
+        self.committed.extend(block.statements().iter().map(ledger::VerifiedStatement::id));
+        self.steps.push(Step { hash: block.hash(), undo, readings: Vec::new() });
+        Ok(())
+    }
+
+    /// Books the readings of the block that was applied last.
+    fn add_readings(&mut self, hash: &BlockHash) -> Result<(), Violation> {
+        let (Some(block), Some(step)) = (self.blocks.get(hash), self.steps.last_mut()) else { return Ok(()) };
+        for (statement, readings) in &block.readings {
+            let lost = || Violation::AttachmentLost { statement: *statement, reason: "no node ever stored it".into() };
+            let rows = self.rows.get(statement).ok_or_else(lost)?;
+            let meter = self.state.binding(&readings.binding).map(|binding| binding.meter.clone());
+            let meter = meter.ok_or_else(|| Violation::Replay("readings of no binding".into()))?;
+            step.readings.push((meter.clone(), rows.len()));
+            self.readings.entry(meter).or_default().extend(rows);
+        }
+        Ok(())
+    }
+
+    fn step_back(&mut self) {
+        let Some(step) = self.steps.pop() else { return };
+        self.state.undo(step.undo);
+        let statements = self.blocks.get(&step.hash).map(|block| block.statements.as_slice()).unwrap_or_default();
+        for id in statements {
+            self.committed.remove(id);
+        }
+        for (meter, count) in step.readings {
+            let readings = self.readings.entry(meter).or_default();
+            readings.truncate(readings.len() - count);
+        }
     }
 
     fn check(&self, before: &BTreeMap<(Month, AccountId), Terms>) -> Result<(), Violation> {
         self.state.check_balances().map_err(|error| Violation::Replay(error.to_string()))?;
-        check::months_balance(self.state.genesis().rewards.monthly_budget, self.state.records())?;
+        energy::months_balance(self.state.genesis().rewards.monthly_budget, self.state.records())?;
         for ((month, account), after) in terms(&self.state) {
             let before = before.get(&(month, account)).copied().unwrap_or_default();
-            check::no_sale_beyond(month, account, &before, &after)?;
+            energy::no_sale_beyond(month, account, &before, &after)?;
         }
         for (meter, readings) in &self.readings {
-            check::no_reading_twice(meter, readings)?;
-            check::booked_as_counted(meter, readings, sheets(&self.state).map(|(_, sheet)| sheet))?;
+            energy::no_reading_twice(meter, readings)?;
+            energy::booked_as_counted(meter, readings, sheets(&self.state).map(|(_, sheet)| sheet))?;
         }
         Ok(())
     }
+}
+
+/// What a chain holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chain<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) committed: &'a BTreeSet<StatementId>,
+    pub(crate) readings: &'a BTreeMap<MeterId, Vec<(Timestamp, Energy)>>,
+}
+
+/// The statements of a block that have an attachment.
+fn readings_of(block: &Block) -> Vec<(StatementId, Box<Readings>)> {
+    let readings = block.statements.iter().flat_map(|statement| {
+        statement.payload().acts.iter().filter_map(|act| match act {
+            Act::Readings(readings) if !readings.source.is_operators() => Some((statement.id(), readings.clone())),
+            _ => None,
+        })
+    });
+    readings.collect()
 }
 
 fn sheets(state: &State) -> impl Iterator<Item = ((Month, AccountId), &SheetRecord)> {

@@ -1,5 +1,5 @@
-//! The community that is simulated: an operator, members with a meter each on two buses, a gateway and one node, a few
-//! hours around the end of a month.
+//! The community that is simulated: an operator, members with a meter each, gateways that read them over buses, miners, a
+//! while around the end of a month.
 
 use crate::Random;
 use gateway::core::{BusSettings, MeterSettings};
@@ -21,14 +21,59 @@ const BAUD: u32 = 9_600;
 /// What a member may use and trade in a month.
 pub(crate) const CONTRACT: Energy = Energy::from_kwh(200);
 
+/// How large a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Nodes that keep the rules, 1 to [`NODES_MAX`]. The first has the log key.
+    pub(crate) nodes: usize,
+    /// Nodes that keep the rules until they mine for themselves alone, on a branch that they show and never leave.
+    pub(crate) hermits: usize,
+    /// Peers that lie.
+    pub(crate) liars: usize,
+    /// Gateways: none, one that reads all meters over two buses, or two with a bus each.
+    pub(crate) gateways: usize,
+    /// Whether a household has its contract and nothing beyond: no rewards, nothing carried over, and the month's end far
+    /// enough away.
+    pub(crate) is_scarce: bool,
+}
+
+/// A majority, a minority and one between them.
+pub(crate) const NODES_MAX: usize = 5;
+/// In a hundred thousand runs: those with meters, which cost ten times as much as the others.
+const METERED: u64 = 10_000;
+
+impl Shape {
+    /// The shape of a seed.
+    pub(crate) fn of(random: &mut Random) -> Self {
+        let gateways = if random.chance(METERED) { random.between(1, 2) } else { 0 };
+        let nodes = if gateways > 0 { random.between(1, 3) } else { random.between(1, 5) };
+        let hermits = u64::from(nodes > 1 && random.chance(15_000));
+        let liars = if random.chance(30_000) { random.between(1, 2) } else { 0 };
+        let small = |number| usize::try_from(number).unwrap_or(1);
+        let [nodes, hermits, liars, gateways] = [nodes, hermits, liars, gateways].map(small);
+        Self { nodes, hermits, liars, gateways, is_scarce: false }
+    }
+
+    /// One node, and one gateway that reads all meters.
+    pub(crate) const SMALLEST: Self = Self { gateways: 1, ..Self::of_nodes(1) };
+
+    /// So many honest nodes and nobody else.
+    pub(crate) const fn of_nodes(nodes: usize) -> Self {
+        Self { nodes, hermits: 0, liars: 0, gateways: 0, is_scarce: false }
+    }
+}
+
 /// A member and the meter in the room.
 #[derive(Debug, Clone)]
 pub(crate) struct Household {
     pub(crate) key: SecretKey,
     pub(crate) meter: MeterId,
+    /// Which gateway reads it, if there are any.
+    pub(crate) gateway: usize,
+    /// Which bus of that gateway.
+    pub(crate) bus: usize,
     /// Place of its meter among those of its bus.
     pub(crate) device: usize,
-    pub(crate) bus: usize,
     profile: &'static str,
 }
 
@@ -44,8 +89,9 @@ pub(crate) struct Community {
     pub(crate) genesis: Genesis,
     pub(crate) operator: SecretKey,
     pub(crate) log_key: SecretKey,
-    pub(crate) miner: SecretKey,
-    pub(crate) gateway: SecretKey,
+    /// Of each node its own.
+    pub(crate) miners: Vec<SecretKey>,
+    pub(crate) gateways: Vec<SecretKey>,
     pub(crate) households: Vec<Household>,
     pub(crate) start: Timestamp,
     pub(crate) interval: Millis,
@@ -67,22 +113,42 @@ fn broken(what: &str, error: &dyn std::fmt::Display) -> Violation {
 
 impl Community {
     /// The community of a seed.
-    pub(crate) fn new(random: &mut Random, replay: Arc<Replay>) -> Result<Self, Violation> {
-        let [operator, log_key, miner, gateway] = std::array::from_fn(|_| key(random));
+    pub(crate) fn new(random: &mut Random, shape: Shape, replay: Arc<Replay>) -> Result<Self, Violation> {
+        let [operator, log_key] = std::array::from_fn(|_| key(random));
+        let miners: Vec<SecretKey> = (0..shape.nodes + shape.hermits).map(|_| key(random)).collect();
+        let gateways: Vec<SecretKey> = (0..shape.gateways).map(|_| key(random)).collect();
         let mut households = Vec::new();
         for number in 0..MEMBERS {
             let meter = format!("m-{}", number + 1).parse().map_err(|error| broken("meter number", &error))?;
             let profile = if number % 2 == 0 { "im1281b" } else { "pzem-004t-v3" };
-            let (bus, device) = (number / METERS_A_BUS, number % METERS_A_BUS);
-            households.push(Household { key: key(random), meter, device, bus, profile });
+            let (line, device) = (number / METERS_A_BUS, number % METERS_A_BUS);
+            let (gateway, bus) = if shape.gateways > 1 { (line, 0) } else { (0, line) };
+            households.push(Household { key: key(random), meter, gateway, bus, device, profile });
         }
-        let start = MONTH_END - Millis::from_minutes(random.between(30, 80));
-        let founders = [&operator, &log_key, &miner];
-        let genesis = genesis(random, founders, households.first().map(Household::account), start)?;
+        // Whoever waits for intervals of meters needs an hour or two.
+        let (before, closing) = match shape {
+            Shape { gateways: 1.., .. } => ((30, 80), (5, 40)),
+            Shape { is_scarce: true, .. } => ((10, 20), (2, 12)),
+            _ => ((4, 20), (2, 12)),
+        };
+        let start = MONTH_END - Millis::from_minutes(random.between(before.0, before.1));
+        let close_after = Millis::from_minutes(random.between(closing.0, closing.1));
+        let beneficiaries = households.iter().map(Household::account).cycle();
+        let miner = |(key, beneficiary): (&SecretKey, AccountId)| GenesisMiner { key: key.public(), beneficiary };
+        let genesis_miners = miners.iter().zip(beneficiaries).map(miner).collect();
+        let mut genesis = genesis(random, [&operator, &log_key], genesis_miners, start)?;
+        genesis.close_after = close_after;
+        if shape.is_scarce {
+            genesis.surplus = Surplus::Lapses;
+            genesis.rewards.monthly_budget = Energy::ZERO;
+        }
+        if shape.nodes > 1 {
+            genesis.order.final_depth = u32::try_from(random.below(5)).unwrap_or_default();
+        }
         let interval = Millis::from_minutes([5, 15][usize::from(random.chance(50_000))]);
         // Below 10,000 kWh, where the display of a PZEM ends.
         let counters = households.iter().map(|_| Energy::from_kwh(random.between(1, 9_000))).collect();
-        Ok(Self { genesis, operator, log_key, miner, gateway, households, start, interval, replay, counters })
+        Ok(Self { genesis, operator, log_key, miners, gateways, households, start, interval, replay, counters })
     }
 
     fn profile(household: &Household) -> Result<Arc<Profile>, Violation> {
@@ -102,9 +168,14 @@ impl Community {
         Ok(SimulatedMeter::new(Self::profile(household)?, address(household), Arc::clone(&self.replay), options))
     }
 
-    /// The far ends of the buses.
-    pub(crate) fn lines(&self) -> Result<Vec<SimulatedBus>, Violation> {
-        let numbers: Vec<usize> = (0..self.households.len()).collect();
+    /// The households that a gateway reads.
+    pub(crate) fn read_by(&self, gateway: usize) -> impl Iterator<Item = (usize, &Household)> {
+        self.households.iter().enumerate().filter(move |(_, household)| household.gateway == gateway)
+    }
+
+    /// The far ends of a gateway's buses.
+    pub(crate) fn lines(&self, gateway: usize) -> Result<Vec<SimulatedBus>, Violation> {
+        let numbers: Vec<usize> = self.read_by(gateway).map(|(number, _)| number).collect();
         let bus = |meters: &[usize]| {
             let meters = meters.iter().map(|number| self.meter(*number, false)).collect::<Result<_, _>>()?;
             Ok(SimulatedBus::new(meters, Framing::Rtu { baud: BAUD }))
@@ -112,9 +183,9 @@ impl Community {
         numbers.chunks(METERS_A_BUS).map(bus).collect()
     }
 
-    /// The buses as the gateway is configured.
-    pub(crate) fn buses(&self) -> Result<Vec<BusSettings>, Violation> {
-        let meter = |household: &Household| {
+    /// The buses as a gateway is configured.
+    pub(crate) fn buses(&self, gateway: usize) -> Result<Vec<BusSettings>, Violation> {
+        let meter = |household: &&Household| {
             let device = Device {
                 meter: household.meter.clone(),
                 address: address(household),
@@ -123,11 +194,12 @@ impl Community {
             };
             Ok(MeterSettings { device, profile: household.profile.to_owned(), member: household.account() })
         };
-        let bus = |households: &[Household]| {
+        let bus = |households: &[&Household]| {
             let meters = households.iter().map(meter).collect::<Result<_, _>>()?;
             Ok(BusSettings { framing: Framing::Rtu { baud: BAUD }, meters })
         };
-        self.households.chunks(METERS_A_BUS).map(bus).collect()
+        let households: Vec<&Household> = self.read_by(gateway).map(|(_, household)| household).collect();
+        households.chunks(METERS_A_BUS).map(bus).collect()
     }
 
     /// The operator's acts that found the community.
@@ -136,12 +208,13 @@ impl Community {
             let from = self.genesis.created;
             Act::Register(Register::Key(RegisterKey { key: key.public(), role, from, beneficiary: None }))
         };
-        let mut acts = vec![register(&self.gateway, Role::Gateway)];
+        let mut acts: Vec<Act> = self.gateways.iter().map(|gateway| register(gateway, Role::Gateway)).collect();
         for household in &self.households {
             acts.push(register(&household.key, Role::Member));
+            let Some(gateway) = self.gateways.get(household.gateway) else { continue };
             acts.push(Act::Register(Register::Meter(RegisterMeter {
                 meter: household.meter.clone(),
-                signer: self.gateway.account(),
+                signer: gateway.account(),
                 member: household.account(),
                 from: self.start,
                 profile: household.profile.to_owned(),
@@ -154,6 +227,13 @@ impl Community {
         let (price, excess_price) = (Money::from_1e4(35_000), Money::from_1e4(70_000));
         acts.push(Act::Tariff(Tariff::flat(month, price, Some(excess_price), Money::from_1e4(10_000))));
         acts
+    }
+
+    /// The registration of a key that nobody had before.
+    pub(crate) fn registration(&self, number: usize, role: Role) -> Act {
+        let mut random = Random::new(u64::try_from(number).unwrap_or_default());
+        let key = key(&mut random).public();
+        Act::Register(Register::Key(RegisterKey { key, role, from: self.genesis.created, beneficiary: None }))
     }
 
     /// Everybody's contract of a month.
@@ -170,13 +250,12 @@ fn address(household: &Household) -> Address {
 
 fn genesis(
     random: &mut Random,
-    [operator, log_key, miner]: [&SecretKey; 3],
-    beneficiary: Option<AccountId>,
+    [operator, log_key]: [&SecretKey; 2],
+    miners: Vec<GenesisMiner>,
     start: Timestamp,
 ) -> Result<Genesis, Violation> {
     let july = MONTH_END - Millis::from_ms(31 * DAY.ms());
     let september = MONTH_END + Millis::from_ms(31 * DAY.ms());
-    let beneficiary = beneficiary.ok_or_else(|| Violation::Broken("nobody lives there".into()))?;
     let receipt_key = SecretKey::p256([1; 32]).map_err(|error| broken("receipt key", &error))?;
     let first_month = Month::new(2026, 7).ok_or_else(|| Violation::Broken("no such month".into()))?;
     let pays = random.chance(70_000);
@@ -187,12 +266,12 @@ fn genesis(
         operator: operator.public(),
         log_key: log_key.public(),
         receipt_keys: vec![receipt_key.public()],
-        miners: vec![GenesisMiner { key: miner.public(), beneficiary }],
+        miners,
         time_zone: "Asia/Taipei".to_owned(),
         first_month,
         month_starts: vec![july, MONTH_END, september],
         currency: "TWD".to_owned(),
-        close_after: Millis::from_minutes(random.between(5, 40)),
+        close_after: Millis::from_minutes(5),
         surplus: if random.chance(50_000) { Surplus::Lapses } else { Surplus::CarriesOver },
         order: OrderRules {
             level: 1,

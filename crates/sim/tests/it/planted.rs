@@ -1,0 +1,36 @@
+//! Planted bugs: each is found by the checker that is there for it.
+
+use crate::replay;
+use sim::{Sabotage, Violation, run_sabotaged};
+
+/// The violation that a planted bug leads to, in the first of some seeds that meet it.
+fn found(sabotage: Sabotage) -> Option<Violation> {
+    let replay = replay();
+    (0..40).find_map(|seed| run_sabotaged(seed, &replay, sabotage).err()).map(|failure| failure.violation)
+}
+
+macro_rules! planted {
+    ($($name:ident: $sabotage:ident => $violation:pat,)*) => {$(
+        #[test]
+        fn $name() {
+            let found = found(Sabotage::$sabotage);
+            assert!(matches!(found, Some($violation)), "{found:?}");
+        }
+    )*};
+}
+
+planted! {
+    a_node_that_acknowledges_before_it_syncs_is_found:
+        AnswerBeforeSync => Violation::AcknowledgedLost(_) | Violation::FinalChanged { .. },
+    a_gateway_that_forgets_a_stored_reading_is_found: ForgetReading => Violation::ReadingNotCommitted { .. },
+    a_disk_that_loses_synced_blocks_is_found: LoseBlocks => Violation::WillNotStart(_),
+    a_database_that_acknowledges_before_it_syncs_is_found: AcknowledgeUnsynced => Violation::StoredReadingLost { .. },
+    a_database_that_leaves_half_a_transaction_is_found: TearTransaction => Violation::ReadingNotCommitted { .. },
+    statements_that_never_arrive_are_found: SwallowDeliveries => Violation::NotHealed { .. },
+    two_nodes_that_finalise_different_blocks_are_found: SecondLogKey => Violation::FinalForked { .. },
+    a_node_that_says_too_early_that_a_statement_is_final_is_found: ReceiptTooEarly => Violation::FalseReceipt { .. },
+    a_statement_that_is_booked_twice_is_found: BookAgain => Violation::BookedTwice(_),
+    nodes_that_never_meet_again_are_found: StayCut => Violation::NotHealed { .. },
+    a_node_that_drops_a_statement_and_tells_nobody_why_is_found: DropSilently => Violation::NotTold(_),
+    a_disk_that_gives_back_other_bytes_of_a_block_is_found: ReadOtherBytes => Violation::Replay(_),
+}
