@@ -112,11 +112,11 @@ function readReadings(body) {
 
 function readNote(body) {
   const parts = cbor.fields(body, [1], [2, 3, 4, 5, 6]);
-  cbor.uint(parts[1]);
   for (const key of [2, 3, 5]) cbor.present(parts[key], cbor.uint);
   cbor.present(parts[4], cbor.sint);
   const remark = cbor.present(parts[6], (value) => cbor.text(value, TEXT_MAX));
-  return { kind: "note", isEmpty: [2, 3, 4, 5].every((key) => parts[key] === null) && !remark, remark };
+  const isEmpty = [2, 3, 4, 5].every((key) => parts[key] === null) && !remark;
+  return { kind: "note", time: cbor.uint(parts[1]), energy: parts[5], isEmpty, remark };
 }
 
 function readTransfer(body) {

@@ -94,7 +94,6 @@ export const act = {
   offer: (to, energy, price, month, until) => [9, cbor.map([1, to && unhex(to)], [2, energy], [3, price], [4, month], [5, until])],
   accept: (offer) => [10, cbor.map([1, offerId(offer)])],
   withdraw: (offer) => [19, cbor.map([1, offerId(offer)])],
-  note: (time, remark, energy = null) => [7, cbor.map([1, time], [5, energy], [6, remark || null])],
   claimVoltage: (intervals, words) => [13, [1, cbor.map([1, intervals.map(actId)], [2, words])]],
   claimBill: (start, words) => [13, [2, cbor.map([1, start], [2, words])]],
   bill: (body) => [12, body],

@@ -33,6 +33,11 @@ fn fingerprint() -> String {
     })
 }
 
+/// The bytes of an asset.
+pub(crate) fn get(name: &str) -> Option<Vec<u8>> {
+    Assets::get(name).map(|file| file.data.into_owned())
+}
+
 /// `GET /assets/{fingerprint}/{*name}`.
 pub(crate) async fn serve(Path((found, name)): Path<(String, String)>) -> Response {
     let Some(file) = Assets::get(&name) else {

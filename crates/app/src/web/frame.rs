@@ -155,6 +155,8 @@ pub(crate) enum Section {
     Loads,
     /// `/accounts`.
     Accounts,
+    /// `/submit`, `/keys`, `/results` and `/verify`.
+    Submit,
     /// None of them.
     Nowhere,
 }
@@ -226,6 +228,7 @@ impl Frame {
             (Section::Chain, "/chain", t.get("nav-chain"), "chain"),
             (Section::Loads, "/loads", t.get("nav-loads"), "loads"),
             (Section::Accounts, "/accounts", t.get("nav-accounts"), "accounts"),
+            (Section::Submit, "/submit", t.get("nav-submit"), "submit"),
         ]
         .into_iter()
         .filter(|(section, ..)| match self.reader.site {

@@ -21,8 +21,12 @@ mod metrics;
 mod openapi;
 mod pages;
 mod peers;
+mod proofs;
+mod qr;
 mod readings_csv;
+mod script;
 mod serve;
+mod verify_file;
 mod view;
 
 pub(crate) use serve::{ServeError, bind, serve, serve_router};
@@ -178,6 +182,11 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/claims", get(pages::claims))
         .route("/losses", get(pages::losses))
         .route("/peers", get(pages::peers))
+        .route("/keys", get(pages::keys))
+        .route("/submit", get(pages::submit))
+        .route("/results", get(pages::results))
+        .route("/verify", get(pages::verify))
+        .route("/verify.html", get(verify_file::download))
         .route("/accounts/{account}", get(pages::account))
         .route("/accounts/{account}/{month}", get(pages::month))
         .merge(loads::pages())

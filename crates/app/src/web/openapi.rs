@@ -2,7 +2,7 @@
 //! committed as `openapi.json`, and a test compares.
 
 use super::loads::api as loads;
-use super::{AppState, api, events, metrics, peers, readings_csv};
+use super::{AppState, api, events, metrics, peers, proofs, readings_csv};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
@@ -60,6 +60,7 @@ routes! {
     get readings_csv readings_csv __path_readings_csv,
     post api mining __path_mining,
     get api checkpoint __path_checkpoint,
+    get proofs consistency __path_consistency,
     get api health __path_health,
     get metrics metrics __path_metrics,
     get loads loads __path_loads,

@@ -1,11 +1,15 @@
 //! The pages in a real browser: Chromium through its WebDriver, over the demo's community. A machine without Chromium
 //! and chromedriver fails these tests; it does not skip them.
 
+mod story;
+mod verifier;
+
 use crate::program::Running;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -35,11 +39,16 @@ impl Driver {
     }
 
     async fn browser(&self, width: u32, height: u32, is_phone: bool) -> Client {
+        self.browser_that_saves(width, height, is_phone, &std::env::temp_dir()).await
+    }
+
+    /// One whose downloads go to a folder.
+    async fn browser_that_saves(&self, width: u32, height: u32, is_phone: bool, folder: &Path) -> Client {
         let window = format!("--window-size={width},{height}");
         let mut options = json!({ "args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", window,
-        ]});
+        ], "prefs": { "download.default_directory": folder } });
         if is_phone {
             let metrics = json!({ "width": width, "height": height, "pixelRatio": 2, "touch": true });
             options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
@@ -104,6 +113,18 @@ async fn value(browser: &Client, script: &str) -> Value {
     browser.execute(&format!("return {script}"), Vec::new()).await.unwrap()
 }
 
+/// What a script's promise gives. `work` is the body of an async function; `argument` is its one argument.
+async fn promised(browser: &Client, work: &str, argument: Value) -> Value {
+    let script = format!(
+        "const [argument, done] = arguments; \
+         (async (argument) => {{ {work} }})(argument).then((found) => done([found]), (error) => done(String(error.stack)))"
+    );
+    match browser.execute_async(&script, vec![argument]).await.unwrap() {
+        Value::Array(found) => found.into_iter().next().unwrap(),
+        error => panic!("{error}"),
+    }
+}
+
 /// Waits until a script's value is true.
 async fn until(browser: &Client, what: &str, script: &str) {
     let deadline = Instant::now() + WITHIN;
@@ -133,7 +154,8 @@ async fn every_page_fits_speaks_both_languages_and_logs_no_error() {
         wait_for_booked_readings(&browser, &address).await;
         browser.goto(&format!("{address}/accounts")).await.unwrap();
         let account = browser.find(Locator::Css("main tbody a")).await.unwrap().attr("href").await.unwrap().unwrap();
-        for path in ["/", "/meters", "/chain", "/blocks/0", "/blocks/1", "/accounts", &account] {
+        let pages = ["/", "/meters", "/chain", "/blocks/0", "/blocks/1", "/accounts", &account];
+        for path in pages.into_iter().chain(["/submit", "/keys", "/results", "/verify"]) {
             for lang in ["zh-TW", "en"] {
                 browser.goto(&format!("{address}{path}?lang={lang}")).await.unwrap();
                 let shown = value(&browser, "document.documentElement.lang").await;

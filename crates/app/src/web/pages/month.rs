@@ -9,6 +9,8 @@ use crate::web::failure::Failure;
 use crate::web::format::{MINUS, Moment, group_number, kwh, kwh_balance, money, money_total};
 use crate::web::frame::{Frame, Reader, Section};
 use crate::web::i18n::Texts;
+use crate::web::qr::{self, Picture};
+use crate::web::script::{self, Key};
 use crate::web::view::Words;
 use api::{
     ActView, BillLineView, BillView, EntryKind, EntryView, MeterMonthView, OfferAnswerView, OpenOffer, OutsideView,
@@ -38,6 +40,8 @@ struct Gathered {
     outside: Vec<OutsideView>,
     /// The account's open offers of the month.
     offers: Vec<OpenOffer>,
+    /// The newest checkpoint; none before the first block is final.
+    note: Option<String>,
 }
 
 fn gather(node: &NodeHandle, account: AccountId, month: Month) -> Result<Gathered, Failure> {
@@ -56,7 +60,8 @@ fn gather(node: &NodeHandle, account: AccountId, month: Month) -> Result<Gathere
     let within = |at| (sheet.from_ms..sheet.until_ms).contains(&at);
     let outside = view.outside.into_iter().filter(|interval| within(interval.start_ms)).take(INTERVALS_MAX).collect();
     let offers = view.offers.into_iter().filter(|open| open.offer.month == month).collect();
-    Ok(Gathered { sheet, months: view.months, bill, is_issued, statements, outside, offers })
+    let note = node.checkpoint().ok();
+    Ok(Gathered { sheet, months: view.months, bill, is_issued, statements, outside, offers, note })
 }
 
 /// Entries that are listed one by one, newest first.
@@ -103,6 +108,14 @@ struct BillText {
     download: String,
     file: String,
     checkpoint: String,
+    verify: String,
+    note: Option<NoteText>,
+}
+
+/// The newest checkpoint, to be printed with the bill.
+struct NoteText {
+    text: String,
+    picture: Option<Picture>,
 }
 
 struct EntryText {
@@ -139,6 +152,10 @@ struct MonthPage {
     outside: Vec<IntervalText>,
     entries: Vec<EntryText>,
     entries_note: String,
+    /// What the script says about the checkpoint, and the ledger with its log key.
+    texts: String,
+    ledger: String,
+    log_key: String,
 }
 
 /// `GET /accounts/{account}`: its present month.
@@ -208,8 +225,23 @@ fn page(words: &Words<'_>, reader: &Reader, status: &Status, gathered: &Gathered
         outside: gathered.outside.iter().map(|interval| interval_text(words, interval)).collect(),
         entries_note: entries_note(t, sheet),
         entries,
+        texts: script::json(t, TEXTS),
+        ledger: status.ledger.to_string(),
+        log_key: status.log_key.clone(),
     }
 }
+
+/// What the script says about the checkpoint.
+const TEXTS: [Key; 8] = [
+    Key("seen-first"),
+    Key("seen-same"),
+    Key("seen-grown"),
+    Key("seen-older"),
+    Key("seen-rewritten"),
+    Key("seen-other-ledger"),
+    Key("seen-bad-signature"),
+    Key("seen-unknown"),
+];
 
 /// The page of another month of the same account.
 fn neighbour(
@@ -324,6 +356,8 @@ fn bill_text(words: &Words<'_>, status: &Status, gathered: &Gathered, bill: &Bil
         download: format!("/api/v1/accounts/{}/months/{}/bill.cbor", sheet.account, sheet.month),
         file: format!("bill-{}-{}.cbor", sheet.account.short(), sheet.month),
         checkpoint: t.arg("bill-checkpoint", "height", status.final_height.to_string()),
+        verify: format!("/verify?account={}&month={}", sheet.account, sheet.month),
+        note: gathered.note.clone().map(|text| NoteText { picture: qr::draw(&text), text }),
     }
 }
 
