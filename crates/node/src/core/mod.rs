@@ -3,10 +3,11 @@
 //! durable before the next output is carried out.
 //!
 //! Invariant: after a crash between any two outputs, [`Node::recover`] from what was stored gives a node that has lost
-//! nothing it acknowledged and has nothing twice. There is one path for blocks, whether own or stored: [`Block`] (from
-//! bytes, or made of statements that were read before), [`Block::check_by`], [`State::apply`]. A signature that was
-//! checked once is not checked again while its verdict is remembered: by the pool, for what waits in it, and by the log
-//! key's checkpoint, for what was stored before it.
+//! nothing it acknowledged and has nothing twice. There is one path for blocks, whether own, stored or another node's:
+//! [`ledger::Block`] (from bytes, or made of statements that were read before), [`ledger::Block::check_by`],
+//! [`State::apply`]. Blocks that are not final can be taken back the same way they came, to the same state root. A
+//! signature that was checked once is not checked again while its verdict is remembered: by the pool, for what waits in
+//! it, and by the log key's checkpoint, for what was stored before it.
 
 mod admit;
 mod chain;

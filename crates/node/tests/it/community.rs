@@ -27,10 +27,18 @@ pub(crate) struct Community {
     pub(crate) chen: SecretKey,
     pub(crate) lee: SecretKey,
     pub(crate) stranger: SecretKey,
+    /// A second miner, known from genesis as the first.
+    pub(crate) other_miner: SecretKey,
+    /// How many blocks below the head the log key signs.
+    pub(crate) final_depth: u32,
 }
 
 impl Community {
     pub(crate) fn new() -> Self {
+        Self::with_final_depth(0)
+    }
+
+    pub(crate) fn with_final_depth(final_depth: u32) -> Self {
         let key = |seed| SecretKey::ed25519([seed; 32]);
         Self {
             operator: key(1),
@@ -41,6 +49,8 @@ impl Community {
             chen: key(6),
             lee: key(7),
             stranger: key(8),
+            other_miner: key(9),
+            final_depth,
         }
     }
 
@@ -53,7 +63,10 @@ impl Community {
             operator: self.operator.public(),
             log_key: self.log_key.public(),
             receipt_keys: vec![self.receipt_key.public()],
-            miners: vec![GenesisMiner { key: self.miner.public(), beneficiary: self.chen.account() }],
+            miners: vec![
+                GenesisMiner { key: self.miner.public(), beneficiary: self.chen.account() },
+                GenesisMiner { key: self.other_miner.public(), beneficiary: self.lee.account() },
+            ],
             time_zone: "UTC".into(),
             first_month: JULY,
             month_starts: (0..24).map(|month| START + Millis::from_ms(month * MONTH.ms())).collect(),
@@ -64,7 +77,7 @@ impl Community {
                 level: 1,
                 block_interval_min: Millis::from_seconds(60),
                 empty_block_after: Millis::from_minutes(600),
-                final_depth: 0,
+                final_depth: self.final_depth,
                 block_time: None,
             },
             rewards: RewardRules {

@@ -148,8 +148,14 @@ impl Machine {
 
     /// The same node after the power came back.
     pub(crate) fn restarted(&self, community: &Community) -> Self {
-        let node = recover(config(community), &self.stored).unwrap();
-        Self { now: self.now, stored: self.stored.clone(), rows: self.rows.clone(), node, ..Self::new(community) }
+        self.restarted_with(config(community))
+    }
+
+    pub(crate) fn restarted_with(&self, config: Config) -> Self {
+        let node = recover(config.clone(), &self.stored).unwrap();
+        // A start makes the rows fit the chain.
+        let rows = (1..=node.state().head().height.number()).map(Height::from_number).collect();
+        Self { now: self.now, stored: self.stored.clone(), rows, node, ..Self::with(config) }
     }
 }
 

@@ -9,4 +9,7 @@ mod community;
 mod crash;
 mod damage;
 mod machine;
+mod net;
+mod peers;
+mod reorganise;
 mod running;
