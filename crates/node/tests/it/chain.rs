@@ -294,7 +294,7 @@ fn reject_a_stored_signature_that_was_changed_whether_or_not_a_checkpoint_vouche
     start(folder.path(), &community).unwrap().shutdown();
 }
 
-fn store_all(folder: &Path, community: &Community, records: &[Record]) {
+pub(crate) fn store_all(folder: &Path, community: &Community, records: &[Record]) {
     let disk = Box::new(Folder::open(folder).unwrap());
     let mut store = Store::create(disk, &community.genesis().to_bytes()).unwrap();
     records.iter().for_each(|record| store.append(record).unwrap());
@@ -309,7 +309,7 @@ impl Clock for Stopped {
     }
 }
 
-fn start(folder: &Path, community: &Community) -> Result<NodeHandle, NodeError> {
+pub(crate) fn start(folder: &Path, community: &Community) -> Result<NodeHandle, NodeError> {
     let options = Options {
         data_dir: folder.to_owned(),
         miner: Some(community.miner.clone()),

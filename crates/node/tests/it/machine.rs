@@ -7,6 +7,7 @@ use consensus::pow::Search;
 use node::core::{Config, Input, Node, Output, RecoverError, Refusal, ReplyId};
 use node::record::{LogName, Record};
 use node::store::{Disk, Store};
+use node::tables::Change;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use units::{BindingId, Height, StatementId, Timestamp};
@@ -23,6 +24,8 @@ pub(crate) struct Machine {
     pub(crate) announced: Option<Head>,
     /// Heights whose rows were derived, as a rows thread would have them.
     pub(crate) rows: Vec<Height>,
+    /// All that happened to the rows since the start.
+    pub(crate) changes: Vec<Change>,
     pub(crate) now: Timestamp,
     /// Outputs that may still be carried out; `None` for all.
     pub(crate) power: Option<usize>,
@@ -63,6 +66,7 @@ impl Machine {
             banned: Vec::new(),
             announced: None,
             rows: Vec::new(),
+            changes: Vec::new(),
             now: minutes(0),
             power: None,
         }
@@ -103,8 +107,14 @@ impl Machine {
                     Output::Banned { peer, reason, .. } => self.banned.push((peer, reason)),
                     Output::Announce { head } => self.announced = Some(head),
                     Output::Contradiction { contradiction, .. } => self.warnings.push(contradiction.to_string()),
-                    Output::Index(committed) => self.rows.push(committed.block.header().height),
-                    Output::Unindex { above } => self.rows.retain(|height| *height <= above),
+                    Output::Index(committed) => {
+                        self.rows.push(committed.block.header().height);
+                        self.changes.push(Change::Derive(committed));
+                    }
+                    Output::Unindex { above } => {
+                        self.rows.retain(|height| *height <= above);
+                        self.changes.push(Change::Delete { above });
+                    }
                     Output::EndSearch => inputs.retain(|input| !matches!(input, Input::Mined { .. })),
                     Output::ListMissing { above } => inputs.push_back(self.look_through(above)),
                     Output::Halt(reason) => panic!("halted: {reason}"),

@@ -1,13 +1,17 @@
 //! Chains that part and meet again: what is undone leaves no trace but that its statements wait again.
 
+use crate::chain::{start, store_all};
 use crate::community::{Community, JULY};
 use crate::machine::Machine;
 use crate::net::Net;
 use api::{Event, StatementState};
 use ledger::{Block, Checkpoint, SignedStatement};
+use node::audit::audit;
 use node::record::Record;
+use node::store::{Folder, Store};
+use node::tables::Tables;
 use std::collections::BTreeSet;
-use units::{Height, Millis, StatementId};
+use units::{BlockHash, Height, Millis, StatementId};
 
 /// Deep enough that nothing is final in these tests unless they say so.
 const NEVER: u32 = 100;
@@ -89,6 +93,16 @@ fn what_is_abandoned_waits_again_before_the_chain_goes_back_and_the_chain_goes_b
     assert_eq!(stored, order);
 }
 
+/// The rows that a node has derived, one change at a time.
+fn rows_of(community: &Community, machine: &Machine) -> Tables {
+    let mut tables = Tables::temporary(community.genesis().ledger()).unwrap();
+    for change in &machine.changes {
+        tables.change(std::slice::from_ref(change)).unwrap();
+    }
+    assert_eq!(tables.height().number(), machine.head().0);
+    tables
+}
+
 /// Two branches, and a third node that never saw the one that lost.
 #[test]
 fn a_node_that_changed_branches_is_one_that_never_saw_the_other() {
@@ -136,9 +150,49 @@ fn a_node_that_changed_branches_is_one_that_never_saw_the_other() {
         net.mine(0);
         net.agree();
         assert_eq!(net.machines[0].node.pool_size().0, 0, "{shorter} and {longer}");
+        let [changed, .., witness] = &net.machines[..] else { unreachable!() };
+        assert_eq!(rows_of(&community, changed).differences(&rows_of(&community, witness), 10).unwrap(), []);
         let places: Vec<_> = all.iter().map(|id| net.machines[2].node.place(id).unwrap().log_index).collect();
         assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), all.len());
     }
+}
+
+#[test]
+fn a_folder_whose_chain_went_back_starts_with_rows_that_follow_and_audits_clean() {
+    let community = Community::with_final_depth(NEVER);
+    let (mut net, _) = parted(&community);
+    let before = net.machines[0].stored.len();
+    net.heal();
+    let machine = &net.machines[0];
+    let folder = tempfile::tempdir().unwrap();
+    // A start on the branch that lost derives its rows.
+    store_all(folder.path(), &community, &machine.stored[..before]);
+    start(folder.path(), &community).unwrap().shutdown();
+    let mut store = Store::open(Box::new(Folder::open(folder.path()).unwrap())).unwrap();
+    machine.stored[before..].iter().for_each(|record| store.append(record).unwrap());
+    store.sync().unwrap();
+    let blocks = machine.blocks();
+    let stored = |store: &mut Store| (1..=6).filter_map(|height| store.block(height).unwrap()).collect::<Vec<_>>();
+    assert_eq!(stored(&mut store), blocks);
+    drop(store);
+    let mut reopened = Store::open(Box::new(Folder::open(folder.path()).unwrap())).unwrap();
+    assert_eq!(stored(&mut reopened), blocks);
+    let headers = (1..=6).filter_map(|height| reopened.header(height).unwrap());
+    assert_eq!(headers.map(|header| Some(header.hash())).collect::<Vec<_>>(), hashes(machine));
+    drop(reopened);
+
+    let rows_that_are_behind = audit(folder.path()).unwrap();
+    assert!(!rows_that_are_behind.is_clean());
+    let node = start(folder.path(), &community).unwrap();
+    let status = node.status().unwrap();
+    assert_eq!((status.hash, status.state_root), (machine.head().1, machine.node.state().root()));
+    assert_eq!(status.pool_size, machine.node.pool_size().0 as u64);
+    node.shutdown();
+    assert_eq!(audit(folder.path()).unwrap().findings, []);
+}
+
+fn hashes(machine: &Machine) -> Vec<Option<BlockHash>> {
+    (1..=machine.head().0).map(|height| machine.node.hash(Height::from_number(height))).collect()
 }
 
 #[test]
