@@ -53,9 +53,6 @@ pub enum Misdeed {
     /// It showed a block's header and has no block.
     #[error("it does not have block {0}, which it showed")]
     Withheld(Height),
-    /// It did not answer in time.
-    #[error("no answer in time")]
-    Silent,
     /// Something else in what it sent is worthless, as whoever used it found.
     #[error("{0}")]
     Worthless(String),
@@ -69,7 +66,6 @@ impl Misdeed {
             Self::WrongAnswer | Self::TooLong | Self::Worthless(_) => 50,
             Self::Malformed(_) | Self::Unlinked => 25,
             Self::Withheld(_) => 10,
-            Self::Silent => 2,
         }
     }
 }

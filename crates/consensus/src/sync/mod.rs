@@ -453,11 +453,8 @@ impl Sync {
             Failed::Malformed(_) if !was_node => peer.is_foreign(turn.run, Kind::NotANode),
             Failed::Malformed(reason) => self.blame(turn, id, &Misdeed::Malformed(reason.clone())),
             Failed::TooLong => self.blame(turn, id, &Misdeed::TooLong),
-            Failed::TimedOut => {
-                self.unreached(turn.run, id);
-                self.blame(turn, id, &Misdeed::Silent);
-            }
-            Failed::Unreachable(_) => self.unreached(turn.run, id),
+            // A lossy line looks like a silent peer, so neither is held against it: it is asked less often.
+            Failed::TimedOut | Failed::Unreachable(_) => self.unreached(turn.run, id),
             Failed::Busy => drop(peer.pause(turn.run)),
         }
     }
