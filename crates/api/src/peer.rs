@@ -64,6 +64,10 @@ pub enum PeerState {
     Foreign,
     /// It is this node itself.
     Itself,
+    /// Its chain leaves this node's below the newest checkpoint; it is not followed.
+    OtherHistory,
+    /// It keeps blocks of a protocol version that this program does not know.
+    NewerProgram,
     /// It sent what no honest node sends, and is left alone for a while.
     Banned,
 }

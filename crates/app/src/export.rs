@@ -15,7 +15,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use units::{AccountId, Energy, Height, Month, StatementId};
 
-/// How long is waited for the newest block to become final: the log key signs within milliseconds.
+/// How long is waited for the newest block to become final: the log key signs within milliseconds, or when the blocks that
+/// must follow have come.
 const FINAL_WITHIN: Duration = Duration::from_secs(3);
 /// How often it is looked whether it is.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -30,7 +31,7 @@ pub(crate) fn bill_bundle(node: &NodeHandle, account: AccountId, month: Month) -
         Some(ledger::bill::start_of(state, account, month).unwrap_or(start))
     })?;
     let from = start.ok_or_else(|| NodeError::NotFound(format!("month {month} in the ledger's calendar")))?;
-    when_final(|| node.bill_bundle(account, from))
+    when_final(node, || node.bill_bundle(account, from))
 }
 
 /// The bundle of a claim.
@@ -38,7 +39,7 @@ pub(crate) fn bill_bundle(node: &NodeHandle, account: AccountId, month: Month) -
 /// # Errors
 /// When there is no such claim in the final ledger.
 pub(crate) fn claim_bundle(node: &NodeHandle, claim: ActId) -> Result<Vec<u8>, NodeError> {
-    when_final(|| node.claim_bundle(claim))
+    when_final(node, || node.claim_bundle(claim))
 }
 
 /// The whole ledger.
@@ -46,15 +47,20 @@ pub(crate) fn claim_bundle(node: &NodeHandle, claim: ActId) -> Result<Vec<u8>, N
 /// # Errors
 /// When nothing is final, or the store fails.
 pub(crate) fn ledger(node: &NodeHandle) -> Result<Vec<u8>, NodeError> {
-    when_final(|| node.ledger_export())
+    when_final(node, || node.ledger_export())
 }
 
-/// Asks again while the newest block is not final yet.
-fn when_final<T>(ask: impl Fn() -> Result<T, NodeError>) -> Result<T, NodeError> {
+/// Asks again while what is not there yet may be in a block that is not final yet.
+fn when_final<T>(node: &NodeHandle, ask: impl Fn() -> Result<T, NodeError>) -> Result<T, NodeError> {
     let started = Instant::now();
     loop {
+        let status = node.status()?;
         match ask() {
-            Err(NodeError::HeadNotFinal) if started.elapsed() < FINAL_WITHIN => std::thread::sleep(LOOK_EVERY),
+            Err(NodeError::Bundle(_) | NodeError::NothingFinal | NodeError::FinalTooOld)
+                if status.final_height < status.height && started.elapsed() < FINAL_WITHIN =>
+            {
+                std::thread::sleep(LOOK_EVERY);
+            }
             answer => return answer,
         }
     }

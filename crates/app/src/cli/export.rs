@@ -83,7 +83,7 @@ fn not_exported(error: NodeError) -> Trouble {
         NodeError::Bundle(_) => {
             Trouble::refused(&error, "put the bill on the ledger first: wattproof submit ... bill ACCOUNT MONTH")
         }
-        NodeError::NotFinal(_) | NodeError::NothingFinal | NodeError::HeadNotFinal => {
+        NodeError::NotFinal(_) | NodeError::NothingFinal | NodeError::FinalTooOld => {
             Trouble::refused(&error, "let the node run until the log key has signed, then export again")
         }
         _ => run::node_trouble(&error),

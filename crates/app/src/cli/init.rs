@@ -12,6 +12,9 @@ use units::{Energy, Millis};
 
 /// An idle ledger shows once an hour that it lives.
 const EMPTY_BLOCK_AFTER: Millis = Millis::from_minutes(60);
+/// Where blocks must follow before one is final, an empty one comes after so many least distances: ten seconds by default,
+/// which makes some 3 MB a day on a ledger that never rests.
+const EMPTY_BLOCK_INTERVALS: u64 = 10;
 /// Half-life in blocks when none is named: the difficulty follows a change within two hundred blocks and trembles by 8 %.
 const HALF_LIFE_BLOCKS: u64 = 60;
 
@@ -43,7 +46,12 @@ fn founding(args: &InitArgs) -> Result<Founding, Trouble> {
             block_interval_min: args.block_interval,
             // The block time is kept while nothing happens too, with empty blocks; else a quiet night would be made up
             // for with easy blocks in the morning.
-            empty_block_after: if block_time.is_some() { args.block_interval } else { EMPTY_BLOCK_AFTER },
+            empty_block_after: match (block_time, args.final_depth) {
+                (Some(_), _) => args.block_interval,
+                (None, 0) => EMPTY_BLOCK_AFTER,
+                // What was booked last waits for blocks that follow it, in a quiet night too.
+                (None, _) => Millis::from_ms(args.block_interval.ms().saturating_mul(EMPTY_BLOCK_INTERVALS)),
+            },
             final_depth: args.final_depth,
             block_time,
         },

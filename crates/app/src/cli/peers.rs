@@ -41,6 +41,8 @@ fn say_peer(peer: &PeerView, asked: &Asked, texts: Texts) {
         PeerState::Unreachable => "peer-unreachable",
         PeerState::Foreign => "peer-foreign",
         PeerState::Itself => "peer-itself",
+        PeerState::OtherHistory => "peer-other-history",
+        PeerState::NewerProgram => "peer-newer-program",
         PeerState::Banned => "peer-banned",
     });
     say(format_args!("{} ({state})", peer.address));

@@ -27,6 +27,13 @@ pub(super) const MEMBERS_MAX: i64 = 12;
 /// How long a statement of the demo may take until it is final.
 pub(super) const FINAL_WITHIN: Duration = Duration::from_secs(20);
 
+/// Three miners that begin at the same moment are then some milliseconds apart: some blocks are found twice, most are not.
+const LEVEL: u8 = 4;
+/// A block that one block follows is final: branches found at the same time are settled by then.
+const FINAL_DEPTH: u32 = 1;
+/// An empty block comes soon, a second of real time, so that what waits for it is final while one looks.
+const EMPTY_BLOCK_AFTER: Millis = Millis::from_minutes(1);
+
 /// Someone with a meter.
 #[derive(Debug, Clone)]
 pub(super) struct Household {
@@ -59,10 +66,10 @@ pub(super) fn found(dir: &Path, args: &Args) -> Result<(Community, Vec<Household
             close_after: CLOSE_AFTER,
             surplus: Surplus::Lapses,
             order: OrderRules {
-                level: 3,
+                level: LEVEL,
                 block_interval_min: Millis::from_seconds(30),
-                empty_block_after: Millis::from_minutes(4),
-                final_depth: 0,
+                empty_block_after: EMPTY_BLOCK_AFTER,
+                final_depth: FINAL_DEPTH,
                 block_time: None,
             },
             rewards: RewardRules {
@@ -84,10 +91,14 @@ pub(super) fn found(dir: &Path, args: &Args) -> Result<(Community, Vec<Household
         None,
     )?;
     for (key, shown) in
-        [(KeyName::Operator, "Operator 管理者"), (KeyName::Gateway, "Gateway 閘道"), (KeyName::Miner, "Node 節點")]
+        [(KeyName::Operator, "Operator 管理者"), (KeyName::Gateway, "Gateway 閘道"), (KeyName::Miner, "Node 1 節點 1")]
     {
         let account = community.key(key)?.key.account();
         name(&mut community, account, shown, None, false)?;
+    }
+    super::nodes::found(&community)?;
+    for (number, key) in (2..).zip(super::nodes::miners(&community)?) {
+        name(&mut community, key.account(), &format!("Node {number} 節點 {number}"), None, false)?;
     }
     std::fs::create_dir(members_dir(dir)).map_err(|error| DemoError::Story(error.to_string()))?;
     for number in 1..=args.members {
@@ -161,6 +172,10 @@ pub(super) fn register(node: &NodeHandle, community: &Community, households: &[H
         Act::Register(Register::Key(RegisterKey { key: key.public(), role, from: START, beneficiary: None }))
     };
     let mut acts = vec![register(&gateway, Role::Gateway)];
+    for miner in super::nodes::miners(community)? {
+        let (key, role, beneficiary) = (miner.public(), Role::Miner, Some(operator.account()));
+        acts.push(Act::Register(Register::Key(RegisterKey { key, role, from: START, beneficiary })));
+    }
     let (price, excess, round_to) = (Money::from_1e4(35_000), Money::from_1e4(60_000), Money::from_1e4(1_000));
     acts.push(Act::Tariff(Tariff::flat(MONTH, price, Some(excess), round_to)));
     for (number, household) in households.iter().enumerate() {

@@ -1,11 +1,12 @@
 //! `wattproof demo`: a whole community on this machine. Simulated meters answer real bytes on real ptys and replay
-//! recorded minutes; gateway, node and pages are the ones that `wattproof gateway` and `wattproof node` run.
+//! recorded minutes; gateway, nodes and pages are the ones that `wattproof gateway` and `wattproof node` run.
 //!
 //! The story is told once, when the community is new. A community that exists goes on where it stopped.
 
 mod founding;
 mod loads;
 mod meters;
+mod nodes;
 mod story;
 mod summary;
 
@@ -18,6 +19,7 @@ use founding::Household;
 use gateway::config::BusConfig;
 use gateway::{GatewayHandle, HttpLink, SimulatedPort, Simulation};
 use node::NodeHandle;
+use nodes::Nodes;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -94,7 +96,9 @@ struct Running {
     texts: Texts,
     community: Community,
     clock: ScaledClock,
+    /// The first node, which has the log key and the operator's pages.
     node: NodeHandle,
+    nodes: Nodes,
     gateway: GatewayHandle,
     buses: Vec<Simulation>,
     households: Vec<Household>,
@@ -118,14 +122,15 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
     println!("{}", texts.with("demo-hello", &[("data", &args.data.display().to_string())]));
     println!("{}", texts.get("demo-replay"));
 
-    let node = start_node(&community, &clock)?;
+    // Bound before the gateway starts, which delivers to it; served once the gateway's live values are there.
+    let listener = web::bind(http_address(args)).await?;
+    let address = listener.local_addr().map_err(|error| DemoError::Story(error.to_string()))?;
+    let (nodes, other_pages) = nodes::start(&community, &clock, &listener).await?;
+    let node = nodes.handles[0].clone();
     if is_new {
         let (node, community, households) = (node.clone(), community.clone(), households.clone());
         blocking(move || founding::register(&node, &community, &households)).await?;
     }
-    // Bound before the gateway starts, which delivers to it; served once the gateway's live values are there.
-    let listener = web::bind(http_address(args)).await?;
-    let address = listener.local_addr().map_err(|error| DemoError::Story(error.to_string()))?;
     let (buses, bus_configs) = start_buses(&households, &clock).await?;
     let gateway = gateway::start(gateway::Setup {
         database: database_url(&community),
@@ -158,7 +163,8 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
         texts,
         community,
         clock,
-        node: node.clone(),
+        node,
+        nodes: nodes.clone(),
         gateway: gateway.handle().clone(),
         buses,
         households,
@@ -170,30 +176,19 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
 
     // The gateway delivers to the pages' address, so it stops first.
     gateway.stop().await?;
+    let outcome = nodes.settle().await?;
     drop(stop_pages);
     pages.await.map_err(|error| DemoError::Story(error.to_string()))??;
+    other_pages.stop().await?;
     let summary = {
         let demo = demo.clone();
-        blocking(move || summary::of(&demo)).await
+        blocking(move || summary::of(&demo, outcome)).await
     };
-    node.shutdown();
+    nodes.shutdown();
     let summary = summary?;
     summary.print(texts);
     told?;
     Ok(if summary.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-fn start_node(community: &Community, clock: &ScaledClock) -> Result<NodeHandle, DemoError> {
-    let options = node::Options {
-        data_dir: community.node_dir(),
-        miner: Some(community.key(KeyName::Miner)?.key),
-        log_key: Some(community.key(KeyName::Log)?.key),
-        receipt_key: Some(community.key(KeyName::Receipt)?.key),
-        automatic: true,
-        peers: Vec::new(),
-        search_threads: 1,
-    };
-    Ok(node::start(options, Arc::new(clock.clone()))?)
 }
 
 /// The simulated ends of both buses, and the gateway's side of them.
@@ -222,6 +217,10 @@ impl Running {
     fn greet(&self, is_new: bool) {
         let place = self.buses.first().map(|bus| bus.place().to_owned()).unwrap_or_default();
         println!("{}", self.texts.arg("demo-look", "url", format!("http://{}", loopback(self.address))));
+        let others = self.nodes.addresses.iter().skip(1).map(|address| format!("http://{address}/peers"));
+        let urls: Vec<String> =
+            std::iter::once(format!("http://{}/peers", loopback(self.address))).chain(others).collect();
+        println!("{}", self.texts.arg("demo-nodes", "urls", urls.join(" ")));
         println!("{}", self.texts.get("demo-stop"));
         println!("{}", self.texts.with("demo-bus", &[("place", &place)]));
         if !is_new {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use units::{Energy, Key, Millis, Money, Quantity, StatementId, Voltage};
+use units::{AccountId, Energy, Key, Millis, Money, Quantity, StatementId, Voltage};
 
 /// What Lee pays Chen for a kWh in the second scene: a little less than the operator's price.
 const SALE_PRICE: Money = Money::from_1e4(32_000);
@@ -338,7 +338,7 @@ fn verifying(demo: &Running) -> Result<(), DemoError> {
     let bytes = export::bill_bundle(&demo.node, account, MONTH).map_err(|error| DemoError::Story(error.to_string()))?;
     let file = write(demo, "chen-2026-07.bill.cbor", &bytes)?;
     let verify = |bytes: &[u8]| ledger::verify::verify(bytes, Some(demo.community.genesis()), &export::read_frame);
-    let forged = verify(&forge(&bytes)?);
+    let forged = verify(&forge(&bytes, account)?);
     let reason = forged.findings.iter().find(|finding| finding.outcome == ledger::verify::Outcome::Failed);
     let (Verdict::Failed, Some(reason)) = (forged.verdict(), reason) else {
         return Err(DemoError::Story("a forged bill was verified".to_owned()));
@@ -357,24 +357,26 @@ fn verifying(demo: &Running) -> Result<(), DemoError> {
 }
 
 /// The same bundle, the total of its bill one dollar higher; nobody but the operator could sign that.
-fn forge(bytes: &[u8]) -> Result<Vec<u8>, DemoError> {
+fn forge(bytes: &[u8], account: AccountId) -> Result<Vec<u8>, DemoError> {
     let error = |error: &dyn std::fmt::Display| DemoError::Story(error.to_string());
     let mut bundle = BillBundle::from_bytes(bytes).map_err(|e| error(&e))?;
     for proven in &mut bundle.statements {
         let statement = SignedStatement::from_leaf(&proven.leaf).map_err(|e| error(&e))?;
         if statement.id() == bundle.bill {
-            proven.leaf = with_higher_total(&statement, &proven.leaf)?;
+            proven.leaf = with_higher_total(&statement, &proven.leaf, account)?;
         }
     }
     Ok(bundle.to_bytes())
 }
 
 /// The payload stands in the leaf as it is encoded, so that a total of the same length can be put in its place.
-fn with_higher_total(statement: &SignedStatement, leaf: &[u8]) -> Result<Vec<u8>, DemoError> {
+fn with_higher_total(statement: &SignedStatement, leaf: &[u8], account: AccountId) -> Result<Vec<u8>, DemoError> {
     let honest = ledger::cbor::encode(statement.payload());
     let mut payload = statement.payload().clone();
     for act in &mut payload.acts {
-        if let Act::Bill(bill) = act {
+        if let Act::Bill(bill) = act
+            && bill.account == account
+        {
             bill.total = units::Money::from_1e4(bill.total.as_1e4() + 10_000);
         }
     }

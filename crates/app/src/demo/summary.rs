@@ -1,5 +1,6 @@
 //! What a run of the demo came to, in figures, and how to go on with a meter of one's own.
 
+use super::nodes::Outcome;
 use super::{DemoError, Running};
 use crate::export;
 use crate::web::format::group_number;
@@ -12,11 +13,9 @@ pub(super) struct Summary {
     polls: u64,
     readings: u64,
     intervals: u64,
-    height: u64,
+    nodes: Outcome,
     is_final: bool,
-    mean_nonce: u64,
     difficulty: u64,
-    blocks: u64,
     bills: u64,
     bills_verified: u64,
     loads: u64,
@@ -24,7 +23,7 @@ pub(super) struct Summary {
 }
 
 /// Counts them, and verifies every bill in the ledger once more.
-pub(super) fn of(demo: &Running) -> Result<Summary, DemoError> {
+pub(super) fn of(demo: &Running, nodes: Outcome) -> Result<Summary, DemoError> {
     let meters = demo.gateway.snapshot();
     let status = demo.node.status()?;
     let (bills, intervals, loads) = demo.node.with_state(|state| {
@@ -42,6 +41,7 @@ pub(super) fn of(demo: &Running) -> Result<Summary, DemoError> {
         let loads = state.records().filter(|(_, record)| matches!(record, Record::Load(_))).count();
         (bills, chains.sum(), loads)
     })?;
+    let depth = u64::from(demo.community.genesis().order.final_depth);
     let mut bills_verified = 0;
     for (account, month) in &bills {
         let bytes =
@@ -53,11 +53,9 @@ pub(super) fn of(demo: &Running) -> Result<Summary, DemoError> {
         polls: meters.iter().map(|meter| meter.polls).sum(),
         readings: meters.iter().map(|meter| meter.answers).sum(),
         intervals,
-        height: status.height.number(),
-        is_final: status.final_height == status.height,
-        mean_nonce: status.mining.mean_attempts.saturating_sub(1),
+        nodes,
+        is_final: status.height.number() <= status.final_height.number() + depth,
         difficulty: status.mining.difficulty,
-        blocks: status.mining.blocks,
         bills: u64::try_from(bills.len()).unwrap_or(u64::MAX),
         bills_verified,
         loads: u64::try_from(loads).unwrap_or(u64::MAX),
@@ -66,9 +64,11 @@ pub(super) fn of(demo: &Running) -> Result<Summary, DemoError> {
 }
 
 impl Summary {
-    /// Readings were committed, a switched load stands in the ledger, the newest block is final, and every bill verifies.
+    /// Readings were committed, a switched load stands in the ledger, the nodes agree on it and it is final, and every bill
+    /// verifies.
     pub(super) const fn is_good(&self) -> bool {
-        self.intervals > 0 && self.loads > 0 && self.is_final && self.bills == self.bills_verified
+        let booked = self.intervals > 0 && self.loads > 0;
+        booked && self.nodes.agree && self.is_final && self.bills == self.bills_verified
     }
 
     pub(super) fn print(&self, texts: Texts) {
@@ -79,8 +79,17 @@ impl Summary {
             println!("{}", texts.with(key, &values));
         };
         line("demo-sum-readings", &[("polls", self.polls), ("readings", self.readings), ("intervals", self.intervals)]);
-        line("demo-sum-nodes", &[("nodes", 1), ("height", self.height)]);
-        line("demo-sum-nonce", &[("blocks", self.blocks), ("mean", self.mean_nonce), ("difficulty", self.difficulty)]);
+        let Outcome { heights, agree, blocks, attempts, forks_seen, reorganisations } = &self.nodes;
+        if *agree {
+            let height = heights.first().map_or(0, |height| height.number());
+            line("demo-sum-nodes", &[("nodes", heights.len() as u64), ("height", height)]);
+        } else {
+            let heights: Vec<String> = heights.iter().map(ToString::to_string).collect();
+            println!("{}", texts.arg("demo-sum-disagree", "heights", heights.join(", ")));
+        }
+        line("demo-sum-forks", &[("forks", *forks_seen), ("reorganisations", *reorganisations)]);
+        let mean = attempts.checked_div(*blocks).unwrap_or(0).saturating_sub(1);
+        line("demo-sum-nonce", &[("blocks", *blocks), ("mean", mean), ("difficulty", self.difficulty)]);
         line("demo-sum-bills", &[("verified", self.bills_verified), ("bills", self.bills)]);
         line("demo-sum-loads", &[("loads", self.loads)]);
         println!("{}", texts.get("demo-own-meter"));

@@ -132,6 +132,12 @@ impl Chain {
         self.unsettled.push_back(Unsettled { block, undo });
     }
 
+    /// The way back from the newest block, newest first, down to a height.
+    fn undos_above(&self, height: Height) -> impl Iterator<Item = &Undo> {
+        let unsettled = self.unsettled.iter().rev().take_while(move |one| one.block.header().height > height);
+        unsettled.map(|one| &one.undo)
+    }
+
     fn pop(&mut self) -> Option<Unsettled> {
         let unsettled = self.unsettled.pop_back()?;
         if let Some(hash) = self.hashes.pop() {
@@ -181,6 +187,15 @@ impl Node {
         let (meters, size_bytes) = (self.meters_of(&block), u64::try_from(size).unwrap_or(u64::MAX));
         let (entries, closed) = (drafted.entries, drafted.closed);
         Ok(Committed { block, size_bytes, first_log_index, entries, closed, reward, meters })
+    }
+
+    /// A copy of the state after the newest final block, of which proofs are made; `None` when more blocks are not final
+    /// than are kept with the way back.
+    #[must_use]
+    pub fn final_state(&self) -> Option<State> {
+        let (mut state, height) = (self.state.clone(), self.final_height());
+        self.chain.undos_above(height).for_each(|undo| state.undo(undo.clone()));
+        (state.head().height == height).then_some(state)
     }
 
     /// Takes blocks back down to a height; newest first in the result. Settled ones stay.

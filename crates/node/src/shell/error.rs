@@ -41,9 +41,9 @@ pub enum NodeError {
     /// Nothing is final yet.
     #[error("no block is final yet; ask again after the first checkpoint")]
     NothingFinal,
-    /// Exports are made of the state after a final block, and the newest is not final yet.
-    #[error("the newest block is not final yet; ask again in a moment")]
-    HeadNotFinal,
+    /// Exports are made of the state after the newest final block, and the way back to it is not kept any more.
+    #[error("too many blocks wait to be final; ask again when the holder of the log key is reached")]
+    FinalTooOld,
     /// The node has no receipt key.
     #[error("this node has no receipt key; ask one that has")]
     NoReceiptKey,
@@ -82,7 +82,7 @@ impl NodeError {
             Self::Rule(violation) => violation.name(),
             Self::Bundle(_) => "no_bundle",
             Self::NotFound(_) => "not_found",
-            Self::NotFinal(_) | Self::NothingFinal | Self::HeadNotFinal => "not_final",
+            Self::NotFinal(_) | Self::NothingFinal | Self::FinalTooOld => "not_final",
             Self::NoReceiptKey | Self::ReceiptKey(_) => "no_receipt_key",
             Self::NotAMiner => "not_a_miner",
             Self::Unavailable(_) => "unavailable",
@@ -97,7 +97,7 @@ impl NodeError {
             Self::Refused(refusal) => refusal_status(refusal),
             Self::Rule(_) => 422,
             Self::NotFound(_) | Self::Bundle(_) => 404,
-            Self::NotFinal(_) | Self::NothingFinal | Self::HeadNotFinal => 409,
+            Self::NotFinal(_) | Self::NothingFinal | Self::FinalTooOld => 409,
             Self::NoReceiptKey | Self::ReceiptKey(_) | Self::NotAMiner | Self::NoIdentity => 501,
             Self::Unavailable(_) | Self::Stopped(_) => 503,
             Self::Folder(_)

@@ -150,9 +150,9 @@ impl NodeHandle {
     /// Answers another node's question.
     ///
     /// # Errors
-    /// When the store fails or the node has stopped.
+    /// When the node has stopped.
     pub fn serve(&self, question: Ask) -> Result<Answer, NodeError> {
-        self.ask(move |shell| shell.serve(&question))?
+        self.ask(move |shell| crate::serve(&shell.node, &mut shell.store, &question))
     }
 
     /// The nodes that this one was told of, and how it goes with them.
@@ -160,7 +160,7 @@ impl NodeHandle {
     /// # Errors
     /// When the node has stopped.
     pub fn peers(&self) -> Result<Vec<PeerView>, NodeError> {
-        self.ask(|shell| shell.peers.views(&shell.node))
+        self.ask(|shell| shell.peers.views(&shell.node, shell.clock.now()))
     }
 
     /// Shows who this node is, over somebody's challenge.

@@ -10,7 +10,7 @@ use crate::store::{Disk, Folder, Store, StoreError};
 use crate::tables::{Change, Tables};
 use crate::threads::Threads;
 use ledger::{Block, Genesis};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -82,11 +82,11 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     let (instance, listeners) = (peers::new_instance(), Listeners::default());
     let told = sender.clone();
     let tell = Arc::new(move |report| told.send(Message::Peer(report)).is_ok());
-    let around = Surroundings { ledger, keys: Arc::clone(&keys), tell };
+    let around = Surroundings { ledger, tell };
     let shell = Shell {
         keys: Arc::clone(&keys),
         peers: Peers::start(&addresses, &instance, listeners.clone(), &around)?,
-        asked: 0,
+        inbox: VecDeque::new(),
         node,
         store,
         rows: Rows::start(tables).map_err(NodeError::Thread)?,

@@ -11,7 +11,6 @@ pub mod peers;
 mod read;
 mod rows;
 mod search;
-mod serve;
 
 pub use error::NodeError;
 pub use handle::{EntryDetail, NodeHandle, StatementProof};
@@ -24,12 +23,13 @@ use crate::record::{LogName, Record};
 use crate::store::{Store, StoreError};
 use crate::tables::Change;
 use api::{Event, SubmitAnswer};
-use consensus::peer::{Answer, Ask, AskId};
+use consensus::peer::{Answer, Ask};
+use consensus::sync::Contradiction;
 use ledger::{Block, PublicKey, SecretKey};
 use peers::{Peers, Report, Told};
 use rows::Rows;
 use search::Searchers;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, RwLock};
@@ -63,6 +63,8 @@ const BATCH_MAX: usize = 2_048;
 const EVENTS_MAX: usize = 256;
 /// Subscribers at a time.
 const SUBSCRIBERS_MAX: usize = 256;
+/// What peers told while nothing could be stored; their news come again, the rest is bounded by what was asked.
+const INBOX_MAX: usize = 4_096;
 /// How often the node looks at the clock: well below a second of a community's time at 60 times speed.
 const TICK: Duration = Duration::from_millis(10);
 /// How long nothing is stored after the disk refused.
@@ -111,7 +113,8 @@ pub(crate) struct Shell {
     receipt_key: Option<SecretKey>,
     searchers: Option<Searchers>,
     peers: Peers,
-    asked: u64,
+    /// What peers told that the node has not taken yet.
+    inbox: VecDeque<Input>,
     subscribers: Vec<SyncSender<Event>>,
     keys: Keys,
     replies: BTreeMap<ReplyId, Reply>,
@@ -151,6 +154,7 @@ impl Shell {
             let done = done.and_then(|()| {
                 if ticked.elapsed() >= TICK {
                     ticked = Instant::now();
+                    self.attend()?;
                     self.input(Input::Tick)?;
                 }
                 self.flush()
@@ -176,7 +180,7 @@ impl Shell {
                     self.flush()?;
                     question(self);
                 }
-                Message::Peer(report) => self.heard(report)?,
+                Message::Peer(report) => self.hear(report)?,
                 Message::Found { template, extra_nonce, nonce, attempts, elapsed } => {
                     self.search_time += elapsed;
                     self.searched = self.searched.saturating_add(attempts);
@@ -203,48 +207,44 @@ impl Shell {
         self.input(Input::Admit { submission, reply: id })
     }
 
-    /// What a peer's thread tells.
-    fn heard(&mut self, Report { peer, told }: Report) -> Result<(), Stop> {
+    /// What a peer's thread tells. It waits while nothing can be stored, since an answer that is lost is asked for again
+    /// only after minutes.
+    fn hear(&mut self, Report { peer, told }: Report) -> Result<(), Stop> {
         self.peers.note(self.clock.now(), peer, &told);
         match told {
-            Told::News { statements, .. } => {
-                let node = &self.node;
-                self.peers.fetch(peer, &statements, |id| node.statement_state(id).is_some());
-                Ok(())
-            }
-            Told::Statement(submission) => {
-                // Nobody waits for the answer.
-                let reply = ReplyId(self.next_reply);
-                self.next_reply += 1;
-                self.learn_key(&submission);
-                self.input(Input::Admit { submission, reply })
-            }
-            Told::Answered { answer: Answer::Pool(ids), .. } => {
-                let node = &self.node;
-                self.peers.fetch(peer, &ids, |id| node.statement_state(id).is_some());
-                Ok(())
-            }
-            // What waited there before this node listened.
-            Told::Up { .. } => {
-                self.asked += 1;
-                if self.peers.ask(peer, AskId(self.asked), Ask::Pool).is_some() {
-                    tracing::debug!("too many questions wait for peer {peer:?}");
+            Told::Up { .. } => self.inbox.push_back(Input::Connected { peer }),
+            Told::Down(_) => self.inbox.push_back(Input::Disconnected { peer }),
+            Told::Answered { id, answer } => self.inbox.push_back(Input::Answered { peer, id, answer }),
+            // More comes with the next news.
+            Told::News { .. } if self.inbox.len() >= INBOX_MAX => {}
+            Told::News { head, statements } => {
+                self.inbox.push_back(Input::Heard { peer, head });
+                if !statements.is_empty() {
+                    self.inbox.push_back(Input::Offered { peer, ids: statements });
                 }
-                Ok(())
             }
-            Told::Answered { id, answer } => {
-                tracing::debug!("peer {peer:?} answered {id:?} with {answer:?}");
-                Ok(())
-            }
-            Told::Down(_) | Told::Itself => Ok(()),
+            Told::Itself => {}
         }
+        self.attend()
+    }
+
+    /// Takes what peers have told in order, and what answers itself.
+    fn attend(&mut self) -> Result<(), Stop> {
+        while self.unavailable().is_none()
+            && let Some(input) = self.inbox.pop_front()
+        {
+            self.input(input)?;
+        }
+        Ok(())
     }
 
     /// Hands a statement that was just accepted to the peers that would not hear of it.
     fn hand_over(&mut self, id: &StatementId) {
-        let Some(pooled) = self.node.pooled(id) else { return };
-        let (statement, store) = (pooled.statement.signed(), &mut self.store);
-        self.peers.push(|| Some(statement.to_submission(store.attachment(id).ok()?.as_deref())));
+        let (node, store) = (&self.node, &mut self.store);
+        self.peers.push(|| match crate::serve(node, store, &Ask::Waiting(*id)) {
+            Answer::Waiting(bytes) => Some(bytes),
+            _ => None,
+        });
     }
 
     /// Notes the signer's key for the threads that verify, if this submission was looked at without it.
@@ -380,9 +380,18 @@ impl Shell {
             Output::Banned { peer, until, reason } => {
                 tracing::warn!("peer {} is left alone until {} ms: {reason}", peer.0, until.ms());
             }
-            Output::Contradiction { peer, contradiction } => tracing::error!("peer {}: {contradiction}", peer.0),
-            // Nobody carries questions and announcements yet.
-            Output::Ask { .. } | Output::Announce { .. } => {}
+            Output::Contradiction { peer, contradiction } => match contradiction {
+                // It may not have heard the checkpoint yet; if it never does, the peers' views say so.
+                Contradiction::LeavesBelowAnchor { .. } => tracing::debug!("peer {}: {contradiction}", peer.0),
+                _ => tracing::error!("peer {}: {contradiction}", peer.0),
+            },
+            Output::Ask { peer, id, ask } => {
+                if let Some(answer) = self.peers.ask(peer, id, ask) {
+                    self.inbox.push_back(Input::Answered { peer, id, answer });
+                }
+            }
+            // Peers listen to this node's news, which tell of every block and checkpoint.
+            Output::Announce { .. } => {}
             Output::Store(_)
             | Output::Index(_)
             | Output::Unindex { .. }

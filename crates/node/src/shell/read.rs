@@ -17,7 +17,9 @@ use ledger::attachment::Attachment;
 use ledger::bundle::{BillBundle, ClaimBundle, Source};
 use ledger::state::{Entry, Record, RecordKey};
 use ledger::verify::LedgerExport;
-use ledger::{Block, Header, RuleViolation, SecretKey, SignedStatement, TransparentStatement, bill, issue_receipt};
+use ledger::{
+    Block, Header, RuleViolation, SecretKey, SignedStatement, State, TransparentStatement, bill, issue_receipt,
+};
 use std::cell::RefCell;
 use std::sync::Arc;
 use units::{AccountId, BlockHash, Energy, Height, MeterId, Month, StatementId, Timestamp};
@@ -72,7 +74,9 @@ impl Shell {
 
     fn peers_status(&self) -> PeersStatus {
         let (peers, connected) = self.peers.counts();
-        PeersStatus { peers: natural(peers), connected: natural(connected), ..PeersStatus::default() }
+        let counters = self.node.sync().counters();
+        let (forks_seen, reorganisations) = (counters.forks, counters.reorganisations);
+        PeersStatus { peers: natural(peers), connected: natural(connected), forks_seen, reorganisations }
     }
 
     /// Newest first, from a height on.
@@ -97,7 +101,7 @@ impl Shell {
     }
 
     /// A block's header and wire size, from the derived row if that is right, else from the store.
-    pub(super) fn header(&mut self, height: Height) -> Result<(Header, u64), NodeError> {
+    fn header(&mut self, height: Height) -> Result<(Header, u64), NodeError> {
         if height == Height::GENESIS {
             return Ok((self.node.genesis_header().clone(), 0));
         }
@@ -446,23 +450,21 @@ impl Shell {
 
     /// The bundle of the bill that an account has from a time on.
     pub(super) fn bill_bundle(&mut self, account: &AccountId, from: Timestamp) -> Result<Vec<u8>, NodeError> {
-        let checkpoint = self.final_checkpoint()?;
-        let state = self.node.state().clone();
+        let (checkpoint, state) = (self.checkpoint()?, self.final_state()?);
         let source = ShellSource(RefCell::new(self));
         Ok(BillBundle::gather(&state, checkpoint, *account, from, &source)?.to_bytes())
     }
 
     /// The bundle of a claim.
     pub(super) fn claim_bundle(&mut self, claim: ActId) -> Result<Vec<u8>, NodeError> {
-        let checkpoint = self.final_checkpoint()?;
-        let state = self.node.state().clone();
+        let (checkpoint, state) = (self.checkpoint()?, self.final_state()?);
         let source = ShellSource(RefCell::new(self));
         Ok(ClaimBundle::gather(&state, checkpoint, claim, &source)?.to_bytes())
     }
 
     /// The whole ledger as one file.
     pub(super) fn ledger_export(&mut self) -> Result<Vec<u8>, NodeError> {
-        let checkpoint = self.final_checkpoint()?;
+        let checkpoint = self.checkpoint()?;
         let genesis = self.store.genesis()?;
         let heights = 1..=self.node.final_height().number();
         let blocks = heights.map(|height| self.store.block(height).map(Option::unwrap_or_default));
@@ -471,14 +473,9 @@ impl Shell {
         Ok(LedgerExport { genesis: &genesis, blocks, checkpoint: &checkpoint }.to_bytes())
     }
 
-    /// The checkpoint of the newest block, whose state this is.
-    fn final_checkpoint(&self) -> Result<String, NodeError> {
-        let note = self.checkpoint()?;
-        if self.node.final_height() == self.node.state().head().height {
-            Ok(note)
-        } else {
-            Err(NodeError::HeadNotFinal)
-        }
+    /// The state that the newest checkpoint covers.
+    fn final_state(&self) -> Result<State, NodeError> {
+        self.node.final_state().ok_or(NodeError::FinalTooOld)
     }
 
     pub(super) const fn state(&self) -> &ledger::State {
@@ -503,8 +500,9 @@ impl Source for ShellSource<'_> {
         Some((place.log_index, shell.signed(id).ok()?.leaf().to_vec()))
     }
     fn entries(&self, month: Month, account: &AccountId) -> Vec<Entry> {
-        let rows = self.0.borrow().sheet_entries(month, account).unwrap_or_default();
-        rows.into_iter().map(|row| row.entry).collect()
+        let shell = self.0.borrow();
+        let (rows, last) = (shell.sheet_entries(month, account).unwrap_or_default(), shell.node.final_height());
+        rows.into_iter().filter(|row| row.height <= last).map(|row| row.entry).collect()
     }
     fn attachment(&self, id: &StatementId) -> Option<Attachment> {
         let bytes = self.0.borrow_mut().store.attachment(id).ok()??;

@@ -72,6 +72,6 @@ fn tell(community: &Community) -> Result<(), Trouble> {
     say(format_args!("  this node  {}", key.account()));
     say("to let it make blocks, and be shown under its account, the operator registers its key:");
     let digits = super::super::terminal::hex(&ledger::cbor::encode(&key));
-    say(format_args!("  wattproof submit --key operator.key register key {digits} miner"));
+    say(format_args!("  wattproof submit --key operator.key register key {digits} miner --beneficiary operator"));
     Ok(())
 }

@@ -121,6 +121,8 @@ fn node_text(words: &Words<'_>, peer: &PeerView) -> NodeText {
         PeerState::Unreachable => ("peer-unreachable", "warn"),
         PeerState::Foreign => ("peer-foreign", "bad"),
         PeerState::Itself => ("peer-itself", "warn"),
+        PeerState::OtherHistory => ("peer-other-history", "bad"),
+        PeerState::NewerProgram => ("peer-newer-program", "warn"),
         PeerState::Banned => ("peer-banned", "bad"),
     };
     let (agreement, agreement_class) = match peer.agreement {
@@ -158,6 +160,8 @@ fn trouble(words: &Words<'_>, peer: &PeerView) -> String {
         PeerState::Unreachable => t.arg("peer-unreachable-next", "reason", reason),
         PeerState::Foreign => t.arg("peer-foreign-next", "reason", reason),
         PeerState::Itself => t.get("peer-itself-next"),
+        PeerState::OtherHistory => t.get("peer-other-history-next"),
+        PeerState::NewerProgram => t.get("peer-newer-program-next"),
         PeerState::Banned => {
             let until = peer.banned_until_ms.map_or_else(dash, |time| words.when(time));
             t.with("peer-banned-next", &[("reason", &reason), ("time", &until)])

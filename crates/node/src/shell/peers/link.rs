@@ -5,15 +5,14 @@
 use super::http::Http;
 use super::identity::{self, Challenge};
 use super::wire::{self, NEWS_BYTES_MAX, Question, SHORT_WITHIN};
-use super::{Keys, Report, Told};
-use crate::core::Submission;
+use super::{Report, Told};
 use api::{PeerNews, path};
 use consensus::peer::{Answer, Ask, AskId, Failed, PeerId};
 use ledger::PublicKey;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
-use units::{AccountId, LedgerId, StatementId};
+use units::LedgerId;
 
 /// Questions and statements that wait for one peer; what does not fit is answered as busy and comes again.
 const JOBS_MAX: usize = 1_024;
@@ -35,8 +34,6 @@ const IDENTITY_BYTES_MAX: usize = 8 << 10;
 pub(super) enum Job {
     /// A question of the node's.
     Ask(AskId, Ask),
-    /// A statement that the peer was heard to have and this node has not.
-    Fetch(StatementId),
     /// A statement of this node's, for a peer that does not listen to it.
     Push(Vec<u8>),
 }
@@ -59,8 +56,6 @@ pub(super) struct Setting {
     pub(super) ledger: LedgerId,
     /// The name of this run of this node.
     pub(super) instance: Arc<str>,
-    /// Keys by account, for the first look at a statement.
-    pub(super) keys: Keys,
     /// Takes reports; false when nobody does any more.
     pub(super) tell: Arc<dyn Fn(Report) -> bool + Send + Sync>,
 }
@@ -88,25 +83,13 @@ impl Link {
 
 /// Carries questions over until nobody asks any more.
 fn carry(setting: &Setting, jobs: &Receiver<Job>) {
-    let Setting { peer, http, ledger, tell, keys, .. } = setting;
-    let key_of = |account: &AccountId| keys.read().ok()?.get(account).cloned();
+    let Setting { peer, http, ledger, tell, .. } = setting;
     while let Ok(job) = jobs.recv() {
         let goes_on = match job {
             Job::Ask(id, ask) => {
                 let answer = asked(http, *ledger, &ask);
                 tell(Report { peer: *peer, told: Told::Answered { id, answer } })
             }
-            Job::Fetch(id) => match asked(http, *ledger, &Ask::Waiting(id)) {
-                Answer::Waiting(bytes) => match Submission::read(&bytes, &key_of) {
-                    Ok(submission) => tell(Report { peer: *peer, told: Told::Statement(Box::new(submission)) }),
-                    Err(refusal) => {
-                        tracing::debug!("peer {peer:?} has something that is no statement: {refusal}");
-                        true
-                    }
-                },
-                // It went into a block meanwhile, or comes again with the peer's pool.
-                _ => true,
-            },
             Job::Push(bytes) => {
                 if let Err(failed) = http.submit(&bytes) {
                     tracing::debug!("a statement was not handed over: {failed}");

@@ -10,10 +10,10 @@ pub mod identity;
 mod link;
 mod wire;
 
-use super::Keys;
-use crate::core::{Node, Submission};
+use crate::core::Node;
 use api::{Agreement, PeerState, PeerView};
 use consensus::peer::{Answer, Ask, AskId, Failed, Head, PeerId};
+use consensus::sync;
 use http::Http;
 use ledger::{Checkpoint, PublicKey};
 use link::{Job, Link, Setting};
@@ -28,8 +28,6 @@ pub const PEERS_MAX: usize = 32;
 const LISTENERS_MAX: usize = 1_024;
 /// A node that has not asked for news for this long does not listen any more: it asks again within 25 seconds.
 const LISTENS_FOR: Duration = Duration::from_secs(40);
-/// Statements of a peer's news that are fetched; more come with its pool.
-const FETCHES_MAX: usize = 512;
 
 /// Why a node cannot have the peers that it is told of.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +63,6 @@ pub(super) enum Told {
     News { head: Head, statements: Vec<StatementId> },
     /// What came of a question.
     Answered { id: AskId, answer: Answer },
-    /// A statement that it had and this node had not.
-    Statement(Box<Submission>),
 }
 
 /// Names of the nodes that listen to this one, by their run, and when they asked last.
@@ -94,7 +90,6 @@ impl Listeners {
 /// What a link's threads share with the node.
 pub(super) struct Surroundings {
     pub(super) ledger: LedgerId,
-    pub(super) keys: Keys,
     pub(super) tell: Arc<dyn Fn(Report) -> bool + Send + Sync>,
 }
 
@@ -150,7 +145,6 @@ impl Peers {
                 http: Http::new(&address)?,
                 ledger: around.ledger,
                 instance: Arc::clone(instance),
-                keys: Arc::clone(&around.keys),
                 tell: Arc::clone(&around.tell),
             };
             Ok(Peer::new(address, Link::start(setting)?))
@@ -169,15 +163,6 @@ impl Peers {
         };
         peer.asked = peer.asked.saturating_add(1);
         peer.link.send(Job::Ask(id, ask)).err().map(|_| Answer::Failed(Failed::Busy))
-    }
-
-    /// Fetches what a peer has and `is_known` does not say that this node has.
-    pub(super) fn fetch(&mut self, peer: PeerId, ids: &[StatementId], is_known: impl Fn(&StatementId) -> bool) {
-        let Some(peer) = self.get(peer) else { return };
-        for id in ids.iter().filter(|id| !is_known(id)).take(FETCHES_MAX) {
-            // What does not fit comes with the peer's pool.
-            drop(peer.link.send(Job::Fetch(*id)));
-        }
     }
 
     /// Hands a statement to the peers that do not listen to this node.
@@ -210,8 +195,14 @@ impl Peers {
     }
 
     /// As they are shown, in the order of their numbers.
-    pub(super) fn views(&self, node: &Node) -> Vec<PeerView> {
-        self.peers.iter().map(|peer| peer.view(node)).collect()
+    pub(super) fn views(&self, node: &Node, now: Timestamp) -> Vec<PeerView> {
+        let followed = node.sync().peers();
+        let numbered = (0..).map(PeerId).zip(&self.peers);
+        let view = |(id, peer): (PeerId, &Peer)| {
+            let seen = followed.iter().find(|seen| seen.peer == id);
+            peer.view(node, now, seen)
+        };
+        numbered.map(view).collect()
     }
 }
 
@@ -255,11 +246,11 @@ impl Peer {
             }
             Told::Answered { answer: Answer::Failed(failed), .. } => self.failure = Some(failed.to_string()),
             Told::Answered { .. } => self.answered = self.answered.saturating_add(1),
-            Told::Statement(_) => {}
         }
     }
 
-    fn view(&self, node: &Node) -> PeerView {
+    /// With what the machine that keeps up with peers makes of it.
+    fn view(&self, node: &Node, now: Timestamp, seen: Option<&sync::PeerView>) -> PeerView {
         let account = self.key.as_ref().map(PublicKey::account);
         let is_registered = |key: &PublicKey| {
             let is_receipt_key = node.state().genesis().receipt_keys.contains(key);
@@ -274,7 +265,7 @@ impl Peer {
         let anchor = self.head.as_ref().and_then(|head| head.anchor.as_deref());
         PeerView {
             address: self.address.clone(),
-            state: self.state,
+            state: state_of(self.state, seen),
             account,
             is_registered: self.key.as_ref().is_some_and(is_registered),
             height: self.head.as_ref().map(|head| head.height),
@@ -284,12 +275,25 @@ impl Peer {
                 .map(|checkpoint| checkpoint.height),
             agreement: self.head.as_ref().map(agreement),
             heard_ms: self.heard,
-            score: 0,
-            banned_until_ms: None,
-            failure: self.failure.clone(),
+            score: seen.map_or(0, |seen| seen.score),
+            banned_until_ms: match seen.map(|seen| seen.state) {
+                Some(sync::PeerState::Banned(left)) => Some(now + left),
+                _ => None,
+            },
+            failure: seen.and_then(|seen| seen.failure.clone()).or_else(|| self.failure.clone()),
             asked: self.asked,
             answered: self.answered,
         }
+    }
+}
+
+/// What is carried and what is followed, in one word: a ban goes before everything.
+fn state_of(carried: PeerState, seen: Option<&sync::PeerView>) -> PeerState {
+    match (carried, seen.map(|seen| seen.state)) {
+        (_, Some(sync::PeerState::Banned(_))) => PeerState::Banned,
+        (PeerState::Connected, Some(sync::PeerState::OtherHistory)) => PeerState::OtherHistory,
+        (PeerState::Connected, Some(sync::PeerState::NewerProgram)) => PeerState::NewerProgram,
+        (carried, _) => carried,
     }
 }
 

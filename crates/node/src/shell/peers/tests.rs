@@ -55,7 +55,7 @@ fn peers(addresses: &[String]) -> (Peers, Receiver<Report>) {
     let (sender, reports) = channel();
     let sender = Mutex::new(sender);
     let tell = Arc::new(move |report| sender.lock().is_ok_and(|sender| sender.send(report).is_ok()));
-    let around = Surroundings { ledger: LEDGER, keys: Keys::default(), tell };
+    let around = Surroundings { ledger: LEDGER, tell };
     (Peers::start(addresses, &"me".into(), Listeners::default(), &around).unwrap(), reports)
 }
 
@@ -138,7 +138,7 @@ fn a_peer_that_answers_nothing_takes_a_bounded_number_of_questions() {
 #[test]
 fn refuse_addresses_that_are_none_and_too_many() {
     let tell: Arc<dyn Fn(Report) -> bool + Send + Sync> = Arc::new(|_| true);
-    let around = Surroundings { ledger: LEDGER, keys: Keys::default(), tell };
+    let around = Surroundings { ledger: LEDGER, tell };
     let start = |addresses: &[String]| {
         let started = Peers::start(addresses, &"me".into(), Listeners::default(), &around);
         started.map(|peers| peers.counts()).map_err(|error| error.to_string())
