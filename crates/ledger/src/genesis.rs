@@ -34,7 +34,7 @@ pub struct OrderRules {
     /// An idle ledger makes at most one empty block in this time.
     #[n(3)]
     pub empty_block_after: Millis,
-    /// How many blocks below the head the log key anchors; 0 with one node.
+    /// How many blocks below the head the log key anchors; 0 with one node, at most [`OrderRules::FINAL_DEPTH_MAX`].
     #[n(4)]
     pub final_depth: u32,
     /// The block time that the difficulty follows; without, the level stands.
@@ -43,9 +43,16 @@ pub struct OrderRules {
 }
 
 impl OrderRules {
+    /// Far beyond any fork; what is not final is kept with the way back, and no node keeps more than some thousand blocks
+    /// so.
+    pub const FINAL_DEPTH_MAX: u32 = 512;
+
     fn check(&self) -> Result<(), GenesisError> {
         if !(1..=5).contains(&self.level) {
             return Err(GenesisError::Level(self.level));
+        }
+        if self.final_depth > Self::FINAL_DEPTH_MAX {
+            return Err(GenesisError::FinalDepth(self.final_depth));
         }
         let Some(BlockTime { target, half_life }) = self.block_time else { return Ok(()) };
         // An idle ledger keeps the block time with empty blocks; if they had to wait longer, it would fall behind its
@@ -231,6 +238,9 @@ pub enum GenesisError {
         /// What it must be above.
         above: Millis,
     },
+    /// So many blocks would have to follow before one is final that nodes stop before.
+    #[error("{0} blocks must follow before one is final; at most {max} may", max = OrderRules::FINAL_DEPTH_MAX)]
+    FinalDepth(u32),
     /// A half-life below the block time or above a year.
     #[error("a half-life of {} ms; it must be at least the block time and at most a year", .0.ms())]
     HalfLife(Millis),

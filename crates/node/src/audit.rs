@@ -11,7 +11,8 @@ use ledger::act::Act;
 use ledger::attachment::Attachment;
 use std::fmt;
 use std::path::Path;
-use units::{Height, StatementId};
+use std::time::Duration;
+use units::{Height, LedgerId, StatementId};
 
 /// Findings in a report; a folder with more is not worth a longer list.
 pub const FINDINGS_MAX: usize = 1_000;
@@ -118,9 +119,9 @@ impl From<StoreError> for Broken {
 pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
     let mut report = AuditReport::default();
     let genesis = crate::shell::read_genesis(data_dir)?;
-    // The tables' snapshot is taken first: a node that runs on stores a block before it derives rows from it.
     let tables_file = data_dir.join(TABLES_FILE);
-    let tables = match Tables::open_for_reading(&tables_file, genesis.ledger()) {
+    let (tables, store) = moment(data_dir, genesis.ledger());
+    let tables = match tables {
         Ok(None) if tables_file.exists() => {
             report.find(Finding::Tables("table meta: the derived tables name another ledger or version".to_owned()));
             None
@@ -132,7 +133,7 @@ pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
         }
     };
     let mut right = Tables::temporary(genesis.ledger())?;
-    let mut store = match Store::open_for_reading(Box::new(Folder::open_for_reading(data_dir))) {
+    let mut store = match store {
         Ok(store) => store,
         Err(error) => {
             report.find(Finding::Store(error.to_string()));
@@ -160,6 +161,34 @@ pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
         differences.into_iter().for_each(|difference| report.find(Finding::Row(difference)));
     }
     Ok(report)
+}
+
+/// Looks at a running node that may just be changing branches.
+const LOOKS_MAX: usize = 5;
+/// Between two of them: longer than rows take.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Tables and store of one moment. The tables' snapshot is taken first: a node that runs stores a block before it derives
+/// rows from it. When it has changed branches in between, the rows are of blocks that the chain has left; then both are
+/// taken again, and if that does not help, something is wrong.
+fn moment(data_dir: &Path, ledger: LedgerId) -> (Result<Option<Tables>, TablesError>, Result<Store, StoreError>) {
+    let tables_file = data_dir.join(TABLES_FILE);
+    let look = || {
+        let tables = Tables::open_for_reading(&tables_file, ledger);
+        (tables, Store::open_for_reading(Box::new(Folder::open_for_reading(data_dir))))
+    };
+    let mut taken = look();
+    for _ in 1..LOOKS_MAX {
+        let (Ok(Some(tables)), Ok(store)) = (&taken.0, &mut taken.1) else { break };
+        let height = tables.height();
+        let derived = tables.header(height).ok().flatten().map(|(header, _)| header);
+        if height == Height::GENESIS || derived == store.header(height.number()).ok().flatten() {
+            break;
+        }
+        std::thread::sleep(LOOK_AGAIN_AFTER);
+        taken = look();
+    }
+    taken
 }
 
 /// A committed interval, to be compared with its attachment.

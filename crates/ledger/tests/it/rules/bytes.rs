@@ -408,6 +408,7 @@ fn genesis_documents_that_no_ledger_can_keep_are_refused() {
     assert_eq!(refused(|genesis| genesis.created = Timestamp::from_ms(0)), GenesisError::Created);
     assert_eq!(refused(|genesis| genesis.order.level = 0), GenesisError::Level(0));
     assert_eq!(refused(|genesis| genesis.order.level = 6), GenesisError::Level(6));
+    assert_eq!(refused(|genesis| genesis.order.final_depth = 513), GenesisError::FinalDepth(513));
     // The least distances are 1 ms, and 10 ms for an empty block.
     let ms = Millis::from_ms;
     let (above, day) = (ms(10), ms(DAY_MS));
