@@ -78,11 +78,6 @@ pub(super) enum ActCommand {
         /// In words; public forever.
         text: String,
     },
-    /// State a counter that was read by eye. By the operator.
-    #[command(
-        after_help = "Example:\n  wattproof submit --key maple-house/keys/operator.key readings-by-hand A-101 1284.5"
-    )]
-    ReadingsByHand(ReadingsArgs),
     /// End a role, or a meter's present binding. By the operator.
     #[command(
         subcommand,
@@ -302,24 +297,6 @@ pub(super) enum DecisionName {
     Accepted,
     /// It is not.
     Declined,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ReadingsArgs {
-    /// The number on the meter.
-    pub(super) meter: MeterId,
-    /// What its display says, in kWh.
-    #[arg(value_name = "KWH", value_parser = Energy::parse_kwh)]
-    pub(super) counter: Energy,
-    /// What its export counter says, in kWh, if it has one.
-    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh)]
-    pub(super) export: Option<Energy>,
-    /// When it was read, such as 2026-07-31T18:00:00+08:00 [default: now]
-    #[arg(long, value_name = "TIME", value_parser = amount::time)]
-    pub(super) at: Option<Timestamp>,
-    /// The meter was exchanged: what the new one said when it was put in, in kWh.
-    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh)]
-    pub(super) exchanged: Option<Energy>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@
 
 mod acts;
 mod amount;
+mod args;
 mod audit;
 mod bill;
 mod check;
@@ -32,18 +33,22 @@ use crate::language;
 use crate::web::i18n::Lang;
 use crate::{bench, demo};
 use acts::{
-    ActCommand, ClaimCommand, NoteArgs, OfferArgs, ParameterCommand, ReadingsArgs, RegisterCommand, RetireCommand,
-    RoleName, SpanArgs, TariffArgs, UtilityArgs,
+    ActCommand, ClaimCommand, NoteArgs, OfferArgs, ParameterCommand, RegisterCommand, RetireCommand, RoleName,
+    SpanArgs, TariffArgs, UtilityArgs,
 };
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use args::{
+    AccountArgs, AuditArgs, BillArgs, BlockArgs, ClaimsArgs, EnterArgs, ExportArgs, ExportCommand, FormName,
+    ImportCommand, ImportReadingsArgs, ImportRoomsArgs, KeyCommand, KindName, ListArgs, NewKeyArgs, ReadingCommand,
+    ShowKeyArgs, StatementArgs, StatusArgs, VerifyArgs,
+};
+use clap::{Args, Parser, Subcommand};
 use ledger::VoltageLimits;
-use ledger::act::ActId;
 use meter::MeterCommand;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 pub(crate) use trouble::Trouble;
-use units::{Energy, LedgerId, MeterId, Millis, Month, StatementId, Timestamp};
+use units::{Energy, LedgerId, Millis, Month};
 
 /// Energy of a community, from the meter's bytes to a bill that everybody can check.
 #[derive(Debug, Parser)]
@@ -286,92 +291,6 @@ struct ClockArgs {
     clock: Option<SharedClock>,
 }
 
-#[derive(Debug, Subcommand)]
-enum KeyCommand {
-    /// Make a key in a new file that only you may read, encrypted with a passphrase.
-    #[command(after_help = "Example:\n  wattproof key new chen.key\n  wattproof key new --kind rsa-3072 lee.key")]
-    New {
-        #[command(flatten)]
-        new: NewKeyArgs,
-        /// Kind of key; an RSA key takes some seconds. RSA of 1024 bits, the paper's, can be broken: for a classroom.
-        #[arg(long, value_enum, default_value_t = KindName::Ed25519)]
-        kind: KindName,
-    },
-    /// Account id and public key of a key file, or of a file with a public key.
-    #[command(after_help = "Example:\n  wattproof key show chen.key\n  wattproof key show chen.key --form pem")]
-    Show(ShowKeyArgs),
-    /// Take over a private key from a file or the standard input: PEM (encrypted too), DER or COSE_Key, the last two also
-    /// in hexadecimal digits.
-    #[command(after_help = "Example:\n  wattproof key import old.pem chen.key")]
-    Import {
-        /// The key; `-` is the standard input.
-        from: PathBuf,
-        #[command(flatten)]
-        new: NewKeyArgs,
-    },
-}
-
-/// A key file that is to be made.
-#[derive(Debug, Args)]
-struct NewKeyArgs {
-    /// The file to make.
-    file: PathBuf,
-    /// Do not encrypt it: for a service that starts with nobody there. Whoever reads the file can sign with it.
-    #[arg(long)]
-    plain: bool,
-}
-
-#[derive(Debug, Args)]
-struct ShowKeyArgs {
-    /// The file.
-    file: PathBuf,
-    /// Show nothing but the key in this form.
-    #[arg(long, value_enum, conflicts_with = "json")]
-    form: Option<FormName>,
-    /// Show the private key too: whoever sees it can sign in your name.
-    #[arg(long)]
-    private: bool,
-    /// Show JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Kinds of keys that are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum KindName {
-    /// Small and fast; the usual one.
-    Ed25519,
-    /// What browsers and secure elements have.
-    P256,
-    /// RSA of 2048 bits.
-    #[value(name = "rsa-2048")]
-    Rsa2048,
-    /// RSA of 3072 bits.
-    #[value(name = "rsa-3072")]
-    Rsa3072,
-    /// RSA of 4096 bits.
-    #[value(name = "rsa-4096")]
-    Rsa4096,
-    /// RSA of 1024 bits, as in the paper: broken by whoever takes the trouble, so for a classroom only.
-    #[value(name = "rsa-1024")]
-    Rsa1024,
-}
-
-/// Forms that a key is shown in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormName {
-    /// PEM text.
-    Pem,
-    /// DER in hexadecimal digits, as the paper shows keys.
-    DerHex,
-    /// COSE_Key in hexadecimal digits.
-    Cose,
-    /// COSE_Key in its bytes, for a file.
-    CoseCbor,
-    /// The account id.
-    Account,
-}
-
 #[derive(Debug, Args)]
 struct SubmitArgs {
     /// The signer's key file.
@@ -384,248 +303,6 @@ struct SubmitArgs {
     no_wait: bool,
     #[command(subcommand)]
     act: ActCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum ReadingCommand {
-    /// Enter what a meter's display says. What it cannot have counted is refused; what is unusual is asked about.
-    #[command(
-        after_help = "Example:\n  wattproof reading enter A-101 1284.5 --key maple-house/keys/operator.key --at 2026-07-31T18:00:00+08:00"
-    )]
-    Enter(EnterArgs),
-}
-
-#[derive(Debug, Args)]
-struct EnterArgs {
-    /// The number on the meter.
-    meter: MeterId,
-    /// What its display says, in kWh.
-    #[arg(value_name = "KWH", value_parser = Energy::parse_kwh)]
-    counter: Energy,
-    /// The operator's key file.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// What its export counter says, in kWh, if it has one.
-    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh)]
-    export: Option<Energy>,
-    /// When it was read, such as 2026-07-31T18:00:00+08:00 [default: now]
-    #[arg(long, value_name = "TIME", value_parser = amount::time)]
-    at: Option<Timestamp>,
-    /// The meter was exchanged: what the new one said when it was put in, in kWh.
-    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh, conflicts_with = "wrapped_at")]
-    exchanged: Option<Energy>,
-    /// The counter began at zero again: where, in kWh, such as 100000 of a display of five digits.
-    #[arg(long, value_name = "KWH", value_parser = Energy::parse_kwh)]
-    wrapped_at: Option<Energy>,
-    /// It is right although it is unusual.
-    #[arg(long)]
-    yes: bool,
-    #[command(flatten)]
-    asking: Asking,
-}
-
-#[derive(Debug, Subcommand)]
-enum ImportCommand {
-    /// Rooms with their members and meters: names, keys, registrations, contracts and the gateway's settings. All lines are
-    /// checked before anything is made; run again after a failure, it goes on where it stopped.
-    #[command(after_help = "Example:\n  wattproof import rooms rooms.csv --data maple-house --serial /dev/ttyUSB0")]
-    Rooms(ImportRoomsArgs),
-    /// Past readings of another system, signed by the operator and marked as imported.
-    #[command(
-        after_help = "Example:\n  wattproof import readings readings.csv --key maple-house/keys/operator.key --minutes 15"
-    )]
-    Readings(ImportReadingsArgs),
-}
-
-#[derive(Debug, Args)]
-struct ImportRoomsArgs {
-    /// The table: room, member, meter, profile, address, and if wanted bus, contract_kwh, account, factor.
-    file: PathBuf,
-    /// The community's directory.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    #[command(flatten)]
-    url: NodeUrl,
-    /// Only check.
-    #[arg(long)]
-    check: bool,
-    /// From when members and meters are registered [default: now]
-    #[arg(long, value_name = "TIME", value_parser = amount::time)]
-    from: Option<Timestamp>,
-    /// The month of the contracts [default: the present one]
-    #[arg(long)]
-    month: Option<Month>,
-    /// Do not encrypt the members' new keys: whoever reads a file can sign as that member.
-    #[arg(long)]
-    plain_keys: bool,
-    /// Serial device of the bus, if gateway.toml has none yet.
-    #[arg(long, value_name = "DEVICE")]
-    serial: Option<String>,
-    /// Its rate, in bits a second.
-    #[arg(long, default_value_t = 9_600, requires = "serial", value_parser = clap::value_parser!(u32).range(1..))]
-    baud: u32,
-}
-
-#[derive(Debug, Args)]
-struct ImportReadingsArgs {
-    /// The table: meter, start, end, and kwh (what was used) or counter (at the end, in kWh).
-    file: PathBuf,
-    /// The operator's key file.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    #[command(flatten)]
-    url: NodeUrl,
-    /// Only check.
-    #[arg(long)]
-    check: bool,
-    /// IANA name of the zone of times without an offset [default: the community's]
-    #[arg(long, value_name = "ZONE")]
-    time_zone: Option<String>,
-    /// How long an interval is, for a table without the column `end`.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_440))]
-    minutes: Option<u32>,
-}
-
-#[derive(Debug, Args)]
-struct StatusArgs {
-    #[command(flatten)]
-    asking: Asking,
-}
-
-#[derive(Debug, Args)]
-struct ListArgs {
-    /// How many at most.
-    #[arg(long, default_value_t = api::PAGE_ITEMS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=500))]
-    limit: u32,
-    /// `next` of the page before.
-    #[arg(long)]
-    cursor: Option<String>,
-    #[command(flatten)]
-    asking: Asking,
-}
-
-#[derive(Debug, Args)]
-struct ClaimsArgs {
-    /// Account id or name: show what it may claim, besides the claims.
-    #[arg(long)]
-    account: Option<String>,
-    #[command(flatten)]
-    list: ListArgs,
-}
-
-#[derive(Debug, Args)]
-struct AccountArgs {
-    /// Account id, name, or `operator`.
-    account: String,
-    /// A month.
-    month: Option<Month>,
-    #[command(flatten)]
-    asking: Asking,
-}
-
-#[derive(Debug, Args)]
-struct BlockArgs {
-    /// Number or hash.
-    block: String,
-    #[command(flatten)]
-    asking: Asking,
-}
-
-#[derive(Debug, Args)]
-struct StatementArgs {
-    /// Its id.
-    id: StatementId,
-    #[command(flatten)]
-    asking: Asking,
-}
-
-#[derive(Debug, Args)]
-struct BillArgs {
-    /// Account id or name.
-    account: String,
-    #[command(flatten)]
-    span: SpanArgs,
-    #[command(flatten)]
-    asking: Asking,
-}
-
-#[derive(Debug, Args)]
-struct ExportArgs {
-    /// The file to make.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// From a community's directory, while no node runs on it, instead of from a node.
-    #[arg(long, value_name = "DIR", conflicts_with = "node")]
-    data: Option<PathBuf>,
-    #[command(flatten)]
-    url: NodeUrl,
-    /// File with names of accounts [default: directory.toml here, if there is one]
-    #[arg(long, value_name = "FILE")]
-    directory: Option<PathBuf>,
-    #[command(subcommand)]
-    what: ExportCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum ExportCommand {
-    /// A statement with the proof that it is in the ledger.
-    #[command(after_help = "Example:\n  wattproof export --out transfer.cbor statement 5f0c...")]
-    Statement {
-        /// Its id.
-        id: StatementId,
-    },
-    /// A bill with everything that its check needs.
-    #[command(after_help = "Example:\n  wattproof export --out chen-07.cbor bill Chen 2026-07")]
-    Bill {
-        /// Account id or name.
-        account: String,
-        /// The month.
-        month: Month,
-    },
-    /// A claim with every reading of its intervals and its answer.
-    #[command(after_help = "Example:\n  wattproof export --out claim.cbor claim 5f0c...")]
-    Claim {
-        /// Its statement's id, and `#` with the act's number there if that is not 0.
-        #[arg(value_name = "CLAIM", value_parser = amount::act)]
-        claim: ActId,
-    },
-    /// The whole ledger.
-    #[command(after_help = "Example:\n  wattproof export --data maple-house --out ledger.cbor ledger")]
-    Ledger,
-    /// The genesis document: give it to those who verify.
-    #[command(after_help = "Example:\n  wattproof export --data maple-house --out genesis.cbor genesis")]
-    Genesis,
-    /// A meter's readings as comma-separated values, for a spreadsheet.
-    #[command(
-        after_help = "Example:\n  wattproof export --out a-101.csv readings A-101 --from 2026-07-01 --until 2026-08-01"
-    )]
-    Readings(export::ReadingsExport),
-}
-
-#[derive(Debug, Args)]
-struct VerifyArgs {
-    /// The files to check.
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Genesis document of the ledger that you trust [default: a remembered one, if it is of the same ledger]
-    #[arg(long, value_name = "FILE")]
-    trust: Option<PathBuf>,
-    /// Show JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-struct AuditArgs {
-    /// The community's directory, while no node runs on it.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// The gateway's database [default: the one that the directory's gateway.toml names, if it exists]
-    #[arg(long, value_name = "URL")]
-    database: Option<String>,
-    /// Show JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Does what the command line says.

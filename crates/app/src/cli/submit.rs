@@ -240,7 +240,6 @@ impl Signing<'_> {
             ActCommand::Answer { claim, decision, text } => {
                 Act::Answer(Answer { claim, decision: decision.decision(), text })
             }
-            ActCommand::ReadingsByHand(args) => Act::Readings(Box::new(self.by_hand(&args)?)),
             ActCommand::Retire(command) => Act::Retire(self.retire(command)?),
             ActCommand::Revoke { account } => Act::Revoke(Revoke { account: self.account(&account)? }),
             ActCommand::Rotate { new_key } => Act::Rotate(Box::new(self.rotate(&new_key)?)),

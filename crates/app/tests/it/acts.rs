@@ -132,7 +132,7 @@ fn a_voltage_claim_is_filed_answered_exported_and_verified() {
 }
 
 #[test]
-fn the_operator_states_prices_readings_by_eye_settings_and_versions() {
+fn the_operator_states_prices_settings_and_versions() {
     let world = World::closing_in(Millis::from_seconds(600));
     world.register();
     let next = world.month.plus(2).to_string();
@@ -142,11 +142,6 @@ fn the_operator_states_prices_readings_by_eye_settings_and_versions() {
     std::fs::write(world.path().join("misspelt.toml"), "round_too = \"1\"\n").unwrap();
     let typed = world.submit(OPERATOR, &["tariff", &next, "--file", "misspelt.toml"]);
     assert!(typed.code == 2 && typed.err.contains("misspelt.toml"), "{typed:?}");
-
-    world.stated(OPERATOR, &["readings-by-hand", "A-101", "1284.5"]);
-    let id = world.stated(OPERATOR, &["readings-by-hand", "A-101", "1290"]);
-    assert_eq!(world.json(&["statement", &id])["acts"][0]["source"], "by_hand");
-    world.refused(OPERATOR, &["readings-by-hand", "A-101", "1200"], "counter_backwards");
 
     world.stated(OPERATOR, &["parameter", "level", "2", "--height", "100000"]);
     world.refused(OPERATOR, &["parameter", "level", "2", "--height", "1"], "not_ahead");
@@ -164,8 +159,11 @@ fn a_tenants_bill_waits_for_the_utilitys_and_shows_its_figures() {
     let world = World::founded(&["--tenancy"], "", Millis::from_seconds(30));
     world.register();
     let month = world.month.to_string();
-    world.stated(OPERATOR, &["readings-by-hand", "A-101", "1000", "--at", &world.day(1)]);
-    world.stated(OPERATOR, &["readings-by-hand", "A-101", "1100", "--at", &world.day(2)]);
+    for (counter, day) in [("1000", 1), ("1100", 2)] {
+        let day = world.day(day);
+        let entered = ["reading", "enter", "A-101", counter, "--key", OPERATOR, "--at", &day, "--yes"];
+        assert_eq!(world.ask(&[&entered[..], &["--json"]].concat()).json()["state"], "final", "{counter}");
+    }
     eventually("the month closes", || {
         world.submit("Lee.key", &["note", "--text", "time passes"]).ok();
         (world.json(&["status"])["first_open_month"] != month.as_str()).then_some(())

@@ -1,19 +1,16 @@
-//! From what was typed to the act that is signed: offers, claims, readings by hand, ends and changes.
+//! From what was typed to the act that is signed: offers, claims, ends and changes.
 
 use super::Signing;
 use crate::cli::acts::DecisionName;
 use crate::cli::terminal::warned;
-use crate::cli::{ClaimCommand, OfferArgs, ParameterCommand, ReadingsArgs, RetireCommand, Trouble, UtilityArgs};
+use crate::cli::{ClaimCommand, OfferArgs, ParameterCommand, RetireCommand, Trouble, UtilityArgs};
 use crate::key_file;
-use api::{ChainHeadView, MeterView};
 use ledger::SecretKey;
 use ledger::act::{
-    ActId, BillClaim, Break, Claim, CounterPair, Decision, NewLevel, NewLimits, Offer, OfferId, Parameter,
-    ReadingSource, Readings, Retire, RetireMeter, RetireRole, Rotate, Utility, VoltageClaim,
+    ActId, BillClaim, Claim, Decision, NewLevel, NewLimits, Offer, OfferId, Parameter, Retire, RetireMeter, RetireRole,
+    Rotate, Utility, VoltageClaim,
 };
-use ledger::log::empty_root;
 use std::path::Path;
-use units::{Energy, Timestamp};
 
 impl Signing<'_> {
     pub(super) fn offer(&self, args: OfferArgs) -> Result<Offer, Trouble> {
@@ -59,12 +56,6 @@ impl Signing<'_> {
         })
     }
 
-    pub(super) fn by_hand(&self, args: &ReadingsArgs) -> Result<Readings, Trouble> {
-        let meter = self.client.meter(&args.meter)?;
-        let end = args.at.unwrap_or(self.status.time_ms);
-        Ok(readings_by_hand(&meter, args, end))
-    }
-
     pub(super) fn retire(&self, command: RetireCommand) -> Result<Retire, Trouble> {
         let now = self.status.time_ms;
         Ok(match command {
@@ -84,45 +75,6 @@ impl Signing<'_> {
             .map_err(|error| Trouble::environment(error, "make another key: wattproof key new"))?;
         Ok(Rotate { key, possession })
     }
-}
-
-/// The interval from the chain's head to the moment of reading; from as late as a reading by eye may reach back, if the
-/// head is older.
-fn readings_by_hand(meter: &MeterView, args: &ReadingsArgs, end: Timestamp) -> Readings {
-    let head = &meter.head;
-    let reach = Timestamp::from_ms(end.ms().saturating_sub(Readings::INTERVAL_MAX_BY_HAND.ms()));
-    let start = head.end_ms.max(reach);
-    let broken = match args.exchanged {
-        Some(_) => Some(Break::Exchange),
-        None if start > head.end_ms && head.import_mwh.is_some() => Some(Break::Gap),
-        None => None,
-    };
-    let nothing = empty_root();
-    Readings {
-        binding: meter.binding,
-        seq: head.next_seq,
-        previous: head.previous,
-        start,
-        end,
-        import: import(head, args),
-        export: args.export.map(|export| CounterPair { start: head.export_mwh.unwrap_or(export), end: export }),
-        count: 0,
-        voltage: None,
-        peak_current: None,
-        peak_power: None,
-        broken,
-        events: Vec::new(),
-        estimated: false,
-        columns: nothing,
-        frames: nothing,
-        source: ReadingSource::ByHand,
-        wraps_at: None,
-    }
-}
-
-fn import(head: &ChainHeadView, args: &ReadingsArgs) -> CounterPair {
-    let start: Energy = args.exchanged.or(head.import_mwh).unwrap_or(args.counter);
-    CounterPair { start, end: args.counter }
 }
 
 pub(super) fn parameter(command: ParameterCommand) -> Parameter {
