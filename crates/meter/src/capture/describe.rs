@@ -1,7 +1,7 @@
 //! Frames in words.
 
 use super::{Heard, What};
-use crate::dlt645;
+use crate::dlt645::{self, Ending, Whom};
 use crate::modbus::{
     EXCEPTION_FLAG, READ_COILS, READ_HOLDING, READ_INPUT, WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS, crc16,
     exception_meaning,
@@ -70,7 +70,11 @@ fn modbus_answer(bytes: &[u8]) -> String {
 }
 
 fn dlt645_frame(frame: &dlt645::Frame) -> String {
-    let meter = frame.address.map_or_else(|| "any meter".to_owned(), |address| address.to_string());
+    let meter = match frame.whom {
+        Whom::Meter(address) => address.to_string(),
+        Whom::Ending(Ending::ANY) => "any meter".to_owned(),
+        Whom::Ending(ending) => format!("all meters ending in {ending}"),
+    };
     let identifier = match frame.data.get(..4) {
         Some(&[a, b, c, d]) => format!(" {:08X}", u32::from_le_bytes([a, b, c, d])),
         _ => String::new(),

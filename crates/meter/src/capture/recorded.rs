@@ -51,7 +51,7 @@ pub fn readings(profile: &Profile, pairs: &[Pair]) -> Vec<(Millis, Address, Resu
 /// Whom a frame speaks to or of.
 fn address(frame: &[u8]) -> Option<Address> {
     match crate::dlt645::Frame::parse(frame) {
-        Ok(frame) => frame.address,
+        Ok(frame) => frame.address(),
         Err(_) => frame.first().copied().and_then(Address::modbus),
     }
 }

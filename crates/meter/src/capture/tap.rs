@@ -126,7 +126,7 @@ fn only_wakes(bytes: &[u8]) -> bool {
 fn belongs(request: &[u8], answer: &[u8]) -> bool {
     match (dlt645::Frame::parse(request), dlt645::Frame::parse(answer)) {
         (Ok(request), Ok(answer)) => {
-            let is_same = request.address.is_none() || request.address == answer.address;
+            let is_same = answer.address().is_some_and(|meter| request.whom.includes(meter));
             is_same && request.control == answer.control & 0x1F
         }
         (Err(_), Err(_)) => match (request, answer) {

@@ -1,6 +1,6 @@
 //! The frame, whoever sent it.
 
-use super::{FrameError, WILDCARD};
+use super::{FrameError, Whom};
 use crate::Address;
 
 /// First byte, and again after the address.
@@ -19,8 +19,8 @@ pub const FRAME_BYTES_MAX: usize = OVERHEAD + 200;
 /// A frame whose fixed bytes and sum are right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Whose it is; `None` for the wildcard address.
-    pub address: Option<Address>,
+    /// Whom it is meant for; whose it is, if a meter sent it.
+    pub whom: Whom,
     /// What it is about.
     pub control: u8,
     /// Its data, 0x33 taken off again.
@@ -28,14 +28,17 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// The one meter that it is for or of, if it is one.
+    #[must_use]
+    pub const fn address(&self) -> Option<Address> {
+        self.whom.meter()
+    }
+
     /// Its bytes, without any that wake the receiver. Data beyond the longest allowed give a frame that is refused.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let mut frame = vec![START];
-        match self.address.and_then(Address::as_dlt645) {
-            Some(number) => frame.extend(bcd(number, 6)),
-            None => frame.extend([WILDCARD; 6]),
-        }
+        frame.extend(self.whom.bytes());
         frame.extend([START, self.control, u8::try_from(self.data.len()).unwrap_or(u8::MAX)]);
         frame.extend(self.data.iter().map(|byte| byte.wrapping_add(OFFSET)));
         frame.push(sum(&frame));
@@ -80,12 +83,9 @@ impl Frame {
         let &[_, a, b, c, d, e, f, _, control, _, ref data @ ..] = body else {
             return Err(FrameError::Incomplete { got: body.len() });
         };
-        let address = match [a, b, c, d, e, f] {
-            [WILDCARD, WILDCARD, WILDCARD, WILDCARD, WILDCARD, WILDCARD] => None,
-            digits => Some(bcd_number(&digits).and_then(Address::dlt645).ok_or(FrameError::NotAnAddress)?),
-        };
+        let whom = Whom::parse([a, b, c, d, e, f]).ok_or(FrameError::NotAnAddress)?;
         let data = data.iter().map(|byte| byte.wrapping_sub(OFFSET)).collect();
-        Ok(Self { address, control, data })
+        Ok(Self { whom, control, data })
     }
 }
 

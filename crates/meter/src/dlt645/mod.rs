@@ -17,12 +17,16 @@
 mod error;
 mod frame;
 mod request;
+mod search;
+mod whom;
 
 pub use error::FrameError;
 pub use frame::{FRAME_BYTES_MAX, Frame};
 pub(crate) use frame::{bcd, bcd_number};
 pub use request::{Authority, Command, LocalTime, Request};
 pub(crate) use request::{address_answer, answer, confirmation, refusal};
+pub use search::{QUESTIONS_MAX, Search};
+pub use whom::{Ending, Whom};
 
 /// Control code: read data (7.1).
 pub const READ: u8 = 0x11;
@@ -36,7 +40,7 @@ pub const FROM_METER: u8 = 0x80;
 pub const REFUSED: u8 = 0x40;
 /// Set when more data follow in another frame.
 pub const MORE_FOLLOWS: u8 = 0x20;
-/// Each byte of a wildcard address: whoever hears it answers, so only one meter may be on the line.
+/// A byte of an address that any two digits fit: all meters that fit answer, so that the answers of several collide.
 pub const WILDCARD: u8 = 0xAA;
 /// Meter's state word 3; bit 4 of its first byte is the relay, 0 closed and 1 open (annex C).
 pub const STATE_WORD_3: u32 = 0x0400_0503;

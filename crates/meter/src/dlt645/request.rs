@@ -1,7 +1,7 @@
 //! A request: the bytes to send and which answers fit it.
 
 use super::frame::{Frame, bcd};
-use super::{CONTROL, FROM_METER, FrameError, MORE_FOLLOWS, READ, READ_ADDRESS, REFUSED};
+use super::{CONTROL, Ending, FROM_METER, FrameError, MORE_FOLLOWS, READ, READ_ADDRESS, REFUSED, Whom};
 use crate::Address;
 
 /// Bytes FE before a request: a receiver asleep needs up to four (5.3.1).
@@ -109,24 +109,30 @@ impl Request {
     /// Reads the data of an identifier, `bytes` long.
     #[must_use]
     pub fn read(address: Address, identifier: u32, bytes: usize) -> Self {
-        Self::read_from(Some(address), identifier, bytes)
+        Self::read_from(Whom::Meter(address), identifier, bytes)
     }
 
     /// Reads them from whoever is on the line; with two meters on it their answers collide.
     #[must_use]
     pub fn read_any(identifier: u32, bytes: usize) -> Self {
-        Self::read_from(None, identifier, bytes)
+        Self::read_from(Whom::Ending(Ending::ANY), identifier, bytes)
     }
 
-    fn read_from(address: Option<Address>, identifier: u32, bytes: usize) -> Self {
-        let frame = Frame { address, control: READ, data: identifier.to_le_bytes().to_vec() };
+    /// Reads them from all whose address ends so; several answers collide, and so show that there are several.
+    #[must_use]
+    pub fn read_ending(ending: Ending, identifier: u32, bytes: usize) -> Self {
+        Self::read_from(Whom::Ending(ending), identifier, bytes)
+    }
+
+    fn read_from(whom: Whom, identifier: u32, bytes: usize) -> Self {
+        let frame = Frame { whom, control: READ, data: identifier.to_le_bytes().to_vec() };
         Self { frame, answer: Answer::Data { identifier, bytes } }
     }
 
     /// Asks the only meter on the line for its address.
     #[must_use]
     pub const fn read_address() -> Self {
-        let frame = Frame { address: None, control: READ_ADDRESS, data: Vec::new() };
+        let frame = Frame { whom: Whom::Ending(Ending::ANY), control: READ_ADDRESS, data: Vec::new() };
         Self { frame, answer: Answer::Address }
     }
 
@@ -139,13 +145,13 @@ impl Request {
         // N2 is reserved.
         data.extend([command.code(), 0]);
         data.extend(until.bytes);
-        Self { frame: Frame { address: Some(address), control: CONTROL, data }, answer: Answer::Confirmation }
+        Self { frame: Frame { whom: Whom::Meter(address), control: CONTROL, data }, answer: Answer::Confirmation }
     }
 
     /// The meter asked; `None` for whoever is on the line.
     #[must_use]
     pub const fn address(&self) -> Option<Address> {
-        self.frame.address
+        self.frame.address()
     }
     /// The frame, without the bytes that wake the receiver.
     #[must_use]
@@ -183,10 +189,13 @@ impl Request {
         self.check(&Frame::parse(frame)?)
     }
 
-    fn check(&self, Frame { address, control, data }: &Frame) -> Result<Vec<u8>, FrameError> {
-        let got = address.ok_or(FrameError::NotAnAddress)?;
-        if let Some(expected) = self.frame.address.filter(|expected| *expected != got) {
+    fn check(&self, Frame { whom, control, data }: &Frame) -> Result<Vec<u8>, FrameError> {
+        let got = whom.meter().ok_or(FrameError::NotAnAddress)?;
+        if let Some(expected) = self.frame.address().filter(|expected| *expected != got) {
             return Err(FrameError::WrongAddress { expected, got });
+        }
+        if !self.frame.whom.includes(got) {
+            return Err(FrameError::NotAnAddress);
         }
         let expected = self.frame.control | FROM_METER;
         if *control == expected | REFUSED {
@@ -257,24 +266,24 @@ const fn sized(data: &[u8], expected: usize) -> Result<&[u8], FrameError> {
 #[must_use]
 pub(crate) fn answer(address: Address, identifier: u32, data: &[u8]) -> Frame {
     let data = [&identifier.to_le_bytes(), data].concat();
-    Frame { address: Some(address), control: READ | FROM_METER, data }
+    Frame { whom: Whom::Meter(address), control: READ | FROM_METER, data }
 }
 
 /// The answer to [`Request::read_address`].
 #[must_use]
 pub(crate) fn address_answer(address: Address) -> Frame {
     let data = bcd(address.as_dlt645().unwrap_or_default(), 6);
-    Frame { address: Some(address), control: READ_ADDRESS | FROM_METER, data }
+    Frame { whom: Whom::Meter(address), control: READ_ADDRESS | FROM_METER, data }
 }
 
 /// The answer to a command that is obeyed.
 #[must_use]
 pub(crate) const fn confirmation(address: Address, control: u8) -> Frame {
-    Frame { address: Some(address), control: control | FROM_METER, data: Vec::new() }
+    Frame { whom: Whom::Meter(address), control: control | FROM_METER, data: Vec::new() }
 }
 
 /// A meter's refusal.
 #[must_use]
 pub(crate) fn refusal(address: Address, control: u8, word: u8) -> Frame {
-    Frame { address: Some(address), control: control | FROM_METER | REFUSED, data: vec![word] }
+    Frame { whom: Whom::Meter(address), control: control | FROM_METER | REFUSED, data: vec![word] }
 }

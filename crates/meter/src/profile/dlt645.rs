@@ -166,5 +166,5 @@ pub(crate) fn simulated_data(items: &[Item], identifier: u32, values: &Reading) 
 
 /// The address that an answer or a request speaks of.
 pub(super) fn address_of(frame: &[u8]) -> Option<Address> {
-    Frame::parse(frame).ok()?.address
+    Frame::parse(frame).ok()?.address()
 }

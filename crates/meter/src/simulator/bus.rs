@@ -150,7 +150,7 @@ impl SimulatedBus {
         let address = match self.framing {
             Framing::Rtu { .. } => answer.first().copied().and_then(Address::modbus),
             Framing::Tcp => answer.get(MBAP_BYTES - 1).copied().and_then(Address::modbus),
-            Framing::Dlt645 { .. } => Frame::find(answer).and_then(|(frame, ..)| frame.address),
+            Framing::Dlt645 { .. } => Frame::find(answer).and_then(|(frame, ..)| frame.address()),
         };
         if address == Some(slow) { Duration::from_millis(longer.ms()) } else { Duration::ZERO }
     }
@@ -214,7 +214,8 @@ impl SimulatedBus {
             return None;
         };
         let request: Vec<u8> = self.buffer.drain(..start + length).skip(start).collect();
-        let answer = self.present(now).find_map(|meter| meter.take(now, &request));
+        let answers = self.present(now).filter_map(|meter| meter.take(now, &request)).collect::<Vec<_>>();
+        let answer = answers.into_iter().reduce(collided);
         Some(answer.or_else(|| self.recorded.answer(&request)).unwrap_or_default())
     }
 
@@ -239,6 +240,12 @@ impl SimulatedBus {
         self.buffer.drain(..length);
         Some(answer)
     }
+}
+
+/// Two answers at the same time: where one sender drives a line of RS-485 to zero and the other to one, the zero is heard.
+fn collided(one: Vec<u8>, other: Vec<u8>) -> Vec<u8> {
+    let (long, short) = if one.len() >= other.len() { (one, other) } else { (other, one) };
+    long.iter().enumerate().map(|(at, byte)| byte & short.get(at).copied().unwrap_or(u8::MAX)).collect()
 }
 
 /// The length of the whole request that `bytes` begin with.

@@ -48,7 +48,7 @@ impl SimulatedMeter {
     /// A whole frame that is for this meter; a wildcard is for whoever hears it.
     fn mine(&self, request: &[u8]) -> Option<Frame> {
         let frame = Frame::parse(request).ok()?;
-        frame.address.is_none_or(|address| address == self.address).then_some(frame)
+        frame.whom.includes(self.address).then_some(frame)
     }
 
     fn data_of(&self, now: Timestamp, identifier: u32) -> Option<Vec<u8>> {

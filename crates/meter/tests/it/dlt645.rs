@@ -2,7 +2,7 @@
 
 use crate::hex;
 use meter::Address;
-use meter::dlt645::{Authority, Command, Frame, FrameError, LocalTime, Request};
+use meter::dlt645::{Authority, Command, Frame, FrameError, LocalTime, Request, Whom};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -73,7 +73,7 @@ fn every_published_frame_is_built_and_taken_as_published_and_a_wrong_sum_is_refu
 
 /// A frame of the meter 161 with any control code and data.
 fn frame(digits: &str, control: u8, data: &str) -> Vec<u8> {
-    Frame { address: Some(address(digits)), control, data: hex(data) }.bytes()
+    Frame { whom: Whom::Meter(address(digits)), control, data: hex(data) }.bytes()
 }
 
 #[test]
@@ -159,7 +159,7 @@ proptest! {
     fn a_flipped_bit_is_always_noticed(data in prop::collection::vec(any::<u8>(), 4), bit in 0_usize..20 * 8) {
         let request = Request::read(address("000000000161"), 0x0001_0000, 4);
         let data = [vec![0, 0, 1, 0], data].concat();
-        let mut bytes = Frame { address: Some(address("000000000161")), control: 0x91, data }.bytes();
+        let mut bytes = Frame { whom: Whom::Meter(address("000000000161")), control: 0x91, data }.bytes();
         prop_assert!(request.parse(&bytes).is_ok());
         bytes[bit / 8] ^= 1 << (bit % 8);
         prop_assert!(request.parse(&bytes).is_err());
@@ -187,7 +187,7 @@ fn fuzzed_frames_are_taken_or_refused_but_never_break_the_decoder() {
         survive(input);
         let data = input[..input.len().min(200)].to_vec();
         let control = input.first().copied().unwrap_or(0x91);
-        let mut bytes = Frame { address: Some(address("000000000161")), control, data }.bytes();
+        let mut bytes = Frame { whom: Whom::Meter(address("000000000161")), control, data }.bytes();
         survive(&bytes);
         bytes.extend(input);
         survive(&bytes);

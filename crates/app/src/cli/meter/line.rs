@@ -11,7 +11,7 @@ use units::{Micros, Reading};
 
 /// Events of the port that wait; the loop takes them at once.
 const EVENTS_MAX: usize = 16;
-/// Bytes that are kept while an answer is looked for: some frames and as much noise.
+/// Bytes that are kept of what is heard: some frames and as much noise.
 const HEARD_BYTES_MAX: usize = 1_024;
 
 /// An open line.
@@ -79,20 +79,17 @@ impl Line {
         }
     }
 
-    /// Sends a request and gives the frame that answers it, if one comes in time.
-    pub(super) async fn ask(&mut self, request: &Request, wait: Duration) -> Result<Option<Vec<u8>>, Trouble> {
+    /// Sends a request and gives everything that is heard until the time is up: several may answer.
+    pub(super) async fn all_heard(&mut self, request: &Request, wait: Duration) -> Result<Vec<u8>, Trouble> {
         let end = Instant::now() + wait;
         drop(self.request_to.try_send(request.serial()));
         let mut heard = Vec::new();
         loop {
             match tokio::time::timeout(end.saturating_duration_since(Instant::now()), self.events.recv()).await {
-                Err(_) => return Ok(None),
+                Err(_) => return Ok(heard),
                 Ok(event) => heard.extend(bytes(event)?),
             }
-            if let Ok(Some(frame)) = request.find(&heard) {
-                return Ok(Some(frame.to_vec()));
-            }
-            heard.drain(..heard.len().saturating_sub(HEARD_BYTES_MAX));
+            heard.truncate(HEARD_BYTES_MAX);
         }
     }
 

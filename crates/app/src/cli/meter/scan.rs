@@ -22,6 +22,8 @@ use units::{MeterId, Millis};
 
 /// Addresses between two lines about progress.
 const TELL_EVERY_ADDRESSES: usize = 16;
+/// How long a DL/T 645 meter may take to answer, in ms (DL/T 645-2007, 5.2.6).
+const DLT645_ANSWER_MS_MAX: u64 = 500;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ScanArgs {
@@ -154,9 +156,9 @@ async fn scan_all(args: &ScanArgs, models: &[(String, Arc<Profile>)]) -> Result<
         let rate = framing.baud().map_or_else(String::new, |baud| format!(" at {baud} baud"));
         match framing {
             Framing::Dlt645 { .. } => {
-                note(format_args!("asking for a DL/T 645 meter{rate}"));
+                note(format_args!("asking for DL/T 645 meters{rate}"));
                 let mut open = Line::open(port).await?;
-                dlt645_meter(args, models, &mut open, framing, &mut line).await?;
+                dlt645_meters(args, models, &mut open, framing, &mut line).await?;
                 open.close().await;
             }
             _ => {
@@ -246,30 +248,50 @@ fn by_first_request(models: &[(String, Arc<Profile>)]) -> Vec<Vec<(String, Arc<P
     groups.into_values().collect()
 }
 
-/// Asks whoever is there for its address; with several meters on the line their answers spoil each other.
-async fn dlt645_meter(
+/// Finds the meters by the endings of their addresses, then asks each with every model.
+async fn dlt645_meters(
     args: &ScanArgs,
     models: &[(String, Arc<Profile>)],
     open: &mut Line,
     framing: Framing,
     line: &mut Scanned,
 ) -> Result<(), Trouble> {
-    let request = dlt645::Request::read_address().into();
-    // The answer takes its time on the wire on top of the wait: 18 characters of 11 bits.
-    let on_wire = Duration::from_micros(framing.carrying(request_bytes(&request)).us());
-    let wait = Duration::from_millis(args.wait_ms.max(500)) + on_wire;
-    let Some(answer) = open.ask(&request, wait).await? else { return Ok(()) };
-    let Some(address) = dlt645::Frame::parse(&answer).ok().and_then(|frame| frame.address) else { return Ok(()) };
-    let mut candidates = Vec::new();
-    for (name, model) in models.iter().filter(|(_, model)| model.protocol() == Protocol::Dlt645) {
-        if let Ok((reading, _)) = open.poll(device(address, model, args.wait_ms.max(500))?, framing).await? {
-            candidates.push(Candidate { name: name.clone(), profile: Arc::clone(model), reading });
+    let search = dlt645_addresses(args, open, framing).await?;
+    if search.gave_up() {
+        note("  too many answers spoilt each other, or the line is noisy: some meters may not be found");
+        line.garbled += search.collisions();
+    }
+    for address in search.found() {
+        let mut candidates = Vec::new();
+        for (name, model) in models.iter().filter(|(_, model)| model.protocol() == Protocol::Dlt645) {
+            let device = device(address, model, args.wait_ms.max(DLT645_ANSWER_MS_MAX))?;
+            if let Ok((reading, _)) = open.poll(device, framing).await? {
+                candidates.push(Candidate { name: name.clone(), profile: Arc::clone(model), reading });
+            }
+        }
+        let found = Found::new(address, framing, best_first(candidates));
+        note(format_args!("  {}", found.words()));
+        line.found.push(found);
+    }
+    Ok(())
+}
+
+async fn dlt645_addresses(args: &ScanArgs, open: &mut Line, framing: Framing) -> Result<dlt645::Search, Trouble> {
+    let mut search = dlt645::Search::default();
+    while let Some(request) = search.question() {
+        let request = request.into();
+        // The answer takes its time on the wire on top of the wait.
+        let on_wire = Duration::from_micros(framing.carrying(request_bytes(&request)).us());
+        let wait = Duration::from_millis(args.wait_ms.max(DLT645_ANSWER_MS_MAX)) + on_wire;
+        search.heard(&open.all_heard(&request, wait).await?);
+        let (asked, open) = search.progress();
+        if asked == 1 && open > 0 {
+            note("  several DL/T 645 meters answer at once; they are told apart by the digits of their addresses");
+        } else if asked % TELL_EVERY_ADDRESSES == 0 {
+            note(format_args!("  asked {asked} times, {} found, {open} questions open", search.found().count()));
         }
     }
-    let found = Found::new(address, framing, best_first(candidates));
-    note(format_args!("  {}", found.words()));
-    line.found.push(found);
-    Ok(())
+    Ok(search)
 }
 
 fn request_bytes(request: &meter::Request) -> usize {
