@@ -1,6 +1,8 @@
 //! A small community: an operator, a gateway, Chen and Lee, a meter each, in July 2026.
 
-use ledger::act::{Act, Contract, CounterPair, Readings, Register, RegisterKey, RegisterMeter, Role, Tariff, Transfer};
+use ledger::act::{
+    Act, Contract, CounterPair, ReadingSource, Readings, Register, RegisterKey, RegisterMeter, Role, Tariff, Transfer,
+};
 use ledger::attachment::{Attachment, Row, Summary};
 use ledger::{Genesis, GenesisMiner, OrderRules, Payload, RewardRules, SecretKey, SignedStatement, Surplus, log};
 use units::{
@@ -183,12 +185,45 @@ impl Community {
             estimated: false,
             columns: attachment.columns_hash(),
             frames: log::empty_root(),
-            source: ledger::act::ReadingSource::Meter,
+            source: ReadingSource::Meter,
             wraps_at: None,
         };
         let act = Act::Readings(Box::new(readings));
         let statement = self.sign(&self.gateway, vec![act], end, 0);
         Interval { statement, attachment: attachment.to_bytes() }
+    }
+
+    /// Ten minutes that the operator enters, number `seq` of a chain: 2 kWh each, and no meter's bytes behind them.
+    pub(crate) fn entered(
+        &self,
+        binding: BindingId,
+        seq: u64,
+        previous: StatementId,
+        source: ReadingSource,
+    ) -> SignedStatement {
+        let (start, end) = (minutes(seq * 10), minutes(seq * 10 + 10));
+        let counter = |seq: u64| Energy::from_kwh(1_000 + seq * 2);
+        let readings = Readings {
+            binding,
+            seq,
+            previous,
+            start,
+            end,
+            import: CounterPair { start: counter(seq), end: counter(seq + 1) },
+            export: None,
+            count: 0,
+            voltage: None,
+            peak_current: None,
+            peak_power: None,
+            broken: None,
+            events: Vec::new(),
+            estimated: false,
+            columns: log::empty_root(),
+            frames: log::empty_root(),
+            source,
+            wraps_at: None,
+        };
+        self.sign(&self.operator, vec![Act::Readings(Box::new(readings))], end, 0)
     }
 
     /// A chain of intervals from number 0 on.

@@ -2,10 +2,12 @@
 
 use crate::community::{Community, JULY, minutes};
 use crate::machine::Machine;
+use api::SubmitState;
+use ledger::act::ReadingSource;
 use ledger::state::Terms;
 use node::record::Record;
 use std::collections::BTreeSet;
-use units::StatementId;
+use units::{Energy, StatementId};
 
 /// What members and gateway want to get in, and after which of them a minute passes.
 fn script(community: &Community) -> Vec<Vec<Vec<u8>>> {
@@ -89,4 +91,29 @@ fn readings_whose_attachment_was_not_stored_were_never_acknowledged_and_do_not_w
     machine.submit(&interval.submission()).unwrap();
     machine.stored.retain(|record| !matches!(record, Record::Attachment { .. }));
     assert_eq!(machine.restarted(&community).node.pool_size(), (0, 0));
+}
+
+#[test]
+fn counters_read_by_eye_and_imported_ones_wait_over_a_restart_although_they_have_no_attachment() {
+    let community = Community::new();
+    for source in [ReadingSource::ByHand, ReadingSource::Imported] {
+        let mut machine = Machine::founded(&community);
+        let binding = machine.binding("M-chen");
+        machine.now = minutes(60);
+        let (mut previous, mut waiting) = (StatementId::from_bytes(*binding.as_bytes()), Vec::new());
+        for seq in 0..3 {
+            let statement = community.entered(binding, seq, previous, source);
+            assert_eq!(machine.submit(statement.leaf()).unwrap().state, SubmitState::Accepted, "{source:?}");
+            previous = statement.id();
+            waiting.push(statement.id());
+        }
+        let mut restarted = machine.restarted(&community);
+        assert_eq!(restarted.node.pool_size().0, 3, "{source:?}: acknowledged means stored");
+        restarted.tick();
+        assert_eq!(restarted.node.pool_size().0, 0);
+        let head = restarted.node.state().binding(&binding).unwrap().head.clone();
+        assert_eq!((head.next_seq, Some(&head.previous)), (3, waiting.last()), "{source:?}");
+        let consumed = restarted.node.state().sheet(JULY, &community.chen.account()).unwrap().terms.consumed;
+        assert_eq!(consumed, Energy::from_kwh(6), "{source:?}");
+    }
 }
