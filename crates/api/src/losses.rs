@@ -45,6 +45,8 @@ pub struct LossView {
     pub not_comparable: u64,
     /// Intervals with an alarm.
     pub alarms: u64,
+    /// What is wrong with the month's sums: `loss` or `negative`; absent when they are within the limits.
+    pub alarm: Option<String>,
     /// The newest intervals, newest first.
     pub intervals: Vec<LossIntervalView>,
 }

@@ -41,6 +41,15 @@ impl Default for LossRules {
     }
 }
 
+impl LossRules {
+    /// What is wrong with the sums over a day's or a month's comparable intervals. That meters are read some seconds apart
+    /// matters at both ends only, so the limits are those of one interval, and what is lost little by little shows.
+    #[must_use]
+    pub fn of_sums(&self, supplied: Energy, used: Energy) -> Option<Alarm> {
+        beyond(self, supplied, used)
+    }
+}
+
 /// Why meters cannot be above each other like that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LossRulesError {

@@ -380,11 +380,11 @@ pub fn losses(month: Month, rules: &LossRules, comparisons: &[Comparison], limit
         limit_mwh: rules.energy,
         limit_percent_1e2: rules.percent_1e2,
         alarm_after: rules.intervals,
-        meters: comparisons.iter().map(|comparison| loss(comparison, limit)).collect(),
+        meters: comparisons.iter().map(|comparison| loss(rules, comparison, limit)).collect(),
     }
 }
 
-fn loss(comparison: &Comparison, limit: usize) -> LossView {
+fn loss(rules: &LossRules, comparison: &Comparison, limit: usize) -> LossView {
     let (supplied, used) = comparison.sums();
     let count = |wanted: fn(&Compared) -> bool| {
         u64::try_from(comparison.intervals.iter().filter(|interval| wanted(interval)).count()).unwrap_or(u64::MAX)
@@ -398,15 +398,20 @@ fn loss(comparison: &Comparison, limit: usize) -> LossView {
         comparable: count(|interval| interval.energies.is_some()),
         not_comparable: count(|interval| interval.energies.is_none()),
         alarms: count(|interval| interval.alarm.is_some()),
+        alarm: rules.of_sums(supplied, used).map(|alarm| alarm_name(alarm).to_owned()),
         intervals: comparison.intervals.iter().rev().take(limit).map(loss_interval).collect(),
     }
 }
 
-fn loss_interval(interval: &Compared) -> LossIntervalView {
-    let alarm = interval.alarm.map(|alarm| match alarm {
+const fn alarm_name(alarm: Alarm) -> &'static str {
+    match alarm {
         Alarm::Loss => "loss",
         Alarm::Negative => "negative",
-    });
+    }
+}
+
+fn loss_interval(interval: &Compared) -> LossIntervalView {
+    let alarm = interval.alarm.map(alarm_name);
     LossIntervalView {
         start_ms: interval.start,
         end_ms: interval.end,

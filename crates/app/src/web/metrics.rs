@@ -3,7 +3,7 @@
 use super::AppState;
 use super::access::Origin;
 use super::failure::Failure;
-use ::api::Status;
+use ::api::{LossView, Status};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -22,6 +22,12 @@ pub(crate) async fn metrics(State(state): State<AppState>, origin: Origin) -> Re
     let mut families = metrics::of_process();
     families.push(metrics::of_program(env!("CARGO_PKG_VERSION")));
     families.extend(of_node(&status));
+    if origin.may_read(&status) {
+        let (rules, month) = (state.loss_rules().clone(), status.month.unwrap_or(status.first_open_month));
+        let losses =
+            state.ask(move |node| Ok(node::view::losses(month, &rules, &node.losses(rules.clone(), month)?, 1).meters));
+        families.extend(of_losses(&losses.await?));
+    }
     if let Some(gateway) = &state.0.live {
         families.extend(metrics::of_gateway(gateway));
         if origin.may_read(&status) {
@@ -29,6 +35,32 @@ pub(crate) async fn metrics(State(state): State<AppState>, origin: Origin) -> Re
         }
     }
     Ok(([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::exposition(families)).into_response())
+}
+
+/// What main meters counted against those below them, in the present month so far.
+fn of_losses(losses: &[LossView]) -> Vec<Family> {
+    let mut supplied =
+        Family::gauge("wattproof_loss_supplied", "What the upper meters counted in this month's comparable intervals.")
+            .unit("joules");
+    let mut lost = Family::gauge(
+        "wattproof_loss_energy",
+        "What of it the meters below did not count; negative where they counted more.",
+    )
+    .unit("joules");
+    let mut alarm =
+        Family::gauge("wattproof_loss_alarm", "1 while the month's sums or the newest interval are beyond the limits.");
+    for loss in losses {
+        let upper: Vec<&str> = loss.upper.iter().map(units::MeterId::as_str).collect();
+        let upper = upper.join(" ");
+        let labels = [("meters", upper.as_str())];
+        // A milliwatt-hour is 3.6 J.
+        supplied = supplied.with(&labels, count(loss.supplied_mwh.mwh()) * 3.6);
+        let size = count(loss.loss_mwh.mwh().unsigned_abs()) * 3.6;
+        lost = lost.with(&labels, if loss.loss_mwh.mwh() < 0 { -size } else { size });
+        let newest = loss.intervals.first().is_some_and(|interval| interval.alarm.is_some());
+        alarm = alarm.with(&labels, flag(loss.alarm.is_some() || newest));
+    }
+    vec![supplied, lost, alarm]
 }
 
 fn of_node(status: &Status) -> Vec<Family> {

@@ -106,3 +106,26 @@ fn a_tree_that_is_none_is_refused() {
     assert_eq!(refused(&deep), Err(LossRulesError::Levels(id("A"))));
     assert_eq!(LossRules { intervals: 0, ..LossRules::default() }.check(), Err(LossRulesError::Intervals));
 }
+
+#[test]
+fn what_is_lost_little_by_little_is_no_alarm_of_an_interval_and_one_of_the_month() {
+    let rules = LossRules::default();
+    // 90 Wh of 500 Wh are below the limit of 100 Wh in each interval.
+    let (main, room) = (meter("main", &"500 ".repeat(96)), meter("A-1", &"410 ".repeat(96)));
+    let comparison = compare(&rules, &[main, room]).remove(0);
+    assert!(comparison.intervals.iter().all(|interval| interval.alarm.is_none()));
+    let (supplied, used) = comparison.sums();
+    assert_eq!((supplied, used), (Energy::from_wh(48_000), Energy::from_wh(39_360)));
+    let sums = |supplied, used| rules.of_sums(Energy::from_wh(supplied), Energy::from_wh(used));
+    for (supplied, used, expected) in [
+        (48_000, 39_360, Some(Alarm::Loss)),
+        (48_000, 43_200, None),
+        (48_000, 43_199, Some(Alarm::Loss)),
+        (900, 801, None),
+        (48_000, 48_960, None),
+        (48_000, 48_961, Some(Alarm::Negative)),
+        (0, 0, None),
+    ] {
+        assert_eq!(sums(supplied, used), expected, "{supplied} Wh supplied, {used} Wh used");
+    }
+}

@@ -44,6 +44,8 @@ struct LossText {
     percent: String,
     compared: String,
     alarm: Option<String>,
+    /// What is wrong with the month's sums, in words.
+    sums_alarm: Option<String>,
     is_empty: bool,
     intervals: Vec<IntervalText>,
 }
@@ -98,6 +100,18 @@ fn earlier(month: Month) -> Month {
     Month::new(year, number).unwrap_or(month)
 }
 
+/// A month's sums of upper meters for the operator's own page: whose, the figures, and what is wrong with them.
+pub(super) fn sums_text(t: Texts, loss: &LossView) -> (String, String, Option<String>) {
+    let values = [
+        ("supplied", &*kwh(loss.supplied_mwh)),
+        ("used", &*kwh(loss.used_mwh)),
+        ("loss", &*kwh_balance(loss.loss_mwh)),
+        ("percent", &*percent(node::losses::percent_1e2(loss.supplied_mwh, loss.used_mwh))),
+    ];
+    let alarm = loss.alarm.as_deref().map(|alarm| alarm_text(t, alarm));
+    (t.arg("losses-of", "meters", names(&loss.upper)), t.with("losses-sums", &values), alarm)
+}
+
 fn loss_text(words: &Words<'_>, loss: &LossView) -> LossText {
     let t = words.t;
     let newest_alarm = loss.intervals.iter().find_map(|interval| interval.alarm.as_deref());
@@ -111,6 +125,7 @@ fn loss_text(words: &Words<'_>, loss: &LossView) -> LossText {
         percent: percent(node::losses::percent_1e2(loss.supplied_mwh, loss.used_mwh)),
         compared: t.with("losses-compared", &counts),
         alarm: newest_alarm.map(|alarm| alarm_text(t, alarm)),
+        sums_alarm: loss.alarm.as_deref().map(|alarm| alarm_text(t, alarm)),
         is_empty: loss.intervals.is_empty(),
         intervals: loss.intervals.iter().map(|interval| interval_text(words, interval)).collect(),
     }

@@ -1,6 +1,7 @@
 //! `/accounts/{account}/{yyyy-mm}`: an account's month as the poster's formula (8), what stands behind it, and its bill.
 
 use super::claims::{IntervalText, interval_text};
+use super::losses::sums_text;
 use super::overview::percent_used;
 use super::{Answer, ask, render, words};
 use crate::web::AppState;
@@ -13,14 +14,15 @@ use crate::web::qr::{self, Picture};
 use crate::web::script::{self, Key};
 use crate::web::view::Words;
 use api::{
-    ActView, BillLineView, BillView, EntryKind, EntryView, MeterMonthView, OfferAnswerView, OpenOffer, OutsideView,
-    SheetView, StatementView, Status, TermsView,
+    ActView, BillLineView, BillView, EntryKind, EntryView, LossView, MeterMonthView, OfferAnswerView, OpenOffer,
+    OutsideView, SheetView, StatementView, Status, TermsView,
 };
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use node::NodeHandle;
+use node::losses::LossRules;
 use std::collections::BTreeMap;
 use units::{AccountId, Energy, EnergyBalance, Money, Month, StatementId};
 
@@ -42,9 +44,16 @@ struct Gathered {
     offers: Vec<OpenOffer>,
     /// The newest checkpoint; none before the first block is final.
     note: Option<String>,
+    /// Of the operator: what the main meters counted against those below.
+    losses: Vec<LossView>,
 }
 
-fn gather(node: &NodeHandle, account: AccountId, month: Month) -> Result<Gathered, Failure> {
+fn gather(
+    node: &NodeHandle,
+    (account, operator): (AccountId, AccountId),
+    month: Month,
+    rules: &LossRules,
+) -> Result<Gathered, Failure> {
     let view = node.account(account)?;
     let sheet = node.sheet(account, month)?;
     let bill = if sheet.closed {
@@ -61,7 +70,12 @@ fn gather(node: &NodeHandle, account: AccountId, month: Month) -> Result<Gathere
     let outside = view.outside.into_iter().filter(|interval| within(interval.start_ms)).take(INTERVALS_MAX).collect();
     let offers = view.offers.into_iter().filter(|open| open.offer.month == month).collect();
     let note = node.checkpoint().ok();
-    Ok(Gathered { sheet, months: view.months, bill, is_issued, statements, outside, offers, note })
+    let losses = if account == operator {
+        node::view::losses(month, rules, &node.losses(rules.clone(), month)?, 0).meters
+    } else {
+        Vec::new()
+    };
+    Ok(Gathered { sheet, months: view.months, bill, is_issued, statements, outside, offers, note, losses })
 }
 
 /// Entries that are listed one by one, newest first.
@@ -156,6 +170,7 @@ struct MonthPage {
     texts: String,
     ledger: String,
     log_key: String,
+    losses: Vec<(String, String, Option<String>)>,
 }
 
 /// `GET /accounts/{account}`: its present month.
@@ -177,10 +192,11 @@ pub(crate) async fn month(
     reader: Reader,
     Path((account, month)): Path<(String, String)>,
 ) -> Answer {
-    let question = move |node: &NodeHandle, _: &Status| {
+    let rules = state.loss_rules().clone();
+    let question = move |node: &NodeHandle, status: &Status| {
         let account = account.parse().map_err(|error| Failure::malformed(&error))?;
         let month = month.parse().map_err(|error| Failure::malformed(&error))?;
-        gather(node, account, month)
+        gather(node, (account, status.operator), month, &rules)
     };
     let (status, gathered) = ask(&state, &reader, question).await?;
     let words = words(&state, &reader, &status);
@@ -224,6 +240,7 @@ fn page(words: &Words<'_>, reader: &Reader, status: &Status, gathered: &Gathered
             .collect(),
         outside: gathered.outside.iter().map(|interval| interval_text(words, interval)).collect(),
         entries_note: entries_note(t, sheet),
+        losses: gathered.losses.iter().map(|loss| sums_text(t, loss)).collect(),
         entries,
         texts: script::json(t, TEXTS),
         ledger: status.ledger.to_string(),
