@@ -34,7 +34,8 @@ pub use client::{Client, ClientError, Method, Request, Response, Transport, Tran
 pub use event::Event;
 pub use ledger::{MiningStatus, Page, Status};
 pub use load::{
-    BusNow, LineNow, LoadLock, LoadNow, LoadOrder, LoadReset, LoadsView, OrderTaken, Power, RuleNow, Switching,
+    ArchiveNow, BusNow, LineNow, LoadLock, LoadNow, LoadOrder, LoadReset, LoadsView, OrderTaken, Power, RuleNow,
+    Switching,
 };
 pub use losses::{LossIntervalView, LossView, LossesView};
 pub use meter::{ChainHeadView, LoadView, MeterView, ReadingRow};

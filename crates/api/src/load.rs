@@ -19,6 +19,27 @@ pub struct LoadsView {
     pub rules: Vec<RuleNow>,
     /// Every bus.
     pub buses: Vec<BusNow>,
+    /// The database server that readings are forwarded to; absent without one.
+    pub archive: Option<ArchiveNow>,
+}
+
+/// The database server that a gateway's file is forwarded to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ArchiveNow {
+    /// Its URL without the password.
+    pub place: String,
+    /// Changes that wait for it.
+    pub waiting: u64,
+    /// Since when it is not reached, ms since 1970 UTC; absent while it is.
+    #[schema(value_type = Option<u64>)]
+    pub lost_since_ms: Option<Timestamp>,
+    /// The newest trouble in words; it stays after the server's return.
+    pub last_trouble: Option<String>,
+    /// When that was noticed, ms since 1970 UTC.
+    #[schema(value_type = Option<u64>)]
+    pub last_trouble_ms: Option<Timestamp>,
+    /// Readings that were given up for it since the gateway's start, because too much waited.
+    pub given_up_readings: u64,
 }
 
 /// On or off.

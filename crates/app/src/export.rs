@@ -2,7 +2,7 @@
 //! compare with. Only what is final is exported; what is not yet is asked for again for a moment.
 
 use gateway::audit::{Committed, LedgerSource};
-use ledger::act::ActId;
+use ledger::act::{Act, ActId};
 use ledger::attachment::Frame;
 use ledger::{Block, SignedStatement, TransparentStatement};
 use meter::{Exchange, Profile};
@@ -107,6 +107,8 @@ pub(crate) struct FolderSource {
     store: RefCell<Store>,
     /// Where each statement is: its block and its place in it.
     places: BTreeMap<StatementId, (u64, usize)>,
+    /// Those of switched loads.
+    switchings: Vec<StatementId>,
 }
 
 impl FolderSource {
@@ -116,18 +118,21 @@ impl FolderSource {
     /// When the folder cannot be read.
     pub(crate) fn open(folder: &Path, height: Height) -> Result<Self, StoreError> {
         let mut store = Store::open_for_reading(Box::new(Folder::open_for_reading(folder)))?;
-        let mut places = BTreeMap::new();
+        let (mut places, mut switchings) = (BTreeMap::new(), Vec::new());
         store.replay(LogName::Blocks, |record| {
             if let Record::Block(bytes) = record
                 && let Ok(block) = Block::from_bytes(&bytes)
                 && block.header.height <= height
             {
                 let number = block.header.height.number();
+                switchings.extend(
+                    block.statements.iter().filter(|statement| is_switching(statement)).map(SignedStatement::id),
+                );
                 places.extend((0..).zip(&block.statements).map(|(at, statement)| (statement.id(), (number, at))));
             }
             Ok::<(), StoreError>(())
         })?;
-        Ok(Self { store: RefCell::new(store), places })
+        Ok(Self { store: RefCell::new(store), places, switchings })
     }
 
     fn statement(&self, id: &StatementId) -> Result<Option<SignedStatement>, StoreError> {
@@ -137,10 +142,18 @@ impl FolderSource {
     }
 }
 
+fn is_switching(statement: &SignedStatement) -> bool {
+    statement.payload().acts.iter().any(|act| matches!(act, Act::Control(_)))
+}
+
 impl LedgerSource for FolderSource {
     fn committed(&self, id: &StatementId) -> Result<Option<Committed>, String> {
         let Some(statement) = self.statement(id).map_err(|error| error.to_string())? else { return Ok(None) };
         let attachment = self.store.borrow_mut().attachment(id).map_err(|error| error.to_string())?;
         Ok(Some(Committed { statement, attachment }))
+    }
+
+    fn switchings(&self) -> Result<Vec<StatementId>, String> {
+        Ok(self.switchings.clone())
     }
 }

@@ -4,7 +4,10 @@
 //! Every column's name carries its unit, every value all its digits. `time` is unambiguous (ISO 8601 with the offset from
 //! UTC); `local_time` is the same in the form that spreadsheets take for a time.
 
+pub(crate) mod rollups;
+
 use crate::web::format::Clockface;
+use gateway::history::Place;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +15,9 @@ use units::{Key, Quantity, Timestamp};
 
 /// What makes spreadsheets take the file for UTF-8 (Unicode 15, 23.8).
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// The note of a row that the gateway's own file no longer has.
+const FROM_ARCHIVE: &str = "from the archive";
 
 /// A row: when, what the meter said, and what is to be known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +39,14 @@ impl Row {
         Self { time: row.time_ms, values, statement: Some(row.statement.to_string()), note: String::new() }
     }
 
-    /// As a gateway's database holds a reading.
-    pub(crate) fn of_database(stored: gateway::store::StoredReading) -> Self {
+    /// As a gateway's databases hold a reading.
+    pub(crate) fn of_database(stored: gateway::store::StoredReading, place: Place) -> Self {
         let values = stored.row.reading.iter().collect();
-        let note = if stored.statement.is_some() { "" } else { "in no statement yet" };
+        let note = match (&stored.statement, place) {
+            (None, _) => "in no statement yet",
+            (Some(_), Place::Server) => FROM_ARCHIVE,
+            (Some(_), Place::File) => "",
+        };
         let statement = stored.statement.map(|id| id.to_string());
         Self { time: stored.row.time, values, statement, note: note.to_owned() }
     }
@@ -54,16 +64,13 @@ impl<W: Write> Table<W> {
     ///
     /// # Errors
     /// When nothing can be written.
-    pub(crate) fn new(mut out: W, face: Clockface, with_mark: bool, sample: &[Row]) -> io::Result<Self> {
-        if with_mark {
-            out.write_all(BYTE_ORDER_MARK)?;
-        }
+    pub(crate) fn new(out: W, face: Clockface, with_mark: bool, sample: &[Row]) -> io::Result<Self> {
         let mut columns: Vec<Key> = Quantity::ALL.into_iter().map(Key::from).collect();
         let mut parts: Vec<Key> = sample.iter().flat_map(|row| row.values.keys().copied()).collect();
         parts.sort_unstable();
         parts.dedup();
         columns.extend(parts.into_iter().filter(|key| *key != Key::from(key.quantity)));
-        let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+        let mut out = begin(out, with_mark)?;
         let names = columns.iter().map(|key| column(*key));
         let names = ["time", "local_time"].map(str::to_owned).into_iter().chain(names);
         out.write_record(names.chain(["statement", "note"].map(str::to_owned)))?;
@@ -94,6 +101,14 @@ impl<W: Write> Table<W> {
     pub(crate) fn finish(self) -> io::Result<W> {
         self.out.into_inner().map_err(|error| io::Error::other(error.to_string()))
     }
+}
+
+/// What both kinds of tables begin with.
+fn begin<W: Write>(mut out: W, with_mark: bool) -> io::Result<csv::Writer<W>> {
+    if with_mark {
+        out.write_all(BYTE_ORDER_MARK)?;
+    }
+    Ok(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out))
 }
 
 impl Table<Part> {

@@ -1,20 +1,25 @@
 //! The readings database against the ledger: every row of a committed interval must say what the signed attachment says,
-//! and what its own raw frame says. What does not fit is named by row, meter, time and column.
+//! and what its own raw frame says; every row of the journal of loads what its statement says. What does not fit is named
+//! by row, meter, time and column.
+
+mod finding;
+mod switchings;
 
 use crate::store::{Archive, StoreError, StoredReading};
+pub use finding::Finding;
+use finding::Shown;
 use ledger::act::{Act, Readings};
 use ledger::attachment::{Attachment, Row, frame_leaf};
 use ledger::log::Log;
 use ledger::{Payload, SignedStatement};
 use meter::{Exchange, Profile};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use units::{Key, MeterId, Reading, StatementId, Timestamp};
+use units::{AccountId, Key, MeterId, Reading, StatementId, Timestamp};
 
 /// Findings in a report; a database that was replaced would otherwise fill the memory with them.
 pub const FINDINGS_MAX: usize = 10_000;
 
-/// A committed interval as the ledger has it.
+/// A committed statement as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     /// The statement.
@@ -32,6 +37,15 @@ pub trait LedgerSource {
     /// # Errors
     /// Why the ledger cannot be asked.
     fn committed(&self, statement: &StatementId) -> Result<Option<Committed>, String>;
+
+    /// Every committed statement of a switched load, by which rows that are gone are found; none of a source that has no
+    /// list of them.
+    ///
+    /// # Errors
+    /// Why the ledger cannot be asked.
+    fn switchings(&self) -> Result<Vec<StatementId>, String> {
+        Ok(Vec::new())
+    }
 }
 
 /// Why an audit could not be made.
@@ -43,121 +57,6 @@ pub enum AuditError {
     /// The ledger.
     #[error("the ledger cannot be asked: {0}")]
     Ledger(String),
-}
-
-/// Something that does not fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// A value is not the committed one.
-    Column {
-        /// The row's id.
-        row: i64,
-        /// The meter.
-        meter: MeterId,
-        /// The row's time.
-        time: Timestamp,
-        /// The column.
-        column: Key,
-        /// As committed.
-        ledger: Option<i64>,
-        /// As found.
-        database: Option<i64>,
-    },
-    /// A value is not what the row's own raw frame says.
-    Frame {
-        /// The row's id.
-        row: i64,
-        /// The meter.
-        meter: MeterId,
-        /// The row's time.
-        time: Timestamp,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The raw frames of an interval are not those that the statement commits to.
-    FramesRoot {
-        /// The statement.
-        statement: StatementId,
-        /// The meter.
-        meter: MeterId,
-    },
-    /// A committed reading is not in the database.
-    Missing {
-        /// The statement that holds it.
-        statement: StatementId,
-        /// The meter, as far as the database still says.
-        meter: Option<MeterId>,
-        /// When it was taken.
-        time: Timestamp,
-    },
-    /// A row says that it belongs to a committed interval, but is not in it.
-    Extra {
-        /// The row's id.
-        row: i64,
-        /// The meter.
-        meter: MeterId,
-        /// The row's time.
-        time: Timestamp,
-        /// The statement.
-        statement: StatementId,
-    },
-    /// A row cannot be read.
-    Unreadable {
-        /// The row's id.
-        row: i64,
-        /// Why.
-        reason: String,
-    },
-    /// The ledger's own attachment does not fit its statement: ask another node.
-    Attachment {
-        /// The statement.
-        statement: StatementId,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// A value, or that there is none.
-struct Shown(Option<i64>);
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(value) => value.fmt(f),
-            None => f.write_str("nothing"),
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Column { row, meter, time, column, ledger, database } => write!(
-                f,
-                "readings row {row} (meter {meter}, {} ms): {column} is {} in the database, {} in the ledger",
-                time.ms(),
-                Shown(*database),
-                Shown(*ledger)
-            ),
-            Self::Frame { row, meter, time, reason } => {
-                write!(f, "readings row {row} (meter {meter}, {} ms): raw frame: {reason}", time.ms())
-            }
-            Self::FramesRoot { statement, meter } => {
-                write!(f, "meter {meter}: the raw frames are not those that statement {statement} commits to")
-            }
-            Self::Missing { statement, meter, time } => {
-                let meter = meter.as_ref().map(MeterId::as_str).unwrap_or("unknown");
-                write!(f, "meter {meter}: the reading of {} ms in statement {statement} is missing", time.ms())
-            }
-            Self::Extra { row, meter, time, statement } => write!(
-                f,
-                "readings row {row} (meter {meter}, {} ms) is not among the readings of statement {statement}",
-                time.ms()
-            ),
-            Self::Unreadable { row, reason } => write!(f, "readings row {row}: {reason}"),
-            Self::Attachment { statement, reason } => write!(f, "attachment of statement {statement}: {reason}"),
-        }
-    }
 }
 
 /// What an audit found.
@@ -173,6 +72,10 @@ pub struct AuditReport {
     pub rows: u64,
     /// Committed readings that retention removed, so that nothing is there to compare.
     pub removed: u64,
+    /// Rows of the journal of loads that were compared.
+    pub switchings: u64,
+    /// Whose statements of this database the ledger has.
+    pub signers: BTreeSet<AccountId>,
     /// What does not fit, at most [`FINDINGS_MAX`].
     pub findings: Vec<Finding>,
 }
@@ -201,13 +104,16 @@ pub async fn audit(
             report.waiting += 1;
             continue;
         };
+        report.signers.insert(committed.statement.signer());
         let Some((act, attachment)) = trusted(&committed, &statement, &mut report) else { continue };
         let rows = store.readings_of(&statement).await?;
         let mut readable = Vec::new();
         for row in rows {
             match row {
                 Ok(row) => readable.push(row),
-                Err((row, error)) => report.findings.push(Finding::Unreadable { row, reason: error.to_string() }),
+                Err((row, error)) => {
+                    report.findings.push(Finding::Unreadable { table: "readings", row, reason: error.to_string() });
+                }
             }
         }
         report.intervals += 1;
@@ -224,6 +130,7 @@ pub async fn audit(
             }
         }
     }
+    switchings::audit(&store, source, &mut report).await?;
     report.findings.truncate(FINDINGS_MAX);
     store.close().await;
     Ok(report)

@@ -9,6 +9,7 @@ pub mod audit;
 mod clock;
 pub mod config;
 pub mod core;
+pub mod history;
 pub mod link;
 pub mod metrics;
 pub mod mirror;
@@ -22,6 +23,7 @@ pub mod transport;
 pub use audit::{AuditReport, Finding, LedgerSource, audit};
 pub use clock::{Clock, Now};
 pub use config::{Config, ConfigError};
+pub use history::History;
 pub use link::{HttpLink, NodeLink};
 pub use shell::{
     GatewayHandle, HELD_EVENTS_MAX, HELD_READINGS_MAX, LiveBus, LiveMeter, LiveReading, OrderError, Quality, Running,

@@ -30,6 +30,7 @@ struct DatabaseView {
     waiting: u64,
     erased: u64,
     removed: u64,
+    switchings: u64,
 }
 
 #[derive(Serialize)]
@@ -102,6 +103,7 @@ fn of_database(url: &str, community: &Community, view: &mut AuditView) -> Result
         waiting: report.waiting,
         erased: report.erased,
         removed: report.removed,
+        switchings: report.switchings,
     });
     Ok(())
 }
@@ -112,9 +114,15 @@ fn show(view: &AuditView) {
     say(format_args!("tables: {}", if view.tables_compared { "every row compared" } else { "none" }));
     match &view.database {
         Some(database) => say(format_args!(
-            "{}: {} readings of {} intervals compared; {} intervals not in the ledger yet, {} erased; {} \
-             readings removed by retention",
-            database.url, database.rows, database.intervals, database.waiting, database.erased, database.removed
+            "{}: {} readings of {} intervals and {} switchings compared; {} statements not in the ledger yet, {} erased; \
+             {} readings removed by retention",
+            database.url,
+            database.rows,
+            database.intervals,
+            database.switchings,
+            database.waiting,
+            database.erased,
+            database.removed
         )),
         None => say("no gateway's database"),
     }

@@ -2,6 +2,7 @@
 //! committed as `openapi.json`, and a test compares.
 
 use super::loads::api as loads;
+use super::loads::tables;
 use super::{AppState, api, events, metrics, peers, proofs, readings_csv};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -68,6 +69,7 @@ routes! {
     post loads reset __path_reset,
     get loads switchings __path_switchings,
     get loads switching __path_switching,
+    get tables rollups_csv __path_rollups_csv,
     get events events __path_events,
     get peers genesis __path_genesis,
     get peers peers __path_peers,

@@ -30,11 +30,11 @@ const PARTS_MAX: usize = 2;
 #[into_params(parameter_in = Query)]
 pub(crate) struct TableQuery {
     /// From this time on, ms since 1970 UTC.
-    from: Option<u64>,
+    pub(super) from: Option<u64>,
     /// Before this time, ms since 1970 UTC.
-    until: Option<u64>,
+    pub(super) until: Option<u64>,
     /// Whether to begin with the mark by which some spreadsheets tell UTF-8.
-    bom: Option<bool>,
+    pub(super) bom: Option<bool>,
 }
 
 /// Booked readings of a meter as comma-separated values (RFC 4180), oldest first, all of them. Columns carry their unit,
@@ -61,22 +61,32 @@ pub(crate) async fn readings_csv(
     let from = Timestamp::from_ms(query.from.unwrap_or(0));
     let until = Timestamp::from_ms(query.until.unwrap_or(u64::MAX));
     let first = page(&state, &meter, from, until).await?;
-    let disposition = format!("attachment; filename=\"{meter}.csv\"");
+    Ok(answer(&format!("{meter}.csv"), async move |parts| {
+        let table = Table::new(Part::default(), face, query.bom.unwrap_or(false), &first)?;
+        send(&state, &meter, until, table, first, &parts).await
+    }))
+}
+
+/// Where a table's parts go; an error when the reader has gone.
+pub(super) type Parts = mpsc::Sender<io::Result<Bytes>>;
+
+/// A table of a name that is sent while it is written.
+pub(super) fn answer<F>(name: &str, write: impl FnOnce(Parts) -> F) -> Response
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let disposition = format!("attachment; filename=\"{name}\"");
     let headers =
         [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
     let (parts, body) = mpsc::channel(PARTS_MAX);
+    let written = write(parts.clone());
     tokio::spawn(async move {
-        let table = Table::new(Part::default(), face, query.bom.unwrap_or(false), &first);
-        let told = match table {
-            Ok(table) => send(&state, &meter, until, table, first, &parts).await,
-            Err(error) => Err(error),
-        };
         // A table that ends early must not look whole.
-        if let Err(error) = told {
+        if let Err(error) = written.await {
             let _gone = parts.send(Err(error)).await;
         }
     });
-    Ok((headers, Body::from_stream(ReceiverStream::new(body))).into_response())
+    (headers, Body::from_stream(ReceiverStream::new(body))).into_response()
 }
 
 async fn page(state: &AppState, meter: &MeterId, from: Timestamp, until: Timestamp) -> Result<Vec<Row>, Failure> {
@@ -92,7 +102,7 @@ async fn send(
     until: Timestamp,
     mut table: Table<Part>,
     mut rows: Vec<Row>,
-    parts: &mpsc::Sender<io::Result<Bytes>>,
+    parts: &Parts,
 ) -> io::Result<()> {
     loop {
         for row in &rows {

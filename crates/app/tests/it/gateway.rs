@@ -3,6 +3,7 @@
 
 use crate::community::{World, get_text};
 use crate::program::{Running, eventually, run};
+use crate::servers;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -75,6 +76,21 @@ fn a_gateway_is_checked_then_polls_and_its_readings_become_a_table() {
     ] {
         assert!(parsed.lines().any(|line| line.starts_with(sample)), "{sample}\n{parsed}");
     }
+    let quarters = eventually("roll-ups in a table", || {
+        let _first = std::fs::remove_file(world.path().join("minutes.csv"));
+        let arguments = ["export", "--data", "house", "--out", "minutes.csv", "readings", "A-101", "--interval", "1m"];
+        let ended = world.run(&arguments);
+        let table = (ended.code == 0).then(|| std::fs::read_to_string(world.path().join("minutes.csv")).unwrap())?;
+        (table.lines().count() > 1).then_some(table)
+    });
+    assert!(quarters.starts_with("time,local_time,end_time,readings,voltage_mean_v,voltage_min_v"), "{quarters}");
+    let served = get_text(&format!("http://127.0.0.1:{port}/api/v1/meters/A-101/rollups.csv?interval=1m"));
+    assert_eq!(served.lines().nth(1), quarters.lines().nth(1), "the gateway serves the same rows");
+    let served = get_text(&format!("http://127.0.0.1:{port}/api/v1/meters/A-101/readings.csv"));
+    assert_eq!(served.lines().nth(1), rows.lines().next());
+    let of_node = ["export", "--out", "x.csv", "--node", &world.url, "readings", "A-101", "--interval", "day"];
+    let ended = world.run(&of_node);
+    assert_eq!((ended.code, ended.err.contains("--config")), (2, true), "{ended:?}");
     // What a command line says wrong is said back.
     let wrong = world.run(&["export", "--data", "house", "--out", "x.csv", "readings", "A-101", "--from", "July"]);
     assert_eq!((wrong.code, wrong.err.contains("`July` is no time")), (2, true), "{wrong:?}");
@@ -114,6 +130,65 @@ fn a_check_names_everything_that_is_wrong_at_once_and_how_to_mend_it() {
     for words in ["WRONG node: ", "statements would wait in the database", "WRONG database: "] {
         assert!(ended.out.contains(words), "{words}\n{}", ended.out);
     }
+}
+
+/// The gateway's settings with a database server.
+fn with_server(world: &World, server: &str) {
+    let path = world.path().join("house/gateway.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = text.lines().find(|line| line.starts_with("database = ")).unwrap();
+    std::fs::write(&path, text.replace(line, &format!("database = \"{server}\""))).unwrap();
+}
+
+#[test]
+fn a_gateway_with_a_server_is_checked_and_its_page_and_metrics_say_how_forwarding_fares() {
+    let world = World::closing_in(Millis::from_minutes(60));
+    world.register();
+    let (_simulation, place) = simulated(&world, "im1281b");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let bus = format!("tcp = \"{place}\"\nframing = \"rtu\"");
+    configure(&world, ("A-101", "im1281b"), &bus, &format!("http = \"127.0.0.1:{port}\""));
+    let mut server = servers::Server::start(servers::Kind::Postgres);
+    let (name, url) = server.database();
+    with_server(&world, &url);
+    let said = world.run(&CHECK).ok();
+    for words in [
+        "ok    spool: ",
+        "ok    disk: ",
+        "may wait there while the server is away",
+        "is PostgreSQL ",
+        "the tables will be made",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    with_server(&world, &server.url("absent"));
+    let ended = world.run(&CHECK);
+    assert!(ended.code == 1 && ended.out.contains("WRONG database server: "), "{ended:?}");
+    assert!(!ended.out.contains("pa%3A"), "{ended:?}");
+    with_server(&world, &url);
+
+    let gateway = Running::start(world.path(), &["gateway", "--config", "house/gateway.toml"]);
+    gateway.line_with("meters 1");
+    let counted = || server.client_of(Some(&name), "SELECT count(*) FROM readings").unwrap_or_default();
+    eventually("rows on the server", || (counted().parse::<u64>().unwrap_or_default() > 2).then_some(()));
+    let page = || get_text(&format!("http://127.0.0.1:{port}/loads?lang=en"));
+    assert!(page().contains("Database server") && page().contains("reached"), "{}", page());
+    server.kill_9();
+    let away = eventually("the loss on the page", || {
+        Some(page()).filter(|page| page.contains("archive-head\">") && page.contains("changes wait for it"))
+    });
+    assert!(away.contains("Last trouble:") && !away.contains("pa%3A"), "{away}");
+    let parsed = scraped(&format!("http://127.0.0.1:{port}/metrics"));
+    for sample in [
+        "gauge wattproof_archive_reached [] 0.0",
+        "gauge wattproof_archive_away_seconds [] ",
+        "counter wattproof_archive_outages_total [] 1.0",
+        "counter wattproof_archive_given_up_readings_total [] 0.0",
+        "gauge wattproof_archive_waiting_changes [] ",
+    ] {
+        assert!(parsed.lines().any(|line| line.starts_with(sample)), "{sample}\n{parsed}");
+    }
+    assert_eq!(gateway.stop(), 0);
 }
 
 /// A program of Python's virtual environment for the tests.

@@ -10,10 +10,12 @@ mod process;
 mod quantity;
 
 use crate::core::{LoadView, RuleView};
+use crate::mirror::MirrorStatus;
 use crate::{GatewayHandle, LiveBus, LiveMeter, Quality};
 pub use family::{Family, MEDIA_TYPE, exposition};
 pub use process::of_process;
-use units::{Millis, Timestamp};
+use std::collections::BTreeMap;
+use units::{MeterId, Millis, Timestamp};
 
 /// The newest readings of a gateway's meters.
 #[must_use]
@@ -28,14 +30,12 @@ pub fn of_gateway(gateway: &GatewayHandle) -> Vec<Family> {
     let mut families = of_meters(&meters);
     families.extend(of_buses(&gateway.buses()));
     families.extend(of_loads(&gateway.loads(), &gateway.rules()));
+    families.push(of_outcomes(&gateway.outcomes()));
     families.extend(of_outbox(&meters, gateway.now()));
     let trouble = Family::gauge("wattproof_gateway_database_trouble", "1 while the database takes nothing.");
     families.push(trouble.one(flag(gateway.trouble().is_some())));
     if let Some(mirror) = gateway.mirror() {
-        let reached = Family::gauge("wattproof_archive_reached", "1 while the database server is reached.");
-        families.push(reached.one(flag(mirror.lost.is_none())));
-        let waiting = Family::gauge("wattproof_archive_waiting_changes", "Changes that wait for the database server.");
-        families.push(waiting.one(count(mirror.waiting)));
+        families.extend(of_archive(&mirror, gateway.now()));
     }
     if let Some(mqtt) = gateway.mqtt() {
         families.push(
@@ -118,6 +118,33 @@ fn of_loads(loads: &[LoadView], rules: &[RuleView]) -> Vec<Family> {
         tripped = tripped.with(&[("rule", &rule.rule.name)], size(rule.tripped.len()));
     }
     vec![on, locked, switches, tripped]
+}
+
+fn of_outcomes(outcomes: &BTreeMap<(MeterId, &'static str), u64>) -> Family {
+    let family = Family::counter("wattproof_load_orders", "Orders and rules' acts with an outcome, by that outcome.");
+    outcomes.iter().fold(family, |family, ((meter, outcome), number)| {
+        family.with(&[("meter", meter.as_str()), ("outcome", outcome)], count(*number))
+    })
+}
+
+fn of_archive(mirror: &MirrorStatus, now: Timestamp) -> Vec<Family> {
+    let away = mirror.lost_since.map_or(Millis::ZERO, |since| Millis::from_ms(now.ms().saturating_sub(since.ms())));
+    vec![
+        Family::gauge("wattproof_archive_reached", "1 while the database server is reached.")
+            .one(flag(mirror.lost.is_none())),
+        Family::gauge("wattproof_archive_waiting_changes", "Changes that wait for the database server.")
+            .one(count(mirror.waiting)),
+        Family::gauge("wattproof_archive_away", "Time since the database server was lost; 0 while it is reached.")
+            .unit("seconds")
+            .one(seconds(away)),
+        Family::counter("wattproof_archive_outages", "How often the database server was lost.")
+            .one(count(mirror.times_lost)),
+        Family::counter(
+            "wattproof_archive_given_up_readings",
+            "Final readings that the database server will not get, because too much waited for it.",
+        )
+        .one(count(mirror.given_up)),
+    ]
 }
 
 fn of_outbox(meters: &[LiveMeter], now: Timestamp) -> Vec<Family> {

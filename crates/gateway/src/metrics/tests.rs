@@ -76,3 +76,49 @@ fn the_number_of_lines_follows_the_meters_and_nothing_else() {
     // Two lines are the outbox's, of all meters.
     assert_eq!(two - one, one - 2);
 }
+
+#[test]
+fn a_server_that_is_away_shows_for_how_long_and_what_it_has_cost() {
+    let lost = MirrorStatus {
+        place: "postgres://db/meters".to_owned(),
+        waiting: 4_000,
+        lost: Some("no answer".to_owned()),
+        lost_since: Some(Timestamp::from_ms(30_500)),
+        last_trouble: Some((Timestamp::from_ms(60_000), "no answer".to_owned())),
+        times_lost: 2,
+        given_up: 17,
+    };
+    let back = MirrorStatus { lost: None, lost_since: None, waiting: 3, ..lost.clone() };
+    let outcomes = BTreeMap::from([(("A-1".parse().unwrap(), "switched"), 3), (("A-1".parse().unwrap(), "failed"), 1)]);
+    for (status, lines) in [
+        (
+            lost,
+            [
+                "wattproof_archive_reached 0.0",
+                "wattproof_archive_away_seconds 60.0",
+                "wattproof_archive_waiting_changes 4000.0",
+            ],
+        ),
+        (
+            back,
+            [
+                "wattproof_archive_reached 1.0",
+                "wattproof_archive_away_seconds 0.0",
+                "wattproof_archive_waiting_changes 3.0",
+            ],
+        ),
+    ] {
+        let mut families = of_archive(&status, Timestamp::from_ms(90_500));
+        families.push(of_outcomes(&outcomes));
+        let text = exposition(families);
+        let always = [
+            "wattproof_archive_outages_total 2.0",
+            "wattproof_archive_given_up_readings_total 17.0",
+            "wattproof_load_orders_total{meter=\"A-1\",outcome=\"switched\"} 3.0",
+            "wattproof_load_orders_total{meter=\"A-1\",outcome=\"failed\"} 1.0",
+        ];
+        for line in lines.into_iter().chain(always) {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}

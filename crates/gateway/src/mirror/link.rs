@@ -4,6 +4,7 @@
 use crate::store::database::{CONNECT_TIMEOUT, Database, Value, bind, numbered};
 use crate::store::tables::{Key, Kind, Table};
 use crate::store::{DatabaseUrl, Position, Rows, StoreError};
+use sqlx::migrate::Migrator;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -12,6 +13,10 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 const ROWS_TOGETHER: usize = 500;
 /// Bytes of one statement: a quarter of the smallest usual `max_allowed_packet`, 16 MB.
 const BYTES_TOGETHER: usize = 4 << 20;
+
+/// The tables of a server, as the changes that make them.
+pub(super) static MYSQL_TABLES: Migrator = sqlx::migrate!("./migrations/mysql");
+pub(super) static POSTGRES_TABLES: Migrator = sqlx::migrate!("./migrations/postgres");
 
 /// A connection to a server. Dropping it in the midst of a transaction takes the transaction back.
 #[derive(Debug)]
@@ -39,14 +44,14 @@ impl Link {
         let server = match &database {
             Database::Sqlite(_) => return Err(failed("a file is no server".to_owned())),
             Database::MySql(pool) => {
-                sqlx::migrate!("./migrations/mysql").run(pool).await?;
+                MYSQL_TABLES.run(pool).await?;
                 let mut connection = pool.acquire().await?.detach();
                 // Without it a server may cut values to a column's length.
                 run_mysql(&mut connection, "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')").await?;
                 Server::MySql(connection)
             }
             Database::Postgres(pool) => {
-                sqlx::migrate!("./migrations/postgres").run(pool).await?;
+                POSTGRES_TABLES.run(pool).await?;
                 Server::Postgres(pool.acquire().await?.detach())
             }
         };

@@ -5,8 +5,10 @@
 //! what it has. Nothing of the gateway waits for this: while the server is away the log grows, to a bound.
 
 mod link;
+mod probe;
 
 pub use link::Link;
+pub use probe::{ProbeError, Probed, probe};
 
 use crate::Clock;
 use crate::core::{Event, Happening};
@@ -14,6 +16,7 @@ use crate::store::{Batch, DatabaseUrl, MirrorState, Position, Store, StoreError}
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use units::Timestamp;
 
 /// Changes of one batch, about: some megabytes, and a fraction of a second on a server.
 pub const BATCH_ENTRIES: usize = 4_000;
@@ -35,6 +38,14 @@ pub struct MirrorStatus {
     pub waiting: u64,
     /// Why the server is not reached; `None` while it is.
     pub lost: Option<String>,
+    /// Since when it is not, by the community's clock.
+    pub lost_since: Option<Timestamp>,
+    /// The newest trouble and when it was noticed; it stays after the server's return.
+    pub last_trouble: Option<(Timestamp, String)>,
+    /// How often it was lost since the start.
+    pub times_lost: u64,
+    /// Final readings that were given up for it since the start, because too much waited.
+    pub given_up: u64,
 }
 
 /// What forwards.
@@ -51,7 +62,15 @@ impl Mirror {
     /// From a file to a server; up to `waiting_max` changes may wait.
     #[must_use]
     pub fn new(store: Store, url: DatabaseUrl, waiting_max: u64, clock: Arc<dyn Clock>) -> Self {
-        let status = MirrorStatus { place: url.to_string(), waiting: 0, lost: None };
+        let status = MirrorStatus {
+            place: url.to_string(),
+            waiting: 0,
+            lost: None,
+            lost_since: None,
+            last_trouble: None,
+            times_lost: 0,
+            given_up: 0,
+        };
         Self { store, url, waiting_max, clock, status: Arc::new(Mutex::new(status)), is_lost: false }
     }
 
@@ -135,13 +154,21 @@ impl Mirror {
 
     async fn lost(&mut self, error: &StoreError) {
         let waiting = self.count().await;
-        self.set_status(waiting, Some(error.to_string()));
+        let (now, reason) = (self.clock.now(), error.to_string());
+        {
+            let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+            status.waiting = waiting;
+            status.lost_since = status.lost_since.or(Some(now));
+            status.times_lost += u64::from(!self.is_lost);
+            (status.last_trouble, status.lost) = (Some((now, reason.clone())), Some(reason));
+        }
         if !self.is_lost {
             self.is_lost = true;
             self.tell(Happening::ArchiveLost(error.to_string())).await;
         }
         match self.store.give_up_waiting(self.waiting_max).await {
             Ok(Some((readings, from, until))) => {
+                self.status.lock().unwrap_or_else(PoisonError::into_inner).given_up += readings;
                 self.tell(Happening::ArchiveGivenUp { readings, from, until }).await;
             }
             Ok(None) => {}
@@ -155,16 +182,12 @@ impl Mirror {
             self.is_lost = false;
             self.tell(Happening::ArchiveBack { waiting }).await;
         }
-        self.set_status(waiting, None);
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        (status.waiting, status.lost, status.lost_since) = (waiting, None, None);
     }
 
     async fn count(&self) -> u64 {
         self.store.changes_waiting().await.unwrap_or_default()
-    }
-
-    fn set_status(&self, waiting: u64, lost: Option<String>) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        (status.waiting, status.lost) = (waiting, lost);
     }
 
     async fn tell(&self, happening: Happening) {

@@ -106,6 +106,8 @@ pub(super) struct Live {
     pub(super) rules: Vec<RuleView>,
     /// The newest entries of the journal, newest first.
     pub(super) journal: Vec<core::Entry>,
+    /// Entries with an outcome since the start, by meter and outcome.
+    pub(super) outcomes: BTreeMap<(MeterId, &'static str), u64>,
 }
 
 impl Live {
@@ -134,7 +136,16 @@ impl Live {
         }
         let buses = buses.iter().map(live_bus).collect();
         let (loads, rules, journal) = (Vec::new(), Vec::new(), Vec::new());
-        Self { entries, buses, trouble: None, loads, loads_at: Instant::now(), rules, journal }
+        Self {
+            entries,
+            buses,
+            trouble: None,
+            loads,
+            loads_at: Instant::now(),
+            rules,
+            journal,
+            outcomes: BTreeMap::new(),
+        }
     }
 
     pub(super) fn take_loads(&mut self, gateway: &Gateway, now: Now) {
@@ -143,6 +154,15 @@ impl Live {
         self.rules = gateway.rules();
         self.journal = gateway.recent_entries().cloned().collect();
         self.journal.reverse();
+    }
+
+    /// Counts what came of an order or a rule's act, once it is known.
+    pub(super) fn journal_written(&mut self, write: &core::JournalWrite) {
+        if let core::JournalWrite::Entry(entry, _) = write
+            && entry.outcome.is_final()
+        {
+            *self.outcomes.entry((entry.meter.clone(), entry.outcome.name())).or_default() += 1;
+        }
     }
 
     /// As they were taken, the time since then counted.

@@ -5,37 +5,35 @@
 //! interval is closed and no statement delivered, so that nothing is believed to be stored that is not.
 
 mod alarm;
+mod handle;
 mod held;
 mod live;
 mod orders;
 mod storage;
 
 use crate::config::BusConfig;
-use crate::core::{
-    Entry, Gateway, Happening, Input, LoadView, NodeAnswer, Order, Output, Protection, ReadingRow, Reset, RuleView,
-    Settings, StoredMeter,
-};
+use crate::core::{Gateway, Happening, Input, NodeAnswer, Output, Protection, ReadingRow, Settings, StoredMeter};
+use crate::history::History;
 use crate::link::NodeLink;
-use crate::mirror::MirrorStatus;
-use crate::mqtt::MqttStatus;
 use crate::ports::{self, PortEvent};
-use crate::store::{Archive, DatabaseUrl, Days, Store, StoreError, StoredReading};
+use crate::store::{Days, Store, StoreError};
 use crate::{Clock, Now};
 use alarm::Alarm;
+pub use handle::GatewayHandle;
 pub use held::{HELD_EVENTS_MAX, HELD_READINGS_MAX};
 use held::{Held, Next};
 use ledger::{Genesis, SecretKey, SignedStatement};
 use live::Live;
 pub use live::{LiveBus, LiveMeter, LiveReading, Quality};
 pub use orders::OrderError;
-use orders::{Asked, ORDERS_MAX, Request, Waiting};
+use orders::{ORDERS_MAX, Request, Waiting};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 pub use storage::Storage;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use units::{AccountId, MeterId, Micros, Millis, StatementId, Timestamp};
+use units::{AccountId, MeterId, Micros, Millis, StatementId};
 
 /// Ticks at least this often, because the community's clock may run at another speed than the loop's.
 const TICK_MAX: Duration = Duration::from_millis(200);
@@ -77,122 +75,6 @@ pub enum StartError {
     Broken(String),
 }
 
-/// A running gateway, to look at. Cheap to clone.
-#[derive(Clone)]
-pub struct GatewayHandle {
-    live: Arc<Mutex<Live>>,
-    readings: broadcast::Sender<LiveReading>,
-    store: Store,
-    server: Option<DatabaseUrl>,
-    mirror: Option<Arc<Mutex<MirrorStatus>>>,
-    clock: Arc<dyn Clock>,
-    mqtt: Arc<OnceLock<MqttStatus>>,
-    orders: mpsc::Sender<Request>,
-}
-
-impl GatewayHandle {
-    /// Every meter with its newest reading, its age and quality, and how its polls fare.
-    #[must_use]
-    pub fn snapshot(&self) -> Vec<LiveMeter> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).meters()
-    }
-    /// Every bus with its port's state.
-    #[must_use]
-    pub fn buses(&self) -> Vec<LiveBus> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).buses.clone()
-    }
-    /// Every load at this moment.
-    #[must_use]
-    pub fn loads(&self) -> Vec<LoadView> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).loads()
-    }
-    /// Every protection rule, and where it is tripped.
-    #[must_use]
-    pub fn rules(&self) -> Vec<RuleView> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).rules.clone()
-    }
-    /// The newest entries of the journal, newest first, whether the database answers or not.
-    #[must_use]
-    pub fn recent_entries(&self) -> Vec<Entry> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).journal.clone()
-    }
-    /// Orders a load switched; gives the order's number in the journal, under which its outcome will stand.
-    ///
-    /// # Errors
-    /// When it is refused, or the gateway stops.
-    pub async fn switch(&self, order: Order) -> Result<u64, OrderError> {
-        orders::ask(&self.orders, Asked::Switch(order)).await
-    }
-    /// Takes back the latches that hold a load off.
-    ///
-    /// # Errors
-    /// When there are none, or the gateway stops.
-    pub async fn reset(&self, reset: Reset) -> Result<u64, OrderError> {
-        orders::ask(&self.orders, Asked::Reset(reset)).await
-    }
-    /// Why nothing is stored at the moment; `None` when all is well.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
-    }
-    /// The community's time.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-    /// How the broker fares that readings are published to; `None` without one.
-    #[must_use]
-    pub fn mqtt(&self) -> Option<&MqttStatus> {
-        self.mqtt.get()
-    }
-    pub(crate) fn show_mqtt(&self, status: MqttStatus) {
-        // A gateway has one broker.
-        let _second = self.mqtt.set(status);
-    }
-    /// Readings from now on, each after it was stored.
-    #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<LiveReading> {
-        self.readings.subscribe()
-    }
-    /// How the forwarding to the database server fares; `None` without one.
-    #[must_use]
-    pub fn mirror(&self) -> Option<MirrorStatus> {
-        let status = self.mirror.as_ref()?;
-        Some(status.lock().unwrap_or_else(PoisonError::into_inner).clone())
-    }
-    /// Readings of a meter from a time (inclusive) to another (exclusive), oldest first: from the database server if there
-    /// is one and it has everything, else from the local file, which has at least the newest.
-    ///
-    /// # Errors
-    /// When the local file refuses, or a row was changed by hand.
-    pub async fn readings(
-        &self,
-        meter: &MeterId,
-        from: Timestamp,
-        until: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<StoredReading>, StoreError> {
-        if let Some(server) = self.server.as_ref()
-            && self.mirror().is_some_and(|mirror| mirror.lost.is_none())
-            && let Ok(archive) = Archive::open(server.as_str()).await
-        {
-            let found = archive.readings(meter, from, until, limit).await;
-            archive.close().await;
-            match found {
-                Ok(rows) => return Ok(rows),
-                Err(error @ StoreError::Value { .. }) => return Err(error),
-                Err(error) => tracing::warn!(%error, "readings come from the local file"),
-            }
-        }
-        self.store.readings(meter, from, until, limit).await
-    }
-    /// The local file, for reading.
-    #[must_use]
-    pub const fn store(&self) -> &Store {
-        &self.store
-    }
-}
-
 /// A running gateway, to be stopped.
 pub struct Running {
     handle: GatewayHandle,
@@ -217,6 +99,7 @@ impl Running {
         self.stop.send_replace(true);
         let ended = self.task.await.map_err(|error| StartError::Broken(error.to_string()));
         self.beside.join_all().await;
+        self.handle.history.close().await;
         self.handle.store.close().await;
         Ok(ended??)
     }
@@ -243,7 +126,7 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
         live: Arc::clone(&live),
         readings: readings.clone(),
         store: store.clone(),
-        server: setup.storage.server.clone(),
+        history: History::new(store.archive().clone(), setup.storage.server.clone()),
         mirror,
         clock: Arc::clone(&setup.clock),
         mqtt: Arc::default(),
@@ -388,6 +271,7 @@ impl Shell {
                 return Vec::new();
             }
             Output::StoreReading(row) => self.live().reading(&live_reading(row)),
+            Output::Journal(write) => self.live().journal_written(write),
             Output::Event(event) => report(&event.happening, event.meter.as_ref()),
             _ => {}
         }

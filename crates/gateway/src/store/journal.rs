@@ -3,7 +3,7 @@
 use super::database::{Columns, Found};
 use super::row::{integer, place_integer};
 use super::tables::{JOURNAL, Kind};
-use super::{Store, StoreError};
+use super::{Archive, Store, StoreError};
 use crate::core::{Deed, Entry, JournalWrite, Lock, Outcome, Place, StoredJournal};
 use ledger::SignedStatement;
 use ledger::act::{Cause, LoadState};
@@ -174,6 +174,28 @@ impl Store {
         let sql = JOURNAL.of().select("WHERE number = ? ORDER BY id DESC LIMIT 1");
         let rows = self.archive.database.fetch_all(JOURNAL.of(), sql, vec![integer(number).into()]).await?;
         rows.first().map(read_stored).transpose()
+    }
+}
+
+/// A row of the journal by its id; or why it cannot be read.
+pub type JournalRow = (i64, Result<StoredEntry, StoreError>);
+
+impl Archive {
+    /// Rows of the journal behind a row's id, in the order of the ids.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn journal_after(&self, row: i64, limit: u32) -> Result<Vec<JournalRow>, StoreError> {
+        let sql = JOURNAL.of().select("WHERE id > ? ORDER BY id LIMIT ?");
+        let rows = self.database.fetch(JOURNAL.of(), sql, vec![row.into(), i64::from(limit).into()]).await?;
+        let read = |found: Result<Found, StoreError>| match found {
+            Ok(found) => Ok((found.id, read_stored(&found))),
+            Err(error) => match error {
+                StoreError::Value { row, .. } => Ok((row, Err(error))),
+                other => Err(other),
+            },
+        };
+        rows.into_iter().map(read).collect()
     }
 }
 

@@ -24,7 +24,7 @@ pub use changes::{Batch, MirrorState, Position, Rows};
 use database::Database;
 pub use days::Days;
 pub use error::StoreError;
-pub use journal::{JOURNAL_MAX, StoredEntry, cause_name, load_state_name};
+pub use journal::{JOURNAL_MAX, JournalRow, StoredEntry, cause_name, load_state_name};
 pub use outbox::OutboxEntry;
 pub use retention::{Removed, Retention};
 pub use rollup::{Level, MINUTES_TOGETHER, Point, Rollup};
@@ -82,6 +82,17 @@ impl Store {
     #[must_use]
     pub const fn archive(&self) -> &Archive {
         &self.archive
+    }
+
+    /// Whether the file would take rows: a transaction that writes nothing is begun and taken back.
+    ///
+    /// # Errors
+    /// When the file refuses.
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+        sqlx::query("ROLLBACK").execute(&mut *connection).await?;
+        Ok(())
     }
 
     /// A transaction of its own for whatever belongs together: the log of changes ends no batch in its midst.

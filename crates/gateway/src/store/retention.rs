@@ -194,4 +194,14 @@ impl Archive {
         };
         rows.iter().map(span).collect()
     }
+
+    /// The same of one meter, in the order of time.
+    ///
+    /// # Errors
+    /// When the database refuses, or holds what the gateway never writes.
+    pub async fn thinned_of(&self, meter: &MeterId) -> Result<Vec<(Timestamp, Timestamp)>, StoreError> {
+        let sql = SPANS.select("WHERE meter = ? ORDER BY start_ms");
+        let rows = self.database.fetch_all(SPANS, sql, vec![Value::text(meter)]).await?;
+        rows.iter().map(|row| Ok((row.timestamp("start_ms")?, row.timestamp("end_ms")?))).collect()
+    }
 }

@@ -201,6 +201,16 @@ impl Archive {
         ];
         self.database.fetch_all(ROLLUPS.of(), sql, values).await?.iter().map(Rollup::read).collect()
     }
+
+    /// Start of a meter's oldest roll-up.
+    ///
+    /// # Errors
+    /// When the database refuses, or holds what the gateway never writes.
+    pub async fn first_rollup(&self, meter: &MeterId, level: Level) -> Result<Option<Timestamp>, StoreError> {
+        let sql = ROLLUPS.of().select("WHERE meter = ? AND level = ? ORDER BY start_ms LIMIT 1");
+        let rows = self.database.fetch_all(ROLLUPS.of(), sql, vec![Value::text(meter), level.minutes().into()]).await?;
+        rows.first().map(|row| row.timestamp("start_ms")).transpose()
+    }
 }
 
 impl Store {

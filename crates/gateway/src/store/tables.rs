@@ -157,3 +157,6 @@ impl Table {
         Columns { table: self.name, columns: self.columns }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,7 +99,7 @@ async fn missing_moved_and_foreign_rows_are_named() {
         ),
         (
             "UPDATE readings SET frames = x'00' WHERE id = 2",
-            &[|finding| matches!(finding, Finding::Unreadable { row: 2, .. })],
+            &[|finding| matches!(finding, Finding::Unreadable { table: "readings", row: 2, .. })],
         ),
     ];
     for (change, expected) in cases {

@@ -273,4 +273,10 @@ impl LedgerSource for FakeNode {
             attachment: attachment.clone(),
         }))
     }
+
+    fn switchings(&self) -> Result<Vec<StatementId>, String> {
+        let inner = self.0.lock().unwrap();
+        let is_control = |id: &&StatementId| matches!(inner.taken[*id].1.payload().acts.as_slice(), [Act::Control(_)]);
+        Ok(inner.order.iter().filter(is_control).copied().collect())
+    }
 }

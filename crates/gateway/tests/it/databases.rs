@@ -4,7 +4,7 @@
 use crate::community::{FakeNode, member, minute};
 use crate::servers::{self, PASSWORD, PASSWORD_IN_URL};
 use crate::world::{BAUD, POLL, World, folder, meter_id, settings_of, simulated, url};
-use gateway::core::{Event, Happening, ReadingRow};
+use gateway::core::{Event, Happening, Input, Order, ReadingRow};
 use gateway::mirror::{Forwarding, Link};
 use gateway::store::{Position, StoredReading};
 use gateway::{Archive, DatabaseUrl, Store, StoreError, audit};
@@ -59,7 +59,7 @@ impl Bench {
         bench
     }
 
-    fn server_url(&self) -> DatabaseUrl {
+    pub(crate) fn server_url(&self) -> DatabaseUrl {
         self.url.parse().unwrap()
     }
 
@@ -263,6 +263,56 @@ async fn a_whole_gateways_tables_are_on_every_database_and_the_audit_compares_ea
         let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert!(said.iter().any(|said| said.contains("readings row 2") && said.contains("voltage_mv")), "{said:?}");
         assert!(said.iter().any(|said| said.contains("is missing")), "{backend:?}: {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_row_of_the_journal_of_loads_is_named_and_so_is_one_that_is_gone() {
+    const MODEL: &str = "dds238-2-zn-sr";
+    for backend in BACKENDS {
+        let bench = Bench::new(backend).await;
+        let node = FakeNode::new(&[("A-1", MODEL)]);
+        let line = SimulatedBus::new(vec![simulated(1, MODEL, minute(0), Energy::from_wh(5_000))], BAUD);
+        let meters = vec![settings_of("A-1", 1, MODEL, POLL)];
+        let mut world = World::with_store(minute(1), node.clone(), meters, line, bench.store.clone()).await;
+        for (end, on) in [(20, false), (40, true), (60, false)] {
+            world.run_until(minute(end)).await;
+            let order = Order { meter: meter_id("A-1"), on, who: "Lee".into(), why: "away".into(), key: None };
+            world.step(Input::Order { ticket: end, order }).await;
+        }
+        world.run_until(minute(80)).await;
+        assert_eq!((world.answers.len(), node.controls().len()), (3, 3), "{backend:?}: {:?}", world.answers);
+        bench.forward_all().await;
+        let report = audit(&bench.url, &node, &meter::Profile::shipped).await.unwrap();
+        assert_eq!((report.switchings, report.findings), (3, Vec::new()), "{backend:?}");
+        // Each change is made on top of the ones before it.
+        for (sql, said) in [
+            (
+                "UPDATE journal SET who = 'Chen' WHERE id = 1",
+                "journal row 1 (meter A-1): who is `Chen` in the database, `Lee`",
+            ),
+            ("UPDATE journal SET why = 'fire' WHERE id = 1", "why is `fire` in the database, `away` in the ledger"),
+            ("UPDATE journal SET cause = 'schedule' WHERE id = 1", "cause is `schedule` in the database, `person`"),
+            ("UPDATE journal SET deed = 'on' WHERE id = 1", "deed is `on` in the database, `off` in the ledger"),
+            ("UPDATE journal SET before_state = 'on' WHERE id = 2", "before_state is `on` in the database, `off`"),
+            ("UPDATE journal SET after_state = 'off' WHERE id = 2", "after_state is `off` in the database, `on`"),
+            ("UPDATE journal SET ended_ms = ended_ms + 1 WHERE id = 2", "journal row 2 (meter A-1): ended_ms is"),
+            ("UPDATE journal SET meter = 'A-2' WHERE id = 2", "journal row 2 (meter A-2): meter is `A-2`"),
+            (
+                "UPDATE journal SET cause = 'whim' WHERE id = 1",
+                "journal row 1: table journal, row 1, column cause: `whim`",
+            ),
+            ("UPDATE journal SET statement = NULL WHERE id = 3", "is missing"),
+            ("DELETE FROM journal WHERE id = 2", "is missing"),
+        ] {
+            bench.by_hand(sql).await;
+            let findings = audit(&bench.url, &node, &meter::Profile::shipped).await.unwrap().findings;
+            let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            assert!(all.iter().any(|found| found.contains(said)), "{backend:?}, {sql}: {all:?}");
+        }
+        let findings = audit(&bench.url, &node, &meter::Profile::shipped).await.unwrap().findings;
+        let missing = findings.iter().filter(|found| found.to_string().contains("is missing")).count();
+        assert_eq!(missing, 3, "{backend:?}: {findings:?}");
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::databases::{BACKENDS, Backend, Bench, row};
 use crate::world::meter_id;
-use gateway::Store;
 use gateway::core::ReadingRow;
+use gateway::history::Place;
 use gateway::store::{Days, Level, Point, Retention, Rollup, StoredReading};
+use gateway::{History, Store};
 use ledger::Offset;
 use std::collections::BTreeSet;
 use units::{Energy, Quantity, Reading, Timestamp};
@@ -229,6 +230,58 @@ async fn the_local_file_keeps_what_the_server_does_not_have() {
     assert!(removed.readings > 0, "{removed:?}");
     bench.forward_all().await;
     assert_eq!(all_of(&bench.read().await).await.len(), before, "what the file lets go stays on the server");
+}
+
+/// A span as programs ask for it: piece after piece.
+async fn gathered(history: &History, until: u64) -> (Vec<ReadingRow>, BTreeSet<&'static str>) {
+    let (mut rows, mut places) = (Vec::new(), BTreeSet::new());
+    for piece in history.span(&meter_id("A-1"), at(0), at(until), 10_000).await.unwrap() {
+        places.insert(if piece.place == Place::File { "file" } else { "server" });
+        places.extend(piece.away.is_some().then_some("away"));
+        rows.extend(piece.rows.into_iter().map(|stored| stored.row));
+    }
+    (rows, places)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_file_has_let_go_is_read_from_the_server_and_the_rest_from_the_file() {
+    for (backend, seed) in [Backend::MariaDb, Backend::Postgres].into_iter().zip(40..) {
+        let (bench, mut random) = (Bench::new(backend).await, Random(seed));
+        filled(&bench, &mut random).await;
+        roll_up_all(&bench.store).await;
+        bench.forward_all().await;
+        let file = bench.store.archive();
+        let whole = History::new(file.clone(), None);
+        let before = gathered(&whole, u64::MAX).await;
+        let quarters = whole.rollups(&meter_id("A-1"), Level::QuarterHour, at(0), at(u64::MAX)).await.unwrap();
+        assert_eq!((before.0.len(), before.1), (240, BTreeSet::from(["file"])));
+        let rules = Retention { readings_days: Some(2), ..Retention::default() };
+        let removed = file.retain(rules, &days(), at(MIDNIGHT + 10 * DAY)).await.unwrap();
+        assert!(removed.readings > 50, "{backend:?}: {removed:?}");
+
+        let both = History::new(file.clone(), Some(bench.server_url()));
+        let (rows, places) = gathered(&both, u64::MAX).await;
+        assert_eq!((rows, places), (before.0.clone(), BTreeSet::from(["file", "server"])), "{backend:?}");
+        let (rows, places) = gathered(&both, MIDNIGHT + 5 * DAY).await;
+        assert_eq!((rows.len(), places), (120, BTreeSet::from(["server"])), "{backend:?}: days of the past alone");
+        let page = both.readings(&meter_id("A-1"), at(MIDNIGHT + 9 * DAY), at(u64::MAX), 7).await.unwrap();
+        assert_eq!((page.rows.len(), page.place), (7, Place::File), "{backend:?}: the newest need no server");
+
+        // A new file beside an old server has nothing of its own, and the same past.
+        let fresh = Bench::new(Backend::Sqlite).await;
+        let moved = History::new(fresh.store.archive().clone(), Some(bench.server_url()));
+        assert_eq!(gathered(&moved, u64::MAX).await, (before.0, BTreeSet::from(["server"])), "{backend:?}");
+        let found = moved.rollups(&meter_id("A-1"), Level::QuarterHour, at(0), at(u64::MAX)).await.unwrap();
+        assert_eq!((found.rows, found.place), (quarters.rows, Place::Server), "{backend:?}");
+
+        let nowhere = "mysql://nobody:nothing@127.0.0.1:1/meters".parse().unwrap();
+        let alone = History::new(file.clone(), Some(nowhere));
+        let (rows, places) = gathered(&alone, u64::MAX).await;
+        assert!((60..240).contains(&rows.len()), "{backend:?}: {}", rows.len());
+        assert_eq!(places, BTreeSet::from(["file", "away"]), "{backend:?}: what is missing is said");
+        both.close().await;
+        moved.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,5 +20,6 @@ mod peer;
 #[path = "../peers/mod.rs"]
 mod peers;
 mod polling;
+mod probe;
 mod servers;
 mod world;

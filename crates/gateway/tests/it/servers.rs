@@ -77,7 +77,7 @@ impl Server {
         std::fs::create_dir_all(&data).unwrap();
         let grants = format!(
             "CREATE USER IF NOT EXISTS '{USER}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n\
-             GRANT ALL ON *.* TO '{USER}'@'127.0.0.1';\n"
+             GRANT ALL ON *.* TO '{USER}'@'127.0.0.1' WITH GRANT OPTION;\n"
         );
         std::fs::write(self.folder.join("grants.sql"), grants).unwrap();
         let mut install = Command::new(program("mariadb-install-db", "mariadb-server"));

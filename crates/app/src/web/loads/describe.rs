@@ -1,8 +1,9 @@
 //! The gateway's values as the contract's.
 
 use super::LoadSite;
-use ::api::{BusNow, LineNow, LoadLock, LoadNow, LoadsView, Power, RuleNow, Switching};
+use ::api::{ArchiveNow, BusNow, LineNow, LoadLock, LoadNow, LoadsView, Power, RuleNow, Switching};
 use gateway::core::{Entry, LineTrouble, LoadView, RuleView, Side, Trigger};
+use gateway::mirror::MirrorStatus;
 use gateway::store::{StoredEntry, cause_name, load_state_name};
 use gateway::{LiveMeter, Quality};
 use meter::LineVerdict;
@@ -44,7 +45,20 @@ impl LoadSite {
             loads: gateway.loads().into_iter().map(|load| load_now(live(&load), load)).collect(),
             rules: gateway.rules().into_iter().map(rule_now).collect(),
             buses: buses.collect(),
+            archive: gateway.mirror().map(archive_now),
         }
+    }
+}
+
+fn archive_now(mirror: MirrorStatus) -> ArchiveNow {
+    let (last_trouble_ms, last_trouble) = mirror.last_trouble.unzip();
+    ArchiveNow {
+        place: mirror.place,
+        waiting: mirror.waiting,
+        lost_since_ms: mirror.lost_since,
+        last_trouble,
+        last_trouble_ms,
+        given_up_readings: mirror.given_up,
     }
 }
 

@@ -4,10 +4,13 @@
 //! Looking is open to whom single readings are; switching only to this computer, or to whom holds the gateway's token.
 
 pub(crate) mod api;
+mod archive;
 mod bus;
 mod control;
 mod describe;
 mod page;
+mod refusal;
+pub(crate) mod tables;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -18,6 +21,7 @@ use super::failure::Failure;
 use super::format::Clockface;
 use super::frame::{self, Reader};
 use super::metrics::METRICS;
+use super::readings_csv::READINGS_CSV;
 use super::security_headers;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::StatusCode;
@@ -108,6 +112,8 @@ pub(crate) fn router(site: LoadSite) -> Router {
         .route(::api::path::LOAD_RESET, post(api::reset))
         .route(::api::path::SWITCHINGS, get(api::switchings))
         .route(::api::path::SWITCHING, get(api::switching))
+        .route(tables::ROLLUPS_CSV, get(tables::rollups_csv))
+        .route(READINGS_CSV, get(tables::readings_csv))
         .route("/healthz", get(health))
         .route(METRICS, get(own_metrics))
         .layer(DefaultBodyLimit::max(ORDER_BYTES_MAX));

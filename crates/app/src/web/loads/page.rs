@@ -2,8 +2,10 @@
 
 use super::LoadSite;
 use super::api::{OPERATOR, parse, refused};
+use super::archive::{ArchiveLine, archive_line};
 use super::bus::{BusLine, bus_line};
 use super::describe;
+use super::refusal::refusal_text;
 use super::why::rule_why;
 use crate::web::access::Origin;
 use crate::web::failure::Failure;
@@ -83,6 +85,7 @@ struct LoadsPage {
     journal: Vec<JournalLine>,
     journal_trouble: Option<String>,
     buses: Vec<BusLine>,
+    archive: Option<ArchiveLine>,
 }
 
 #[derive(Template)]
@@ -116,7 +119,7 @@ pub(crate) async fn loads(site: LoadSite, reader: Reader, headers: HeaderMap) ->
             (recent.map(describe::switching).collect::<Vec<_>>(), Some(error.to_string()))
         }
     };
-    let LoadsView { trouble, loads, rules, buses, .. } = site.view();
+    let LoadsView { trouble, loads, rules, buses, archive, .. } = site.view();
     let t = reader.texts();
     let page = LoadsPage {
         frame: Frame::new(&reader, Section::Loads, &site.0.community, t.get("loads-title")),
@@ -128,6 +131,7 @@ pub(crate) async fn loads(site: LoadSite, reader: Reader, headers: HeaderMap) ->
         journal: entries.into_iter().map(|entry| site.journal_line(t, entry)).collect(),
         journal_trouble,
         buses: buses.into_iter().map(|bus| bus_line(t, bus)).collect(),
+        archive: archive.map(|archive| archive_line(t, &site.0.face, archive)),
     };
     render(&page, StatusCode::OK)
 }
@@ -221,7 +225,7 @@ pub(crate) async fn switch(
         Err(error) => {
             let failure: Failure = refused(&error);
             let mut page = site.question(&reader, &meter, state, filled);
-            page.refused = Some(failure.0.detail.clone());
+            page.refused = Some(refusal_text(page.t, &error));
             render(&page, failure.status())
         }
     }
@@ -346,7 +350,7 @@ fn lock_text(t: Texts, lock: &LoadLock) -> String {
     t.with(key, &[("rule", &lock.rule), ("why", &rule_why(t, &lock.why))])
 }
 
-fn wait_text(t: Texts, wait: Millis) -> String {
+pub(super) fn wait_text(t: Texts, wait: Millis) -> String {
     let seconds = wait.ms().div_ceil(1_000);
     if seconds < 120 {
         return t.arg("wait-seconds", "count", seconds.to_string());

@@ -9,6 +9,7 @@ mod keys;
 mod losses;
 mod month;
 mod overview;
+mod past;
 mod peers;
 mod readings;
 mod results;

@@ -1,5 +1,7 @@
-//! `/meters/{meter}/readings`: a meter's newest values, their course, and every booked reading.
+//! `/meters/{meter}/readings`: a meter's newest values, their course, and its readings wherever they still are.
 
+use super::error::ErrorPage;
+use super::past::{Past, PastRow, READINGS_MAX, SPAN_MAX, SPAN_MIN};
 use super::{Answer, ask, render, words};
 use crate::web::AppState;
 use crate::web::chart::{Canvas, Curve};
@@ -9,7 +11,7 @@ use crate::web::frame::{Frame, Link, Reader, Section};
 use crate::web::i18n::Texts;
 use crate::web::live::{Freshness, Live};
 use crate::web::view::Words;
-use api::{MeterView, ReadingRow, Status};
+use api::{MeterView, Status};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -21,13 +23,6 @@ use units::{MeterId, Millis, Timestamp};
 
 /// Rows of the table, newest first: some screens full.
 const ROWS_MAX: usize = 40;
-
-/// Most readings that are asked for at once, and drawn.
-const READINGS_MAX: u32 = 500;
-
-/// The longest span that is drawn; halved until the readings in it are few enough.
-const SPAN_MAX: Millis = Millis::from_minutes(24 * 60);
-const SPAN_MIN: Millis = Millis::from_minutes(5);
 
 const PLOT: Canvas = Canvas { width: 600, height: 200 };
 
@@ -51,8 +46,7 @@ pub(crate) struct Window {
 struct Gathered {
     meter: MeterView,
     others: Vec<MeterView>,
-    rows: Vec<ReadingRow>,
-    from: Timestamp,
+    past: Past,
 }
 
 fn gather(node: &NodeHandle, number: &MeterId, until: Option<Timestamp>) -> Result<Gathered, Failure> {
@@ -67,12 +61,13 @@ fn gather(node: &NodeHandle, number: &MeterId, until: Option<Timestamp>) -> Resu
         }
         span = Millis::from_ms(span.ms() / 2);
     };
-    Ok(Gathered { meter, others: node.meters()?, rows, from })
+    Ok(Gathered { meter, others: node.meters()?, past: Past::booked(from, rows) })
 }
 
 struct Row {
     time: Moment,
     values: Vec<String>,
+    is_booked: bool,
 }
 
 struct Figure {
@@ -105,6 +100,8 @@ struct ReadingsPage {
     rows: Vec<Row>,
     spark: Curve,
     course_note: String,
+    heading: String,
+    source_note: String,
     chart_labels: String,
     chart_from_ms: String,
     earlier: Option<String>,
@@ -130,6 +127,8 @@ pub(crate) async fn meters(State(state): State<AppState>, reader: Reader) -> Ans
         rows: Vec::new(),
         spark: Curve::default(),
         course_note: String::new(),
+        heading: String::new(),
+        source_note: String::new(),
         chart_labels: String::new(),
         chart_from_ms: String::new(),
         earlier: None,
@@ -152,7 +151,12 @@ pub(crate) async fn readings(
         let number = number.parse().map_err(|error| Failure::malformed(&error))?;
         gather(node, &number, until)
     };
-    let (status, gathered) = ask(&state, &reader, question).await?;
+    let (status, mut gathered) = ask(&state, &reader, question).await?;
+    gathered.past = gathered
+        .past
+        .or_of_gateway(&state, &gathered.meter.meter, until)
+        .await
+        .map_err(|failure| ErrorPage::new(&reader, &status.name, &failure))?;
     let live = state.live(reader.origin, &status);
     let words = words(&state, &reader, &status);
     let page = page(&words, &reader, &status, &gathered, live.get(&gathered.meter.meter), until);
@@ -170,11 +174,12 @@ fn page(
     let t = words.t;
     let meter = &gathered.meter;
     let name = words.name(&meter.member);
-    let power: Vec<i64> = gathered.rows.iter().filter_map(|row| row.values.get("active_power_mw").copied()).collect();
+    let past = &gathered.past;
+    let power: Vec<i64> = past.rows.iter().filter_map(|row| row.values.get("active_power_mw").copied()).collect();
     let title = t.arg("readings-title", "name", &name);
-    let has_earlier = !gathered.rows.is_empty() && gathered.from > meter.from_ms;
-    let shown_from = gathered.rows.len().saturating_sub(ROWS_MAX);
-    let oldest_shown = gathered.rows.get(shown_from).map(|row| row.time_ms.ms());
+    let has_earlier = !past.rows.is_empty() && past.from > meter.from_ms;
+    let shown_from = past.rows.len().saturating_sub(ROWS_MAX);
+    let oldest_shown = past.rows.get(shown_from).map(|row| row.time.ms());
     let earlier = oldest_shown.filter(|_| shown_from > 0 || has_earlier);
     ReadingsPage {
         frame: Frame::new(reader, Section::Readings, &status.name, title),
@@ -183,12 +188,14 @@ fn page(
         number: meter.meter.to_string(),
         profile: meter.profile.clone(),
         others: gathered.others.iter().map(|other| meter_link(words, other, &meter.meter)).collect(),
-        newest: newest(words, meter, live, gathered.rows.last()),
-        rows: gathered.rows.iter().rev().take(ROWS_MAX).map(|row| table_row(words, row)).collect(),
+        newest: newest(words, meter, live, past.rows.last()),
+        rows: past.rows.iter().rev().take(ROWS_MAX).map(|row| table_row(words, row)).collect(),
         spark: Curve::through(&power, PLOT),
-        course_note: course_note(words, &gathered.rows, &power),
+        course_note: course_note(words, &past.rows, &power),
+        heading: past.heading(t),
+        source_note: past.note(t),
         chart_labels: chart_labels(words, &status.time_zone),
-        chart_from_ms: gathered.from.ms().to_string(),
+        chart_from_ms: past.from.ms().to_string(),
         earlier: earlier.map(|until| format!("/meters/{}/readings?until={until}", meter.meter)),
         later: until.map(|_| format!("/meters/{}/readings", meter.meter)),
         name,
@@ -204,15 +211,15 @@ fn meter_link(words: &Words<'_>, other: &MeterView, current: &MeterId) -> Link {
     }
 }
 
-fn table_row(words: &Words<'_>, row: &ReadingRow) -> Row {
+fn table_row(words: &Words<'_>, row: &PastRow) -> Row {
     let value = |(name, scale, places): (&str, u32, u32)| {
         row.values.get(name).map_or_else(|| "–".to_owned(), |value| decimal(i128::from(*value), scale, places))
     };
-    Row { time: words.face.moment(row.time_ms), values: COLUMNS.map(value).into() }
+    Row { time: words.face.moment(row.time), values: COLUMNS.map(value).into(), is_booked: row.is_booked }
 }
 
 /// Live values where a gateway in this program has them, else the last booked ones.
-fn newest(words: &Words<'_>, meter: &MeterView, live: Option<&Live>, booked: Option<&ReadingRow>) -> Option<Newest> {
+fn newest(words: &Words<'_>, meter: &MeterView, live: Option<&Live>, booked: Option<&PastRow>) -> Option<Newest> {
     let values = live.map(|live| &live.values).or_else(|| booked.map(|row| &row.values))?;
     let quality = Freshness::of(live, &meter.head, words);
     Some(Newest { age: quality.text, age_ms: quality.age_ms, quality: quality.name, figures: figures(words.t, values) })
@@ -238,7 +245,7 @@ fn figures(t: Texts, values: &BTreeMap<String, i64>) -> Vec<Figure> {
     known.into_iter().filter_map(figure).collect()
 }
 
-fn course_note(words: &Words<'_>, rows: &[ReadingRow], power: &[i64]) -> String {
+fn course_note(words: &Words<'_>, rows: &[PastRow], power: &[i64]) -> String {
     let ends = rows.first().zip(rows.last());
     let range = power.iter().min().zip(power.iter().max());
     let Some(((first, last), (least, most))) = ends.zip(range) else {
@@ -248,8 +255,8 @@ fn course_note(words: &Words<'_>, rows: &[ReadingRow], power: &[i64]) -> String 
         "course-note",
         &[
             ("count", &power.len().to_string()),
-            ("from", &words.when(first.time_ms)),
-            ("until", &words.when(last.time_ms)),
+            ("from", &words.when(first.time)),
+            ("until", &words.when(last.time)),
             ("least", &decimal(i128::from(*least), 3, 1)),
             ("most", &decimal(i128::from(*most), 3, 1)),
         ],
