@@ -31,7 +31,13 @@ async function show() {
 
 function card(entry) {
   const account = printed(entry.account);
-  const state = element("span", { class: `pill ${entry.isSaved ? "final" : "warn"}` }, t(entry.isSaved ? "keys-usable" : "keys-needs-backup"));
+  const [look, words] = entry.isSaved ? ["final", "keys-usable"] : ["warn", "keys-needs-backup"];
+  const state = element("span", { class: `pill ${look}` }, t(words));
+  const tools = [
+    button("keys-public", () => savePublic(entry)),
+    ...reveal(entry),
+    button("keys-delete", (event) => reallyDelete(entry, event.target)),
+  ];
   const registered = element("p", { class: "small quiet" });
   tellRegistration(account, registered);
   return element(
@@ -42,7 +48,7 @@ function card(entry) {
     element("p", {}, element("span", { class: "quiet" }, `${t("keys-account")} `), element("span", { class: "hash" }, account)),
     registered,
     backup(entry),
-    element("p", { class: "buttons" }, button("keys-public", () => savePublic(entry)), ...reveal(entry), button("keys-delete", (event) => reallyDelete(entry, event.target))),
+    element("div", { class: "buttons" }, ...tools),
   );
 }
 
@@ -96,7 +102,8 @@ async function savePublic(entry) {
 /** The private key shows as long as the button is held, by pointer or by the space bar. */
 function reveal(entry) {
   const text = element("pre", { class: "secret", hidden: true });
-  const hold = element("button", { class: "button", type: "button", "data-do": "keys-reveal", title: t("keys-reveal-note") }, t("keys-reveal"));
+  const hold = button("keys-reveal", () => {});
+  hold.title = t("keys-reveal-note");
   let isHeld = false;
   const begin = async () => {
     isHeld = true;

@@ -1,7 +1,7 @@
 // Three steps: what, check, sign. The statement is made here from the protocol, shown as it will be signed, signed here,
 // and only then sent.
-import { ask, element, kwh, moment, money, monthName, textsOf } from "./terminal/page.js";
-import { Wrong, formOf } from "./terminal/acts.js";
+import { ask, element, exact, kwh, moment, money, monthName, textsOf } from "./terminal/page.js";
+import { QUANTITIES, Wrong, formOf } from "./terminal/acts.js";
 import * as keyring from "./terminal/keyring.js";
 import { listen } from "./live.js";
 import { hex } from "./wattproof/bytes.js";
@@ -47,7 +47,8 @@ async function begin() {
     part("what").replaceChildren(element("p", {}, t("submit-no-key"), " ", element("a", { class: "button main", href: "/keys" }, "→")));
     return;
   }
-  part("key").replaceChildren(...entries.map((entry) => element("option", { value: entry.account }, t("submit-key-of", { name: entry.name, short: `${printed(entry.account).slice(0, 12)}…` }))));
+  const words = (entry) => t("submit-key-of", { name: entry.name, short: `${printed(entry.account).slice(0, 12)}…` });
+  part("key").replaceChildren(...entries.map((entry) => element("option", { value: entry.account }, words(entry))));
   part("key").addEventListener("change", () => useKey(entries));
   await useKey(entries);
 }
@@ -59,7 +60,8 @@ async function useKey(entries) {
   part("acts").replaceChildren();
   const thumbprint = printed(now.entry.account);
   try {
-    const [status, account, offers] = await Promise.all([ask("/api/v1/status"), ask(`/api/v1/accounts/${thumbprint}`), ask("/api/v1/offers?limit=500")]);
+    const addresses = ["/api/v1/status", `/api/v1/accounts/${thumbprint}`, "/api/v1/offers?limit=500"];
+    const [status, account, offers] = await Promise.all(addresses.map(ask));
     now.clockAhead = BigInt(status.time_ms) - BigInt(Date.now());
     now.account = account ?? { id: thumbprint, meters: [], months: [], bills: [], outside: [] };
     now.offers = offers?.items ?? [];
@@ -84,7 +86,8 @@ async function tellRemaining(account) {
 async function add(kind) {
   const { fields, make } = await formOf(kind, { t, ledger, account: now.account, offers: now.offers, time });
   const remove = element("button", { class: "button", type: "button" }, t("submit-remove"));
-  const box = element("fieldset", { class: "act form", "data-act": kind }, element("legend", {}, t(`act-${kind.replace("_", "-")}`)), ...fields, element("p", { class: "buttons" }, remove));
+  const legend = element("legend", {}, t(`act-${kind.replace("_", "-")}`));
+  const box = element("fieldset", { class: "act form", "data-act": kind }, legend, ...fields, element("p", { class: "buttons" }, remove));
   const form = { box, make };
   remove.addEventListener("click", () => {
     now.forms = now.forms.filter((one) => one !== form);
@@ -139,19 +142,20 @@ function showReceipt() {
     ["submit-receipt-id", element("span", { class: "hash", id: "statement-id" }, now.drafted.id)],
   ];
   if (now.signature !== null) {
-    rows.push(["submit-receipt-signature", element("div", {}, element("p", { class: "small" }, t("submit-signed")), element("span", { class: "hash", id: "signature" }, hex(now.signature)))]);
+    const signature = element("span", { class: "hash", id: "signature" }, hex(now.signature));
+    rows.push(["submit-receipt-signature", element("div", {}, element("p", { class: "small" }, t("submit-signed")), signature)]);
   }
   part("receipt").replaceChildren(...rows.flatMap(([key, value]) => [element("dt", {}, t(key)), element("dd", {}, value)]));
 }
 
 function sentence(act) {
   const name = act.to ? nameOf(act.to) : t("submit-to-anybody");
-  const month = act.month === undefined ? "" : monthName(act.month);
+  const trade = { name, energy: act.energy && kwh(act.energy), month: act.month === undefined ? "" : monthName(act.month) };
   switch (act.kind) {
     case "transfer":
-      return t("submit-line-transfer", { energy: kwh(act.energy), name, month });
+      return t("submit-line-transfer", trade);
     case "offer":
-      return t("submit-line-offer", { energy: kwh(act.energy), name, month, price: money(act.price), time: moment(act.until, ledger.zone) });
+      return t("submit-line-offer", { ...trade, price: money(act.price), time: moment(act.until, ledger.zone) });
     case "accept":
     case "withdraw":
       return t(`submit-line-${act.kind}`, { short: `${act.offer.statement.slice(0, 12)}…` });
@@ -166,7 +170,11 @@ function sentence(act) {
   }
 }
 
-const noteWords = (act) => [moment(act.time, ledger.zone), act.energy === null ? null : `${kwh(act.energy)} ${t("kwh")}`, act.remark].filter((words) => words).join(", ");
+function noteWords(act) {
+  const values = QUANTITIES.filter(({ note }) => act[note] !== null);
+  const words = values.map(({ note, scale, label, unit }) => `${t(label)} ${exact(act[note], scale, 1)} ${unit}`);
+  return [moment(act.time, ledger.zone), ...words, act.remark].filter((one) => one).join(", ");
+}
 
 // Step three: sign, then send.
 
@@ -193,7 +201,8 @@ async function send() {
   part("refusal").hidden = true;
   let answer;
   try {
-    answer = await fetch("/api/v1/statements", { method: "POST", headers: { "Content-Type": MEDIA_COSE }, body: submission(now.drafted, now.signature) });
+    const body = submission(now.drafted, now.signature);
+    answer = await fetch("/api/v1/statements", { method: "POST", headers: { "Content-Type": MEDIA_COSE }, body });
   } catch {
     refuse("submit-no-answer", {});
     now.isSent = false;
@@ -210,14 +219,15 @@ function refuse(key, values, ...more) {
   const box = part("refusal");
   box.hidden = false;
   box.dataset.refused = key;
-  box.replaceChildren(t(key, values), ...more);
+  box.replaceChildren(element("div", {}, element("p", {}, t(key, values)), ...more));
 }
 
 /** In the reader's words, and in the rule's own. */
 function tellRefusal(name, detail, key = "submit-refused") {
   const known = `refused-${name.replaceAll("_", "-")}`;
   const words = t(known);
-  refuse(key, { reason: words === known ? detail : words }, element("br"), element("span", { class: "small", lang: "en" }, `${t("submit-refused-rule", { rule: name })} (${detail})`));
+  const rule = `${t("submit-refused-rule", { rule: name })} (${detail})`;
+  refuse(key, { reason: words === known ? detail : words }, element("p", { class: "small", lang: "en" }, rule));
   part("refusal").dataset.rule = name;
   showStages("refused");
 }
@@ -236,10 +246,10 @@ function showStages(state, height = "") {
   const words = [
     state === "sending" ? t("submit-sending") : t("submit-status-sent"),
     t("submit-status-pool"),
-    t("submit-status-block", { height }),
+    t("submit-status-block", { height: reached < 2 ? "…" : height }),
     t("submit-status-final"),
   ];
-  const rows = words.map((text, at) => element("li", { class: at <= reached ? "done" : "", "data-stage": ORDER[at] }, at === 2 && reached < 2 ? t("submit-status-block", { height: "…" }) : text));
+  const rows = words.map((text, at) => element("li", { class: at <= reached ? "done" : "", "data-stage": ORDER[at] }, text));
   part("stages").replaceChildren(...rows);
   part("stages").dataset.state = state;
 }

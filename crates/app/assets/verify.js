@@ -11,6 +11,7 @@ let shown = null;
 
 const t = (key, values) => fill(languages[document.documentElement.lang]?.[key] ?? key, values);
 const keyOf = (name) => name.replaceAll("_", "-");
+const VERDICT_MARKS = { verified: "\u2713", origin_unknown: "?", failed: "\u2717" };
 const MARKS = { passed: "\u2713", unknown: "?", failed: "\u2717" };
 
 /** Text of a layer's outcome. */
@@ -40,7 +41,7 @@ function show() {
     element(
       "div",
       { class: `verdict ${report.verdict}`, id: "verdict" },
-      element("span", { class: "verdict-mark", "aria-hidden": "true" }, { verified: "\u2713", origin_unknown: "?", failed: "\u2717" }[report.verdict]),
+      element("span", { class: "verdict-mark", "aria-hidden": "true" }, VERDICT_MARKS[report.verdict]),
       element("div", {}, element("b", {}, t(`verify-${verdict}`)), element("p", {}, t(`verify-${verdict}-note`))),
     ),
     ...(report.verdict === "origin_unknown" && report.subject?.genesis ? [rememberButton(report)] : []),
@@ -53,13 +54,12 @@ function show() {
 }
 
 function layerRow(finding) {
-  const reason = finding.outcome === "failed" ? finding.reason : null;
-  return element(
-    "li",
-    { class: finding.outcome, "data-layer": finding.layer },
-    element("span", { class: "layer-mark", "aria-hidden": "true" }, MARKS[finding.outcome]),
-    element("div", {}, element("p", {}, sentence(finding)), reason && element("p", { class: "small" }, `${t("verify-detail")}: `, element("code", { lang: "en" }, reason))),
-  );
+  const mark = element("span", { class: "layer-mark", "aria-hidden": "true" }, MARKS[finding.outcome]);
+  const words = element("div", {}, element("p", {}, sentence(finding)));
+  if (finding.outcome === "failed") {
+    words.append(element("p", { class: "small" }, `${t("verify-detail")}: `, element("code", { lang: "en" }, finding.reason)));
+  }
+  return element("li", { class: finding.outcome, "data-layer": finding.layer }, mark, words);
 }
 
 function rememberButton({ subject: { genesis } }) {
@@ -111,7 +111,8 @@ function showKnown() {
       showKnown();
     });
     const words = element("p", {}, element("b", {}, name), ` ${t("verify-known-since", { time: moment(since) })}`);
-    return element("li", { class: "statement" }, words, element("p", { class: "hash small" }, ledger), element("p", { class: "buttons" }, button));
+    const number = element("p", { class: "hash small" }, ledger);
+    return element("li", { class: "statement" }, words, number, element("p", { class: "buttons" }, button));
   });
   const none = element("p", { class: "quiet" }, t("verify-known-none"));
   document.getElementById("known").replaceChildren(known.length === 0 ? none : element("ul", {}, ...known));
@@ -145,7 +146,8 @@ async function fetchBill(account, month) {
 function offerLanguages() {
   const names = { "zh-TW": "中文", en: "English" };
   const links = Object.keys(languages).map((lang) => {
-    const link = element("a", { href: `#${lang}`, lang, "aria-current": lang === document.documentElement.lang ? "true" : null }, names[lang]);
+    const current = lang === document.documentElement.lang ? "true" : null;
+    const link = element("a", { href: `#${lang}`, lang, "aria-current": current }, names[lang]);
     link.addEventListener("click", (event) => {
       event.preventDefault();
       speak(lang);

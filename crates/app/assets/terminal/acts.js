@@ -44,6 +44,14 @@ const options = (choices) => choices.map(([value, label]) => element("option", {
 const select = (choices) => element("select", {}, ...options(choices));
 const input = (attributes = {}) => element("input", { autocomplete: "off", ...attributes });
 
+/** A form with nothing to choose among. */
+function nothing(t, key) {
+  const make = () => {
+    throw new Wrong(key);
+  };
+  return { fields: [element("p", { class: "quiet" }, t(key))], make };
+}
+
 function needText(control) {
   const text = control.value.trim();
   if (utf8(text).length > TEXT_BYTES_MAX) throw new Wrong("submit-too-long");
@@ -112,7 +120,7 @@ async function offer(choices) {
 
 function openOffer({ t, offers }, isMeant, make) {
   const found = offers.filter(isMeant);
-  if (found.length === 0) return { fields: [element("p", { class: "quiet" }, t("submit-no-offers"))], make: () => { throw new Wrong("submit-no-offers"); } };
+  if (found.length === 0) return nothing(t, "submit-no-offers");
   const words = (one) => `${kwh(one.energy_mwh)} ${t("kwh")} × ${money(one.price_1e4)}, ${one.month}`;
   const chosen = select(found.map((one, at) => [String(at), words(one)]));
   const id = () => {
@@ -131,23 +139,28 @@ async function withdraw(choices) {
   return openOffer(choices, (one) => one.seller === choices.account.id, act.withdraw);
 }
 
-const QUANTITIES = [["voltage_mv", 2, 3, "voltage", "V"], ["current_ua", 3, 6, "current", "A"], ["active_power_mw", 4, 3, "active-power", "W"], ["energy_import_mwh", 5, 6, "counter", "kWh"]];
+/** What a note may hold: the reading's name, the note's field and its number, the unit's decimals, and words. */
+export const QUANTITIES = [
+  { name: "voltage_mv", note: "voltage", key: 2, scale: 3, label: "voltage", unit: "V" },
+  { name: "current_ua", note: "current", key: 3, scale: 6, label: "current", unit: "A" },
+  { name: "active_power_mw", note: "power", key: 4, scale: 3, label: "active-power", unit: "W" },
+  { name: "energy_import_mwh", note: "energy", key: 5, scale: 6, label: "counter", unit: "kWh" },
+];
 
 /** What a member states of their own meter: the newest booked reading, and a remark. */
 async function note({ t, account, time }) {
   const found = await Promise.all((account.meters ?? []).map(newestReading));
   const readings = found.filter((reading) => reading !== null);
-  const words = (reading) =>
-    QUANTITIES.filter(([name]) => reading[name] !== undefined)
-      .map(([name, , scale, label, unit]) => `${t(label)} ${exact(BigInt(reading[name]), scale, 1)} ${unit}`)
-      .join(", ");
-  const chosen = select([...readings.map((reading, at) => [String(at), `${reading.meter}: ${words(reading)}`]), ["", t("submit-reading-none")]]);
+  const held = (reading) => QUANTITIES.filter(({ name }) => reading?.[name] !== undefined);
+  const value = (reading, { name, scale, label, unit }) => `${t(label)} ${exact(BigInt(reading[name]), scale, 1)} ${unit}`;
+  const words = (reading) => `${reading.meter}: ${held(reading).map((quantity) => value(reading, quantity)).join(", ")}`;
+  const chosen = select([...readings.map((reading, at) => [String(at), words(reading)]), ["", t("submit-reading-none")]]);
   const remark = input();
   const make = () => {
     const reading = chosen.value === "" ? null : readings[Number(chosen.value)];
     const text = needText(remark);
     if (reading === null && text === "") throw new Wrong("submit-empty-note");
-    const values = QUANTITIES.filter(([name]) => reading?.[name] !== undefined).map(([name, key]) => [key, BigInt(reading[name])]);
+    const values = held(reading).map(({ name, key }) => [key, BigInt(reading[name])]);
     return [7, cbor.map([1, BigInt(reading?.time_ms ?? time())], ...values, [6, text || null])];
   };
   const none = readings.length === 0 ? [element("p", { class: "quiet" }, t("submit-no-meters"))] : [];
@@ -169,7 +182,7 @@ async function bill({ t, account, ledger }) {
   const closed = (account.months ?? []).filter((month) => month < ledger.months[0]);
   const bills = await Promise.all(closed.map((month) => ask(`/api/v1/accounts/${account.id}/months/${month}/bill`).catch(() => null)));
   const found = bills.filter((one) => one !== null && !billed(one));
-  if (found.length === 0) return { fields: [element("p", { class: "quiet" }, t("submit-no-bills"))], make: () => { throw new Wrong("submit-no-bills"); } };
+  if (found.length === 0) return nothing(t, "submit-no-bills");
   const chosen = select(found.map((one, at) => [String(at), `${one.months[0].month}: ${ledger.currency} ${money(one.total_1e4)}`]));
   return { fields: [labelled(t("submit-bill"), chosen, "bill")], make: () => act.bill(billBody(found[Number(chosen.value)])) };
 }
@@ -180,24 +193,34 @@ export function billBody(view) {
     cbor.map(
       [1, monthNumber(month.month)],
       [2, TERMS.map((term) => BigInt(month.terms[`${term}_mwh`]))],
-      [3, month.meters.map((meter) => cbor.map([1, meter.meter], [2, meter.previous_mwh], [3, meter.present_mwh], [4, meter.factor], [5, meter.energy_mwh], [6, meter.estimated]))],
+      [3, month.meters.map(meterBody)],
       [4, unhex(month.tariff)],
       [5, month.bands_mwh],
       [6, month.bands_estimated],
     ),
   );
-  const lines = view.lines.map((line) =>
-    cbor.map([1, LINE[line.kind]], [2, monthNumber(line.month)], [3, line.months], [4, line.band], [5, line.energy_mwh], [6, line.unit_price_1e4], [7, line.amount_1e4]),
+  return cbor.map(
+    [1, unhex(unprinted(view.account))],
+    [2, view.from_ms],
+    [3, view.until_ms],
+    [4, months],
+    [5, view.lines.map(lineBody)],
+    [6, view.total_1e4],
+    [7, view.utilities.map(figuresBody)],
   );
-  const utilities = view.utilities.map((one) =>
-    cbor.map([1, one.from_ms], [2, one.until_ms], [3, one.average_1e4], [4, one.energy_mwh], [5, one.amount_1e4], [6, one.common_facilities]),
-  );
-  return cbor.map([1, unhex(unprinted(view.account))], [2, view.from_ms], [3, view.until_ms], [4, months], [5, lines], [6, view.total_1e4], [7, utilities]);
 }
+
+const numbered = (...values) => cbor.map(...values.map((value, at) => [at + 1, value]));
+const meterBody = (meter) =>
+  numbered(meter.meter, meter.previous_mwh, meter.present_mwh, meter.factor, meter.energy_mwh, meter.estimated);
+const lineBody = ({ kind, month, months, ...line }) =>
+  numbered(LINE[kind], monthNumber(month), months, line.band, line.energy_mwh, line.unit_price_1e4, line.amount_1e4);
+const figuresBody = (one) =>
+  numbered(one.from_ms, one.until_ms, one.average_1e4, one.energy_mwh, one.amount_1e4, one.common_facilities);
 
 async function claimBill({ t, account, ledger }) {
   const found = (account.bills ?? []).filter((one) => !one.claim);
-  if (found.length === 0) return { fields: [element("p", { class: "quiet" }, t("submit-no-bills"))], make: () => { throw new Wrong("submit-no-bills"); } };
+  if (found.length === 0) return nothing(t, "submit-no-bills");
   const chosen = select(found.map((one) => [String(one.from_ms), `${moment(one.from_ms, ledger.zone)}: ${money(one.total_1e4)}`]));
   const words = input();
   return {
@@ -208,9 +231,10 @@ async function claimBill({ t, account, ledger }) {
 
 async function claimVoltage({ t, account, ledger }) {
   const found = (account.outside ?? []).filter((one) => !one.claim).slice(0, INTERVALS_MAX);
-  if (found.length === 0) return { fields: [element("p", { class: "quiet" }, t("submit-no-intervals"))], make: () => { throw new Wrong("submit-no-intervals"); } };
+  if (found.length === 0) return nothing(t, "submit-no-intervals");
   const volts = (value) => exact(BigInt(value ?? 0), 3, 1);
-  const line = (one) => `${one.meter ?? ""} ${moment(one.start_ms, ledger.zone)}: ${volts(one.voltage_min_mv)}\u2013${volts(one.voltage_max_mv)} V`;
+  const range = (one) => `${volts(one.voltage_min_mv)}\u2013${volts(one.voltage_max_mv)} V`;
+  const line = (one) => `${one.meter ?? ""} ${moment(one.start_ms, ledger.zone)}: ${range(one)}`;
   const boxes = found.map((one, at) => [one, element("input", { type: "checkbox", checked: at === 0 })]);
   const rows = boxes.map(([one, box]) => element("label", { class: "tick" }, box, element("span", {}, line(one))));
   const words = input();
@@ -219,5 +243,6 @@ async function claimVoltage({ t, account, ledger }) {
     if (intervals.length === 0) throw new Wrong("submit-no-intervals");
     return act.claimVoltage(intervals, needText(words));
   };
-  return { fields: [element("fieldset", { class: "choices" }, element("legend", {}, t("submit-interval")), ...rows), labelled(t("submit-words"), words, "words")], make };
+  const box = element("fieldset", { class: "choices" }, element("legend", {}, t("submit-interval")), ...rows);
+  return { fields: [box, labelled(t("submit-words"), words, "words")], make };
 }

@@ -114,7 +114,8 @@ async function decrypt(der, passphrase) {
 
 async function derive(passphrase, salt, iterations, use) {
   const base = await crypto.subtle.importKey("raw", new TextEncoder().encode(passphrase), "PBKDF2", false, ["deriveKey"]);
-  return crypto.subtle.deriveKey({ name: "PBKDF2", hash: "SHA-256", salt, iterations }, base, { name: "AES-CBC", length: 256 }, false, [use]);
+  const derivation = { name: "PBKDF2", hash: "SHA-256", salt, iterations };
+  return crypto.subtle.deriveKey(derivation, base, { name: "AES-CBC", length: 256 }, false, [use]);
 }
 
 /** A private key as PEM; encrypted if there is a passphrase, in a form that `wattproof key` and OpenSSL open. */

@@ -112,11 +112,15 @@ function readReadings(body) {
 
 function readNote(body) {
   const parts = cbor.fields(body, [1], [2, 3, 4, 5, 6]);
-  for (const key of [2, 3, 5]) cbor.present(parts[key], cbor.uint);
-  cbor.present(parts[4], cbor.sint);
+  const values = {
+    voltage: cbor.present(parts[2], cbor.uint),
+    current: cbor.present(parts[3], cbor.uint),
+    power: cbor.present(parts[4], cbor.sint),
+    energy: cbor.present(parts[5], cbor.uint),
+  };
   const remark = cbor.present(parts[6], (value) => cbor.text(value, TEXT_MAX));
-  const isEmpty = [2, 3, 4, 5].every((key) => parts[key] === null) && !remark;
-  return { kind: "note", time: cbor.uint(parts[1]), energy: parts[5], isEmpty, remark };
+  const isEmpty = Object.values(values).every((value) => value === null) && !remark;
+  return { kind: "note", time: cbor.uint(parts[1]), ...values, isEmpty, remark };
 }
 
 function readTransfer(body) {
