@@ -74,6 +74,8 @@ function backup(entry) {
   const form = element(
     "form",
     { class: "form" },
+    // For whatever keeps passwords: which account it is of.
+    element("input", { type: "text", autocomplete: "username", value: printed(entry.account), hidden: true }),
     element("label", { for: `p-${entry.account}` }, t("keys-passphrase-set")),
     passphrase,
     element(

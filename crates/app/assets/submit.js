@@ -58,6 +58,7 @@ async function useKey(entries) {
   now.entry = entries.find((entry) => entry.account === part("key").value);
   now.forms = [];
   part("acts").replaceChildren();
+  allowAdding(false);
   const thumbprint = printed(now.entry.account);
   try {
     const addresses = ["/api/v1/status", `/api/v1/accounts/${thumbprint}`, "/api/v1/offers?limit=500"];
@@ -67,9 +68,15 @@ async function useKey(entries) {
     now.offers = offers?.items ?? [];
     complain(null);
     await tellRemaining(account);
+    allowAdding(true);
   } catch {
     complain("submit-node-silent");
   }
+}
+
+/** Until the account is known there is nothing to choose among. */
+function allowAdding(isKnown) {
+  for (const button of part("add").querySelectorAll("button")) button.disabled = !isKnown;
 }
 
 async function tellRemaining(account) {

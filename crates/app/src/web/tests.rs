@@ -68,6 +68,13 @@ async fn every_route_answers_with_its_status_and_type() {
         (format!("/accounts/{chen}/{JULY}"), 200, html),
         (format!("/accounts/{chen}/2031-01"), 404, html),
         ("/accounts/wp1nobody/2026-07".to_owned(), 400, html),
+        ("/submit".to_owned(), 200, html),
+        ("/keys".to_owned(), 200, html),
+        ("/verify".to_owned(), 200, html),
+        ("/verify.html".to_owned(), 200, html),
+        ("/results".to_owned(), 200, html),
+        (format!("/results?account={chen}&act=transfer&before=999"), 200, html),
+        ("/results?account=nobody".to_owned(), 400, html),
         ("/nowhere".to_owned(), 404, html),
         (format!("{}/style.css", super::assets::base()), 200, "text/css; charset=utf-8"),
         ("/assets/0/none.css".to_owned(), 404, ""),
@@ -102,6 +109,10 @@ async fn every_route_answers_with_its_status_and_type() {
         (format!("/api/v1/meters/{CHEN_METER}/readings.csv"), 200, "text/csv; charset=utf-8"),
         (format!("/api/v1/meters/{CHEN_METER}/readings.csv?from=July"), 400, problem),
         ("/api/v1/meters/none/readings.csv".to_owned(), 404, problem),
+        ("/api/v1/log/consistency?from=1&to=2".to_owned(), 200, json),
+        ("/api/v1/log/consistency?from=2&to=1".to_owned(), 404, problem),
+        ("/api/v1/log/consistency?from=1&to=999999".to_owned(), 404, problem),
+        ("/api/v1/log/consistency?from=1".to_owned(), 400, problem),
         ("/api/v1/events".to_owned(), 200, "text/event-stream"),
         ("/api/v1/openapi.json".to_owned(), 200, json),
         ("/api/v1/nothing".to_owned(), 404, problem),
@@ -141,8 +152,9 @@ async fn what_a_person_wrote_is_never_markup() {
     let fixture = Fixture::new(true);
     let site = site(&fixture);
     let lee = fixture.lee();
-    for path in ["/".to_owned(), "/accounts".to_owned(), format!("/accounts/{lee}/{JULY}"), "/chain".to_owned()] {
-        let page = text(send(&site, HERE, get(&path)).await).await;
+    let month = format!("/accounts/{lee}/{JULY}");
+    for path in ["/", "/accounts", &month, "/chain", "/submit", "/keys", "/results", "/verify"] {
+        let page = text(send(&site, HERE, get(path)).await).await;
         assert!(!page.contains("<img"), "{path}");
         let scripts = page.split("<script").skip(1).all(|rest| rest.starts_with(" src=\"/assets/"));
         assert!(scripts && !page.contains(" style=") && !page.contains("<style"), "{path}");
