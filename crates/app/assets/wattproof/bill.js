@@ -151,7 +151,7 @@ export class BillBundle extends Proven {
       const booked = [...chains].flatMap(([id, chain]) => this.checkChain(month, id, chain));
       this.checkDivision(month, booked);
     }
-    return { count };
+    return count === 0 ? null : { count };
   }
 
   /** The intervals follow each other, and give the sheet's stretches. Gives parts and factor. */
@@ -275,6 +275,7 @@ export class BillBundle extends Proven {
       if (said !== null) read.add(meter);
     }
     const billed = this.bill.months.flatMap((month) => month.meters.map((meter) => meter.meter));
+    if (billed.length === 0) return null;
     return { count: this.frames.length, isUnknown: !billed.every((meter) => read.has(meter)) };
   }
 

@@ -72,7 +72,10 @@ async function verifyLayers(report, file, trusted) {
 
 async function runLayer(report, layer, check) {
   try {
-    const { isUnknown = false, count } = (await check()) ?? {};
+    const found = await check();
+    // Null says that the file has nothing of this layer.
+    if (found === null) return;
+    const { isUnknown = false, count } = found ?? {};
     report.findings.push({ layer, outcome: isUnknown ? "unknown" : "passed", count });
   } catch (error) {
     if (error instanceof Refused) error.layer = layer;
