@@ -11,6 +11,7 @@ use ledger::CheckedBlock;
 use ledger::act::Readings;
 use ledger::attachment::{Attachment, AttachmentError};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use units::{Height, StatementId};
 
 /// Attachments looked for at a time; their statements, which they are compared with, take some megabytes.
@@ -41,6 +42,23 @@ impl Missing {
             for readings in readings_in(statement.signed()).filter(|readings| !readings.source.is_operators()) {
                 self.listed.insert(statement.id(), Box::new(readings.clone()));
                 new.push(statement.id());
+            }
+        }
+        new
+    }
+
+    /// Blocks are undone. Those that were not looked through yet may lack attachments, and where their statements go
+    /// nobody would look, so all of them are listed; one that is there is fetched once more. Gives what is new in the list.
+    pub(super) fn doubt(&mut self, undone: &[Arc<CheckedBlock>]) -> Vec<StatementId> {
+        let mut new = Vec::new();
+        let unseen = undone.iter().filter(|block| block.header().height > self.complete);
+        for statement in unseen.flat_map(|block| block.statements()) {
+            for readings in readings_in(statement.signed()).filter(|readings| !readings.source.is_operators()) {
+                if self.listed.len() < MISSING_MAX
+                    && self.listed.insert(statement.id(), Box::new(readings.clone())).is_none()
+                {
+                    new.push(statement.id());
+                }
             }
         }
         new

@@ -53,6 +53,8 @@ impl Node {
             Some(misfit) if applied.is_empty() => return Err(misfit),
             other => other,
         };
+        let doubtful = self.missing.doubt(&undone);
+        self.peers.want(doubtful);
         // What waited here, or was in the chain, has its attachment or is being looked for.
         let known: BTreeSet<StatementId> =
             undone.iter().flat_map(|block| block.statements()).map(VerifiedStatement::id).collect();
