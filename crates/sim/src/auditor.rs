@@ -5,6 +5,7 @@
 //! it stands: each is looked at once, however many nodes have it. The reader stands on one branch and walks to another
 //! when a block continues that one.
 
+use crate::Sabotage;
 use crate::check::{Violation, energy, promises};
 use ledger::act::{Act, Readings};
 use ledger::state::{Record, RecordKey, SheetRecord, Terms, Undo};
@@ -19,7 +20,9 @@ pub(crate) struct Audited {
     bytes: Vec<u8>,
     pub(crate) statements: Vec<StatementId>,
     /// Those that have an attachment.
-    pub(crate) readings: Vec<(StatementId, Box<Readings>)>,
+    pub(crate) readings: Vec<(StatementId, Readings)>,
+    /// What the operator read by eye.
+    by_hand: Vec<(StatementId, Readings)>,
 }
 
 /// A step of the branch that the reader stands on, and the way back.
@@ -89,7 +92,7 @@ impl Auditor {
     }
 
     /// Looks at a block that a node has made part of its chain.
-    pub(crate) fn take(&mut self, bytes: &[u8], repeat: bool) -> Result<BlockHash, Violation> {
+    pub(crate) fn take(&mut self, bytes: &[u8], sabotage: Option<Sabotage>) -> Result<BlockHash, Violation> {
         let block = Block::from_bytes(bytes).map_err(|error| Violation::Replay(error.to_string()))?;
         let hash = block.header.hash();
         if let Some(known) = self.blocks.get(&hash) {
@@ -99,17 +102,17 @@ impl Auditor {
         self.walk_to(&block.header.previous)?;
         let before = terms(&self.state);
         let mut statements: Vec<StatementId> = block.statements.iter().map(|statement| statement.id()).collect();
-        if repeat {
+        if sabotage == Some(Sabotage::BookAgain) {
             // A planted bug: the block books its first statement again.
             statements.extend(statements.first().copied());
         }
         promises::booked_once(&self.committed, &statements)?;
-        let readings = readings_of(&block);
+        let (by_hand, readings) = readings_of(&block).partition(|(_, readings)| readings.source.is_operators());
         let header = block.header.clone();
         self.step(block, &Means::NONE).map_err(Violation::Replay)?;
-        self.blocks.insert(hash, Audited { header, bytes: bytes.to_vec(), statements, readings });
+        self.blocks.insert(hash, Audited { header, bytes: bytes.to_vec(), statements, readings, by_hand });
         self.add_readings(&hash)?;
-        self.check(&before)?;
+        self.check(&before, sabotage)?;
         Ok(hash)
     }
 
@@ -160,13 +163,25 @@ impl Auditor {
     /// Books the readings of the block that was applied last.
     fn add_readings(&mut self, hash: &BlockHash) -> Result<(), Violation> {
         let (Some(block), Some(step)) = (self.blocks.get(hash), self.steps.last_mut()) else { return Ok(()) };
+        let meter_of = |readings: &Readings| {
+            let meter = self.state.binding(&readings.binding).map(|binding| binding.meter.clone());
+            meter.ok_or_else(|| Violation::Replay("readings of no binding".into()))
+        };
         for (statement, readings) in &block.readings {
             let lost = || Violation::AttachmentLost { statement: *statement, reason: "no node ever stored it".into() };
             let rows = self.rows.get(statement).ok_or_else(lost)?;
-            let meter = self.state.binding(&readings.binding).map(|binding| binding.meter.clone());
-            let meter = meter.ok_or_else(|| Violation::Replay("readings of no binding".into()))?;
+            let meter = meter_of(readings)?;
             step.readings.push((meter.clone(), rows.len()));
             self.readings.entry(meter).or_default().extend(rows);
+        }
+        for (_, readings) in &block.by_hand {
+            let meter = meter_of(readings)?;
+            let counted = self.readings.entry(meter.clone()).or_default();
+            let ends = [(readings.start, readings.import.start), (readings.end, readings.import.end)];
+            // Where an interval goes on from, the one before it ended.
+            let rows = ends.get(usize::from(!counted.is_empty())..).unwrap_or_default();
+            step.readings.push((meter, rows.len()));
+            counted.extend(rows);
         }
         Ok(())
     }
@@ -178,16 +193,23 @@ impl Auditor {
         for id in statements {
             self.committed.remove(id);
         }
-        for (meter, count) in step.readings {
+        for (meter, count) in step.readings.into_iter().rev() {
             let readings = self.readings.entry(meter).or_default();
             readings.truncate(readings.len() - count);
         }
     }
 
-    fn check(&self, before: &BTreeMap<(Month, AccountId), Terms>) -> Result<(), Violation> {
+    fn check(&self, before: &BTreeMap<(Month, AccountId), Terms>, sabotage: Option<Sabotage>) -> Result<(), Violation> {
         self.state.check_balances().map_err(|error| Violation::Replay(error.to_string()))?;
-        energy::months_balance(self.state.genesis().rewards.monthly_budget, self.state.records())?;
-        for ((month, account), after) in terms(&self.state) {
+        let mut budget = self.state.genesis().rewards.monthly_budget;
+        if sabotage == Some(Sabotage::MisreadBudget) {
+            budget = Energy::from_mwh(budget.mwh() + 1);
+        }
+        energy::months_balance(budget, self.state.records())?;
+        for ((month, account), mut after) in terms(&self.state) {
+            if sabotage == Some(Sabotage::MisreadContracts) {
+                after.contract = Energy::ZERO;
+            }
             let before = before.get(&(month, account)).copied().unwrap_or_default();
             energy::no_sale_beyond(month, account, &before, &after)?;
         }
@@ -207,15 +229,14 @@ pub(crate) struct Chain<'a> {
     pub(crate) readings: &'a BTreeMap<MeterId, Vec<(Timestamp, Energy)>>,
 }
 
-/// The statements of a block that have an attachment.
-fn readings_of(block: &Block) -> Vec<(StatementId, Box<Readings>)> {
-    let readings = block.statements.iter().flat_map(|statement| {
+/// The intervals in a block.
+fn readings_of(block: &Block) -> impl Iterator<Item = (StatementId, Readings)> + '_ {
+    block.statements.iter().flat_map(|statement| {
         statement.payload().acts.iter().filter_map(|act| match act {
-            Act::Readings(readings) if !readings.source.is_operators() => Some((statement.id(), readings.clone())),
+            Act::Readings(readings) => Some((statement.id(), (**readings).clone())),
             _ => None,
         })
-    });
-    readings.collect()
+    })
 }
 
 fn sheets(state: &State) -> impl Iterator<Item = ((Month, AccountId), &SheetRecord)> {

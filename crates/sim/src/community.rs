@@ -18,7 +18,7 @@ const DAY: Millis = Millis::from_minutes(24 * 60);
 pub(crate) const MEMBERS: usize = 4;
 const METERS_A_BUS: usize = 2;
 const BAUD: u32 = 9_600;
-/// What a member may use and trade in a month.
+/// What a member may use and trade in a month, unless a planted bug says otherwise.
 pub(crate) const CONTRACT: Energy = Energy::from_kwh(200);
 
 /// How large a run is.
@@ -40,7 +40,7 @@ pub(crate) struct Shape {
 /// A majority, a minority and one between them.
 pub(crate) const NODES_MAX: usize = 5;
 /// In a hundred thousand runs: those with meters, which cost ten times as much as the others.
-const METERED: u64 = 10_000;
+const METERED: u64 = 20_000;
 
 impl Shape {
     /// The shape of a seed.
@@ -92,6 +92,10 @@ pub(crate) struct Community {
     /// Of each node its own.
     pub(crate) miners: Vec<SecretKey>,
     pub(crate) gateways: Vec<SecretKey>,
+    /// Signs for meters that no gateway reads; the operator reads them by eye.
+    reader: SecretKey,
+    /// What a member may use and trade in a month.
+    pub(crate) contract: Energy,
     pub(crate) households: Vec<Household>,
     pub(crate) start: Timestamp,
     pub(crate) interval: Millis,
@@ -114,7 +118,7 @@ fn broken(what: &str, error: &dyn std::fmt::Display) -> Violation {
 impl Community {
     /// The community of a seed.
     pub(crate) fn new(random: &mut Random, shape: Shape, replay: Arc<Replay>) -> Result<Self, Violation> {
-        let [operator, log_key] = std::array::from_fn(|_| key(random));
+        let [operator, log_key, reader] = std::array::from_fn(|_| key(random));
         let miners: Vec<SecretKey> = (0..shape.nodes + shape.hermits).map(|_| key(random)).collect();
         let gateways: Vec<SecretKey> = (0..shape.gateways).map(|_| key(random)).collect();
         let mut households = Vec::new();
@@ -148,7 +152,20 @@ impl Community {
         let interval = Millis::from_minutes([5, 15][usize::from(random.chance(50_000))]);
         // Below 10,000 kWh, where the display of a PZEM ends.
         let counters = households.iter().map(|_| Energy::from_kwh(random.between(1, 9_000))).collect();
-        Ok(Self { genesis, operator, log_key, miners, gateways, households, start, interval, replay, counters })
+        Ok(Self {
+            genesis,
+            operator,
+            log_key,
+            miners,
+            gateways,
+            reader,
+            contract: CONTRACT,
+            households,
+            start,
+            interval,
+            replay,
+            counters,
+        })
     }
 
     fn profile(household: &Household) -> Result<Arc<Profile>, Violation> {
@@ -208,10 +225,11 @@ impl Community {
             let from = self.genesis.created;
             Act::Register(Register::Key(RegisterKey { key: key.public(), role, from, beneficiary: None }))
         };
-        let mut acts: Vec<Act> = self.gateways.iter().map(|gateway| register(gateway, Role::Gateway)).collect();
+        let gateways = self.gateways.iter().chain([&self.reader]);
+        let mut acts: Vec<Act> = gateways.map(|gateway| register(gateway, Role::Gateway)).collect();
         for household in &self.households {
             acts.push(register(&household.key, Role::Member));
-            let Some(gateway) = self.gateways.get(household.gateway) else { continue };
+            let gateway = self.gateways.get(household.gateway).unwrap_or(&self.reader);
             acts.push(Act::Register(Register::Meter(RegisterMeter {
                 meter: household.meter.clone(),
                 signer: gateway.account(),
@@ -238,8 +256,9 @@ impl Community {
 
     /// Everybody's contract of a month.
     pub(crate) fn contracts(&self, month: Month) -> Vec<Act> {
-        let contract =
-            |household: &Household| Act::Contract(Contract { account: household.account(), month, energy: CONTRACT });
+        let contract = |household: &Household| {
+            Act::Contract(Contract { account: household.account(), month, energy: self.contract })
+        };
         self.households.iter().map(contract).collect()
     }
 }

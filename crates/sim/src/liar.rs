@@ -97,7 +97,8 @@ impl World {
     }
 }
 
-fn garbage(random: &mut Random, ask: &Ask) -> Answer {
+/// What means nothing, in the form of an answer.
+pub(crate) fn garbage(random: &mut Random, ask: &Ask) -> Answer {
     match ask {
         Ask::Head => {
             let height = Height::from_number(random.below(1_000));

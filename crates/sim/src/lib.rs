@@ -28,4 +28,4 @@ pub use check::Violation;
 pub use disk::VirtualDisk;
 pub use random::Random;
 pub use sabotage::Sabotage;
-pub use world::{Failure, Outcome, run, run_double_sale, run_power_cuts, run_sabotaged};
+pub use world::{Failure, Outcome, run, run_double_sale, run_power_cuts, run_sabotaged, trace};

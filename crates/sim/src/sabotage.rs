@@ -27,6 +27,30 @@ pub enum Sabotage {
     StayCut,
     /// Nobody is told why a statement was given up; noticed as [`crate::Violation::NotTold`].
     DropSilently,
+    /// A gateway's database alters a reading that it stores; noticed as [`crate::Violation::ReadingInvented`].
+    AlterReading,
+    /// An attachment is read as if it held its first reading twice; noticed as [`crate::Violation::ReadingTwice`].
+    RepeatReading,
+    /// An attachment is read as if the meter had counted one mWh more; noticed as [`crate::Violation::BookedOtherwise`].
+    Miscount,
+    /// The disk loses synced attachments; noticed as [`crate::Violation::AttachmentLost`].
+    LoseAttachments,
+    /// A node gives up readings that it acknowledged; noticed as [`crate::Violation::ReadingsDropped`].
+    DropReadings,
+    /// The books are read as if a month had a mWh more to reward miners with; noticed as
+    /// [`crate::Violation::Unbalanced`].
+    MisreadBudget,
+    /// The books are read as if nobody had a contract; noticed as [`crate::Violation::SoldBeyond`].
+    MisreadContracts,
+    /// Contracts are ten times as large, so that what is sold twice is there twice; noticed as
+    /// [`crate::Violation::SoldTwice`].
+    ContractTenfold,
+    /// Contracts are so large that what nobody should have is there; noticed as [`crate::Violation::ForbiddenBooked`].
+    ContractBeyond,
+    /// Blocks and checkpoints are put back as they were before; noticed as [`crate::Violation::FinalChanged`].
+    RollBack,
+    /// An honest node's answers are exchanged for garbage; noticed as [`crate::Violation::HonestBanned`].
+    Impersonate,
     /// A node's disk gives back other bytes of a block than were written; noticed as [`crate::Violation::Replay`].
     ReadOtherBytes,
 }

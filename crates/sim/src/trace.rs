@@ -12,6 +12,7 @@ pub(crate) struct Trace {
     hash: u64,
     lines: u64,
     recent: VecDeque<String>,
+    lines_max: usize,
     start_ms: u64,
 }
 
@@ -21,7 +22,12 @@ const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 impl Trace {
     pub(crate) const fn new(start_ms: u64) -> Self {
-        Self { hash: FNV_OFFSET, lines: 0, recent: VecDeque::new(), start_ms }
+        Self { hash: FNV_OFFSET, lines: 0, recent: VecDeque::new(), lines_max: RECENT_MAX, start_ms }
+    }
+
+    /// Keeps every line, for a run that is looked at.
+    pub(crate) const fn keep_all(&mut self) {
+        self.lines_max = usize::MAX;
     }
 
     pub(crate) fn note(&mut self, now_ms: u64, what: fmt::Arguments<'_>) {
@@ -32,7 +38,7 @@ impl Trace {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
         }
         self.lines += 1;
-        if self.recent.len() == RECENT_MAX {
+        if self.recent.len() == self.lines_max {
             self.recent.pop_front();
         }
         self.recent.push_back(line);

@@ -59,6 +59,16 @@ pub enum Violation {
     /// A statement stands in a chain more than once.
     #[error("statement {0} is in the chain twice")]
     BookedTwice(StatementId),
+    /// An honest node was taken for a liar.
+    #[error("node {node} leaves node {peer} alone, which did nothing wrong: {reason}")]
+    HonestBanned {
+        /// Who bans.
+        node: usize,
+        /// Who is banned.
+        peer: usize,
+        /// What is held against it.
+        reason: String,
+    },
     /// Two statements that exclude each other are both in the chain.
     #[error("the same energy was sold twice, by {0} and by {1}")]
     SoldTwice(StatementId, StatementId),

@@ -112,3 +112,12 @@ pub fn sold_once(
         None => Ok(()),
     }
 }
+
+/// A node that keeps the rules is never taken for one that lies, whatever its line, its clock and its crashes make of what
+/// it says.
+///
+/// # Errors
+/// When it is.
+pub fn honest_not_banned(node: usize, peer: usize, is_honest: bool, reason: &str) -> Result<(), Violation> {
+    if is_honest { Err(Violation::HonestBanned { node, peer, reason: reason.to_owned() }) } else { Ok(()) }
+}

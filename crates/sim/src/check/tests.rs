@@ -3,7 +3,7 @@
 use super::Violation;
 use super::energy::{booked_as_counted, months_balance, no_reading_twice, no_sale_beyond};
 use super::promises::{
-    anchor_on_chain, booked_once, final_stays_final, finals_agree, nothing_acknowledged_is_lost,
+    anchor_on_chain, booked_once, final_stays_final, finals_agree, honest_not_banned, nothing_acknowledged_is_lost,
     nothing_stored_is_lost, sold_once, told_final_is_final,
 };
 use ledger::act::CounterPair;
@@ -105,6 +105,13 @@ fn energy_sold_twice_and_a_seller_left_in_the_dark_are_noticed() {
     ] {
         assert_eq!(sold_once(&[one, other], |id| committed.contains(id), |id| told.contains(id)), expected);
     }
+}
+
+#[test]
+fn an_honest_node_that_is_taken_for_a_liar_is_noticed() {
+    let reason = "its answer is to another question".to_owned();
+    assert_eq!(honest_not_banned(0, 1, false, &reason), Ok(()));
+    assert_eq!(honest_not_banned(0, 1, true, &reason), Err(Violation::HonestBanned { node: 0, peer: 1, reason }));
 }
 
 #[test]

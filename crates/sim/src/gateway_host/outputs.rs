@@ -5,7 +5,7 @@ use crate::network::{Caller, Question};
 use crate::world::{Happening, World};
 use gateway::core::{HeadAnswer, Input, JournalWrite, NodeAnswer, Output};
 use std::collections::VecDeque;
-use units::{MeterId, Millis, StatementId};
+use units::{Energy, MeterId, Millis, StatementId};
 
 /// Ticks at least this often, for the ends of intervals.
 const TICK: Millis = Millis::from_seconds(5);
@@ -86,7 +86,11 @@ impl World {
         match output {
             Output::Send { bus, bytes } => self.send(number, bus, &bytes),
             Output::StoreReading(row) => {
-                let import = row.reading.energy_import().unwrap_or_default();
+                let mut import = row.reading.energy_import().unwrap_or_default();
+                if self.sabotage == Some(Sabotage::AlterReading) {
+                    // As if the meter had said something else than what goes on.
+                    import = Energy::from_mwh(import.mwh() + 1);
+                }
                 self.gateways[number].stored.entry((row.meter.clone(), row.time)).or_insert(import);
                 self.note(format_args!("reading {} {}", row.meter, import));
                 self.gateways[number].database.store_reading(row);

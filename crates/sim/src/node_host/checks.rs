@@ -5,6 +5,7 @@ use crate::Sabotage;
 use crate::auditor::Auditor;
 use crate::check::{Violation, promises};
 use crate::world::World;
+use ledger::act::Readings;
 use ledger::attachment::{Attachment, Row};
 use units::{BlockHash, Energy, Height, Timestamp};
 
@@ -15,8 +16,9 @@ impl World {
             return Ok(());
         }
         let sabotage = self.sabotage;
+        let is_alone = self.nodes.len() == 1;
         let host = &mut self.nodes[number];
-        host.confirm_chain(&mut self.auditor, sabotage)?;
+        host.confirm_chain(&mut self.auditor, is_alone, sabotage)?;
         host.check_finals(&mut self.said)?;
         host.check_acknowledged()
     }
@@ -24,7 +26,12 @@ impl World {
 
 impl NodeHost {
     /// Looks at the blocks that became part of its chain since the last time, in memory and on its disk.
-    fn confirm_chain(&mut self, auditor: &mut Auditor, sabotage: Option<Sabotage>) -> Result<(), Violation> {
+    fn confirm_chain(
+        &mut self,
+        auditor: &mut Auditor,
+        is_alone: bool,
+        sabotage: Option<Sabotage>,
+    ) -> Result<(), Violation> {
         let Some(Running { node, store, .. }) = &mut self.running else { return Ok(()) };
         let head = node.state().head();
         let mut parting = head.height;
@@ -47,7 +54,7 @@ impl NodeHost {
             if sabotage == Some(Sabotage::ReadOtherBytes) {
                 block.reverse();
             }
-            let hash = auditor.take(&block, sabotage == Some(Sabotage::BookAgain))?;
+            let hash = auditor.take(&block, sabotage)?;
             if node.hash(Height::from_number(height)) != Some(hash) {
                 return Err(Violation::Replay(format!("the store's block {height} is not the node's")));
             }
@@ -56,11 +63,11 @@ impl NodeHost {
             for (statement, readings) in readings {
                 let lost = |reason| Violation::AttachmentLost { statement: *statement, reason };
                 let stored = store.attachment(statement).map_err(|error| lost(error.to_string()))?;
-                let usable = stored.as_deref().map_or(Ok(()), |bytes| {
-                    let attachment = Attachment::from_bytes(bytes).map_err(|error| error.to_string())?;
-                    attachment.check(readings).map_err(|error| error.to_string())
-                });
-                usable.map_err(lost)?;
+                match stored {
+                    Some(bytes) => fits(&bytes, readings).map_err(lost)?,
+                    None if is_alone => return Err(lost("nobody else has it".to_owned())),
+                    None => {}
+                }
             }
         }
         let root = auditor.block(&head.hash()).map(|block| block.header.state_root);
@@ -102,6 +109,11 @@ impl NodeHost {
         let Some(node) = self.node() else { return Ok(()) };
         promises::final_stays_final(said.finals.range(..=self.shown_final), |height| node.hash(height))
     }
+}
+
+fn fits(attachment: &[u8], readings: &Readings) -> Result<(), String> {
+    let attachment = Attachment::from_bytes(attachment).map_err(|error| error.to_string())?;
+    attachment.check(readings).map_err(|error| error.to_string())
 }
 
 /// Readings of an attachment that a node stores, as the auditor keeps them.

@@ -61,10 +61,10 @@ impl World {
             return Ok(());
         }
         let host = &self.nodes[number];
+        host.check_shown_finals(&self.said)?;
         let pending = host.acknowledged.difference(&host.dropped);
         promises::nothing_acknowledged_is_lost(pending, |id| host.knows(id))?;
         self.check_node(number)?;
-        self.nodes[number].check_shown_finals(&self.said)?;
         self.begin_life(number);
         Ok(())
     }
@@ -91,8 +91,15 @@ impl World {
         let how = if power { ", power cut" } else { "" };
         self.note(format_args!("node {number} crashes{how}, down for {} ms", down.ms()));
         self.nodes[number].cut(&mut self.random, power);
-        if self.sabotage == Some(Sabotage::LoseBlocks) && signed {
-            self.nodes[number].disk.lose_synced("blocks-00000000.seg", LOST_BYTES);
+        let disk = &self.nodes[number].disk;
+        match self.sabotage {
+            Some(Sabotage::LoseBlocks) if signed => disk.lose_synced("blocks-00000000.seg", LOST_BYTES),
+            Some(Sabotage::RollBack) if signed => {
+                disk.lose_synced("blocks-00000000.seg", LOST_BYTES);
+                disk.lose_synced("anchors-00000000.seg", usize::MAX);
+            }
+            Some(Sabotage::LoseAttachments) => disk.lose_synced("attachments-00000000.seg", LOST_BYTES),
+            _ => {}
         }
         self.later(down, Happening::NodeStart(number));
     }

@@ -4,7 +4,7 @@ use super::checks::rows_of;
 use super::questions::node_answer;
 use super::{Letter, Running, TICK};
 use crate::Sabotage;
-use crate::check::Violation;
+use crate::check::{Violation, promises};
 use crate::network::{Answer, CallId};
 use crate::world::{Happening, World};
 use api::{Event, SubmitAnswer};
@@ -12,7 +12,7 @@ use consensus::pow::Search;
 use gateway::core::NodeAnswer;
 use node::core::{Input, Output, Refusal, ReplyId, TemplateId};
 use node::record::{LogName, Record};
-use units::{Height, Millis, StatementId};
+use units::{Energy, Height, Millis, StatementId, Timestamp};
 
 /// Longest wait of deferred outputs for the sync.
 const FLUSH_MAX_MS: u64 = 50;
@@ -97,7 +97,13 @@ impl World {
             Record::Dropped(id) => self.gives_up(number, id)?,
             Record::Attachment { statement, bytes } => {
                 let lost = |reason| Violation::AttachmentLost { statement: *statement, reason };
-                self.auditor.attachment(*statement, rows_of(bytes).map_err(lost)?);
+                let mut rows = rows_of(bytes).map_err(lost)?;
+                match self.sabotage {
+                    Some(Sabotage::RepeatReading) => rows.splice(0..0, rows.first().copied()).for_each(drop),
+                    Some(Sabotage::Miscount) => rows.iter_mut().rev().take(1).for_each(one_more),
+                    _ => {}
+                }
+                self.auditor.attachment(*statement, rows);
             }
             _ => {}
         }
@@ -170,6 +176,9 @@ impl World {
             Output::Announce { head } => self.tell_peers(number, &Letter::Head(head)),
             Output::Banned { peer, reason, .. } => {
                 self.note(format_args!("node {number} leaves {} alone: {reason}", peer.0));
+                let peer = usize::try_from(peer.0).unwrap_or(usize::MAX);
+                let are_honest = number < self.honest && peer < self.honest;
+                promises::honest_not_banned(number, peer, are_honest, &reason)?;
             }
             Output::Contradiction { peer, contradiction } => {
                 self.note(format_args!("node {number} finds a contradiction at {}: {contradiction}", peer.0));
@@ -195,6 +204,9 @@ impl World {
             Err(refusal) => self.note(format_args!("node {number} refuses: {}", refusal.name())),
         }
         let id = answer.as_ref().ok().map(|answer| answer.id);
+        if let Some(id) = id.filter(|_| self.sabotage == Some(Sabotage::DropReadings)) {
+            self.store(number, &Record::Dropped(id))?;
+        }
         let answer = node_answer(answer);
         if let (Some(id), NodeAnswer::Final(place)) = (id, &answer) {
             self.check_told(id, *place)?;
@@ -236,4 +248,9 @@ impl World {
         }
         self.node_input(number, Input::Mined { template, extra_nonce: 0, nonce, attempts: nonce + 1 })
     }
+}
+
+/// A planted bug's reading of a counter.
+fn one_more((_, import): &mut (Timestamp, Energy)) {
+    *import = Energy::from_mwh(import.mwh() + 1);
 }

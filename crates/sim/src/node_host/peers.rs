@@ -3,7 +3,9 @@
 //! As over HTTP: each question ends in one answer or one failure. A node that is down refuses the connection at once, one
 //! behind a cut lets the asker wait.
 
+use crate::Sabotage;
 use crate::check::Violation;
+use crate::liar::garbage;
 use crate::network::TIMEOUT;
 use crate::world::{Happening, World};
 use consensus::peer::{Answer, Ask, AskId, Failed, Head, PeerId};
@@ -151,6 +153,9 @@ impl World {
     fn asked_by_peer(&mut self, number: usize, ask: &Ask) -> Result<Option<Answer>, Violation> {
         if number >= self.nodes.len() {
             return self.lie(number - self.nodes.len(), ask);
+        }
+        if number == 0 && self.sabotage == Some(Sabotage::Impersonate) {
+            return Ok(Some(garbage(&mut self.random, ask)));
         }
         self.serve(number, ask)
     }

@@ -10,6 +10,8 @@ use units::{Energy, Millis, Timestamp};
 
 /// Trades of a run.
 const TRADES_MAX: u64 = 14;
+/// Readings by eye of a run without gateways.
+const READINGS_MAX: u64 = 8;
 /// Keys registered in a run besides the founders'.
 const REGISTRATIONS_MAX: u64 = 4;
 /// What is sold twice: the paper's example, and more than half of a month's contract.
@@ -46,6 +48,10 @@ pub(crate) fn errands(random: &mut Random, community: &Community, until: Timesta
             _ => BEYOND,
         };
         errands.push(Errand::new(at, Task::Trade { from, to, energy }));
+    }
+    for _ in 0..if community.gateways.is_empty() { random.below(READINGS_MAX) } else { 0 } {
+        let (household, counted) = (somebody(random), Energy::from_wh(random.between(0, 3_000)));
+        errands.push(Errand::new(sometime(random), Task::Read { household, counted }));
     }
     for _ in 0..random.below(REGISTRATIONS_MAX) {
         let role = [Role::Auditor, Role::Validator, Role::Gateway][usize::try_from(random.below(3)).unwrap_or(0)];

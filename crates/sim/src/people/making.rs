@@ -6,10 +6,13 @@ use crate::community::Community;
 use crate::network::{Answer, Caller, Question};
 use crate::world::{Happening, World};
 use gateway::core::NodeAnswer;
-use ledger::act::{Act, Transfer};
+use ledger::act::{Act, CounterPair, ReadingSource, Readings, Transfer};
+use ledger::log::empty_root;
 use ledger::{Payload, RuleViolation, SecretKey, SignedStatement, State, bill};
-use units::{Millis, Timestamp};
+use units::{Energy, Millis, Timestamp};
 
+/// What a display shows when it is read for the first time.
+const FIRST_COUNT: Energy = Energy::from_kwh(1_000);
 /// Pause before somebody tries an errand again, or looks how far it is.
 const ERRAND_PAUSE: Millis = Millis::from_seconds(20);
 
@@ -23,7 +26,9 @@ impl World {
         if errand.statement.is_none() {
             let state = self.nodes[errand.asked].node().map(node::core::Node::state);
             errand.statement = statement(&self.community, errand, number, now, state)?;
+            self.remember_readings(number);
         }
+        let errand = &mut self.errands[number];
         let question = match &errand.statement {
             Some(statement) if errand.progress == Progress::Taken => Question::Progress(statement.id()),
             Some(statement) => Question::Submit(statement.to_submission(None)),
@@ -36,6 +41,19 @@ impl World {
         let asked = errand.asked;
         self.ask(asked, Caller::Errand(number), question);
         Ok(())
+    }
+
+    /// What the operator states, whether or not it is ever booked.
+    fn remember_readings(&mut self, number: usize) {
+        let errand = &self.errands[number];
+        let (Task::Read { household, .. }, Some(statement)) = (&errand.task, &errand.statement) else { return };
+        let meter = &self.community.households[*household].meter;
+        for act in &statement.payload().acts {
+            if let Act::Readings(readings) = act {
+                let ends = [(readings.start, readings.import.start), (readings.end, readings.import.end)];
+                self.read_by_eye.extend(ends.map(|(time, import)| ((meter.clone(), time), import)));
+            }
+        }
     }
 
     pub(crate) fn errand_answered(&mut self, number: usize, answer: Option<Answer>) {
@@ -95,6 +113,11 @@ fn statement(
             let act = Act::Transfer(Transfer { to, energy: *energy, month });
             (vec![act], &community.households[*from].key)
         }
+        Task::Read { household, counted } => {
+            let readings = state.and_then(|state| read(community, *household, *counted, now, state));
+            let Some(readings) = readings else { return Ok(None) };
+            (vec![Act::Readings(Box::new(readings))], &community.operator)
+        }
         Task::Bill(household) => {
             let account = community.households[*household].account();
             let Some((from, until)) = community.genesis.month_span(community.genesis.first_month) else {
@@ -116,4 +139,32 @@ fn statement(
         Ok(statement) => Ok(Some(statement)),
         Err(error) => Err(Violation::Broken(format!("a statement cannot be made: {error}"))),
     }
+}
+
+/// A reading by eye, from where the meter's chain ends by what a node says.
+fn read(community: &Community, household: usize, counted: Energy, now: Timestamp, state: &State) -> Option<Readings> {
+    let (binding, record) = state.meter(&community.households[household].meter)?;
+    let head = &record.head;
+    let start = head.import.unwrap_or(FIRST_COUNT);
+    let end = if head.import.is_some() { Energy::from_mwh(start.mwh() + counted.mwh()) } else { start };
+    Some(Readings {
+        binding,
+        seq: head.next_seq,
+        previous: head.previous,
+        start: head.end,
+        end: now,
+        import: CounterPair { start, end },
+        export: None,
+        count: 0,
+        voltage: None,
+        peak_current: None,
+        peak_power: None,
+        broken: None,
+        events: Vec::new(),
+        estimated: false,
+        columns: empty_root(),
+        frames: empty_root(),
+        source: ReadingSource::ByHand,
+        wraps_at: None,
+    })
 }

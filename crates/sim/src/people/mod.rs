@@ -24,6 +24,8 @@ pub(crate) enum Task {
     Register(Role),
     /// A member gives energy to another household, or to the operator.
     Trade { from: usize, to: Option<usize>, energy: Energy },
+    /// The operator reads a household's meter by eye; it has counted so much.
+    Read { household: usize, counted: Energy },
     /// The operator bills a household for the month that ended.
     Bill(usize),
 }
@@ -60,7 +62,7 @@ impl Errand {
 
     /// Whether the community cannot do without it: tried until it is final.
     pub(crate) const fn is_needed(&self) -> bool {
-        !matches!(self.task, Task::Trade { .. } | Task::Register(_))
+        !matches!(self.task, Task::Trade { .. } | Task::Register(_) | Task::Read { .. })
     }
 
     /// Whether it must never be booked.

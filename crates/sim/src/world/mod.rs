@@ -4,7 +4,7 @@ mod end;
 mod mishaps;
 mod run;
 
-pub use run::{Failure, Outcome, run, run_double_sale, run_power_cuts, run_sabotaged};
+pub use run::{Failure, Outcome, run, run_double_sale, run_power_cuts, run_sabotaged, trace};
 
 use crate::Sabotage;
 use crate::auditor::Auditor;
@@ -25,7 +25,7 @@ use run::Theme;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use units::{Millis, Timestamp};
+use units::{Energy, MeterId, Millis, Timestamp};
 
 /// What happens. Nodes, gateways and errands are named by their numbers.
 #[derive(Debug)]
@@ -70,6 +70,8 @@ pub(crate) struct World {
     pub(crate) next_call: u64,
     // People.
     pub(crate) errands: Vec<Errand>,
+    /// What the operator read by eye.
+    pub(crate) read_by_eye: BTreeMap<(MeterId, Timestamp), Energy>,
     // The run.
     queue: BTreeMap<(Timestamp, u64), Happening>,
     planned: u64,
@@ -84,7 +86,8 @@ impl World {
     fn new(seed: u64, replay: Arc<Replay>, theme: Theme) -> Result<Self, Violation> {
         let mut random = Random::new(seed);
         let shape = theme.shape(&mut random.fork());
-        let community = Community::new(&mut random.fork(), shape, replay)?;
+        let mut community = Community::new(&mut random.fork(), shape, replay)?;
+        theme.adjust(&mut community);
         let start = community.start;
         let chaos = theme.chaos(&mut random.fork(), shape, start);
         let errands = match chaos.first_cut() {
@@ -108,6 +111,7 @@ impl World {
             calls: BTreeMap::new(),
             next_call: 0,
             errands,
+            read_by_eye: BTreeMap::new(),
             queue: BTreeMap::new(),
             planned: 0,
             steps: 0,

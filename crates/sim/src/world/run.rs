@@ -3,13 +3,17 @@
 use super::World;
 use crate::chaos::Chaos;
 use crate::check::Violation;
-use crate::community::{NODES_MAX, Shape};
+use crate::community::{Community, NODES_MAX, Shape};
 use crate::people::Errand;
 use crate::{Random, Sabotage};
 use meter::Replay;
 use std::fmt;
 use std::sync::Arc;
-use units::{Millis, Timestamp};
+use units::{Energy, Millis, Timestamp};
+
+/// Contracts of planted bugs.
+const TENFOLD: Energy = Energy::from_kwh(2_000);
+const BEYOND_ALL: Energy = Energy::from_kwh(10_000_000);
 
 /// What a run is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +38,20 @@ impl Theme {
         match self {
             Self::Everything => Shape::of(random),
             Self::PowerCuts => Shape::SMALLEST,
-            Self::DoubleSale | Self::Planted(S::DropSilently) => Shape { is_scarce: true, ..many(random) },
-            Self::Planted(S::SecondLogKey | S::StayCut) => many(random),
-            Self::Planted(S::ReceiptTooEarly | S::BookAgain | S::ReadOtherBytes) => Shape::of_nodes(1),
+            Self::DoubleSale | Self::Planted(S::DropSilently | S::ContractTenfold) => {
+                Shape { is_scarce: true, ..many(random) }
+            }
+            Self::Planted(S::SecondLogKey | S::StayCut | S::Impersonate) => many(random),
+            Self::Planted(
+                S::AnswerBeforeSync
+                | S::ReceiptTooEarly
+                | S::BookAgain
+                | S::ReadOtherBytes
+                | S::MisreadBudget
+                | S::MisreadContracts
+                | S::ContractBeyond
+                | S::RollBack,
+            ) => Shape::of_nodes(1),
             Self::Planted(_) => Shape::SMALLEST,
         }
     }
@@ -45,7 +60,8 @@ impl Theme {
         use Sabotage as S;
         match self {
             Self::PowerCuts | Self::Planted(S::AcknowledgeUnsynced | S::TearTransaction) => Chaos::power_cuts(),
-            Self::DoubleSale | Self::Planted(S::SecondLogKey | S::StayCut | S::DropSilently) => {
+            Self::DoubleSale
+            | Self::Planted(S::SecondLogKey | S::StayCut | S::DropSilently | S::ContractTenfold | S::Impersonate) => {
                 Chaos::parted(random, shape, start)
             }
             Self::Everything | Self::Planted(_) => Chaos::new(random, shape, start),
@@ -53,7 +69,16 @@ impl Theme {
     }
 
     pub(super) const fn is_double_sale(self) -> bool {
-        matches!(self, Self::DoubleSale | Self::Planted(Sabotage::DropSilently))
+        matches!(self, Self::DoubleSale | Self::Planted(Sabotage::DropSilently | Sabotage::ContractTenfold))
+    }
+
+    /// Planted bugs in what the community agreed on.
+    pub(super) const fn adjust(self, community: &mut Community) {
+        match self {
+            Self::Planted(Sabotage::ContractTenfold) => community.contract = TENFOLD,
+            Self::Planted(Sabotage::ContractBeyond) => community.contract = BEYOND_ALL,
+            _ => {}
+        }
     }
 
     pub(super) const fn sabotage(self) -> Option<Sabotage> {
@@ -144,6 +169,18 @@ pub fn run_double_sale(seed: u64, replay: &Arc<Replay>) -> Result<Outcome, Box<F
 /// As [`run`]; that is what is expected here.
 pub fn run_sabotaged(seed: u64, replay: &Arc<Replay>, sabotage: Sabotage) -> Result<Outcome, Box<Failure>> {
     run_theme(seed, replay, Theme::Planted(sabotage))
+}
+
+/// What happens in the community of a seed, line by line, and what it comes to.
+pub fn trace(seed: u64, replay: &Arc<Replay>) -> (Vec<String>, Result<Outcome, Violation>) {
+    match World::new(seed, Arc::clone(replay), Theme::Everything) {
+        Ok(mut world) => {
+            world.trace.keep_all();
+            let outcome = world.live().and_then(|()| world.outcome());
+            (world.trace.recent(), outcome)
+        }
+        Err(violation) => (Vec::new(), Err(violation)),
+    }
 }
 
 fn run_theme(seed: u64, replay: &Arc<Replay>, theme: Theme) -> Result<Outcome, Box<Failure>> {

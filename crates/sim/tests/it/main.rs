@@ -16,8 +16,8 @@ use std::sync::Arc;
 const SEEDS: u64 = 2_000;
 const LONG: u64 = 25;
 /// The same of partitions across which energy is sold twice.
-const DOUBLE_SALES: u64 = 100;
-const DOUBLE_SALES_LONG: u64 = 10;
+const DOUBLE_SALES: u64 = 250;
+const DOUBLE_SALES_LONG: u64 = 4;
 
 fn replay() -> Arc<Replay> {
     Arc::new(Replay::excerpt().unwrap())
@@ -39,6 +39,19 @@ fn every_promise_holds_in_every_community() {
     agreed.sort_unstable();
     let share = |percent: usize| agreed[(agreed.len() - 1) * percent / 100];
     println!("the same after {} s in half of them, {} s in 99 of 100, {} s at most", share(50), share(99), share(100));
+}
+
+/// `WATTPROOF_TRACE=n` shows everything that happens in the community of a seed.
+#[test]
+fn the_trace_of_a_run_is_whole_and_ends_as_the_run_does() {
+    let seed = seeds::number("WATTPROOF_TRACE").unwrap_or(3);
+    let (lines, outcome) = sim::trace(seed, &replay());
+    let outcome = outcome.unwrap_or_else(|violation| panic!("{}\n{violation}", lines.join("\n")));
+    assert_eq!(lines.len() as u64, outcome.lines);
+    assert_eq!(Ok(outcome), run(seed, &replay()));
+    if seeds::number("WATTPROOF_TRACE").is_some() {
+        println!("{}", lines.join("\n"));
+    }
 }
 
 #[test]
