@@ -112,8 +112,8 @@ fn a_server_that_is_away_shows_for_how_long_and_what_it_has_cost() {
         families.push(of_outcomes(&outcomes));
         let text = exposition(families);
         let always = [
-            "wattproof_archive_outages_total 2.0",
-            "wattproof_archive_given_up_readings_total 17.0",
+            "wattproof_archive_outages_total{} 2.0",
+            "wattproof_archive_given_up_readings_total{} 17.0",
             "wattproof_load_orders_total{meter=\"A-1\",outcome=\"switched\"} 3.0",
             "wattproof_load_orders_total{meter=\"A-1\",outcome=\"failed\"} 1.0",
         ];

@@ -351,3 +351,11 @@ fn long_values_are_read_in_both_word_orders() {
         );
     }
 }
+
+#[test]
+fn shipped_profiles_leave_the_pause_between_questions_to_the_line() {
+    for name in Profile::shipped_names() {
+        let gap = Profile::shipped(name).unwrap().gap();
+        assert_eq!(gap, units::Millis::ZERO, "{name}: cite the manual that asks for more than 3.5 characters");
+    }
+}

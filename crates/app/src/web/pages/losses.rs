@@ -125,7 +125,7 @@ fn loss_text(words: &Words<'_>, loss: &LossView) -> LossText {
         percent: percent(node::losses::percent_1e2(loss.supplied_mwh, loss.used_mwh)),
         compared: t.with("losses-compared", &counts),
         alarm: newest_alarm.map(|alarm| alarm_text(t, alarm)),
-        sums_alarm: loss.alarm.as_deref().map(|alarm| alarm_text(t, alarm)),
+        sums_alarm: loss.alarm.as_deref().map(|alarm| alarm_mark(t, alarm)),
         is_empty: loss.intervals.is_empty(),
         intervals: loss.intervals.iter().map(|interval| interval_text(words, interval)).collect(),
     }
@@ -145,12 +145,17 @@ fn interval_text(words: &Words<'_>, interval: &LossIntervalView) -> IntervalText
         loss: interval.loss_mwh.map_or_else(dash, kwh_balance),
         percent: percent(interval.loss_percent_1e2),
         missing,
-        alarm: interval.alarm.as_deref().map_or_else(String::new, |alarm| alarm_text(t, alarm)),
+        alarm: interval.alarm.as_deref().map_or_else(String::new, |alarm| alarm_mark(t, alarm)),
     }
 }
 
 fn alarm_text(t: Texts, alarm: &str) -> String {
     if alarm == "negative" { t.get("losses-alarm-negative") } else { t.get("losses-alarm") }
+}
+
+/// The same in a few words, for a row of a table.
+fn alarm_mark(t: Texts, alarm: &str) -> String {
+    if alarm == "negative" { t.get("losses-mark-negative") } else { t.get("losses-mark") }
 }
 
 fn percent(value: Option<i64>) -> String {
