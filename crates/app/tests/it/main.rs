@@ -14,6 +14,7 @@ mod import;
 mod kill;
 mod load;
 mod meters;
+mod nodes;
 #[path = "../../../gateway/tests/peers/mod.rs"]
 mod peers;
 mod program;

@@ -30,7 +30,20 @@ impl Ended {
 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wattproof"));
+    command_by(&[], folder, arguments)
+}
+
+/// Started by another program, such as `ip netns exec NAME`.
+fn command_by(starter: &[&str], folder: &Path, arguments: &[&str]) -> Command {
+    let program = env!("CARGO_BIN_EXE_wattproof");
+    let mut command = match starter {
+        [] => Command::new(program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
     // Nothing of the machine that the tests run on may decide what comes out.
     command.args(arguments).current_dir(folder).env("HOME", folder).env_remove("XDG_CONFIG_HOME");
     command
@@ -44,7 +57,12 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
 
 /// Runs the program in a folder until it ends.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Ended {
-    let output = command(folder, arguments).stdin(Stdio::null()).output().unwrap();
+    run_by(&[], folder, arguments)
+}
+
+/// The same, started by another program.
+pub(crate) fn run_by(starter: &[&str], folder: &Path, arguments: &[&str]) -> Ended {
+    let output = command_by(starter, folder, arguments).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
@@ -57,17 +75,32 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
-        Self::start_with(folder, arguments, Stdio::inherit())
+        Self::start_with(command(folder, arguments), Stdio::inherit())
     }
 
     /// What it logs goes to the end of a file.
     pub(crate) fn start_logged(folder: &Path, arguments: &[&str], log: &Path) -> Self {
-        let log = File::options().create(true).append(true).open(log).unwrap();
-        Self::start_with(folder, arguments, log.into())
+        Self::start_by(&[], folder, arguments, log)
     }
 
-    fn start_with(folder: &Path, arguments: &[&str], err: Stdio) -> Self {
-        let mut command = command(folder, arguments);
+    /// The same, started by another program that becomes it.
+    pub(crate) fn start_by(starter: &[&str], folder: &Path, arguments: &[&str], log: &Path) -> Self {
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        Self::start_with(command_by(starter, folder, arguments), log.into())
+    }
+
+    /// Its process number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "{name}");
+    }
+
+    fn start_with(mut command: Command, err: Stdio) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(err).spawn().unwrap();
         let (tell, lines) = channel();
         let out = BufReader::new(child.stdout.take().unwrap());

@@ -41,6 +41,12 @@ fn other_directory(args: &NodeArgs, found: LedgerId, wanted: LedgerId) -> Troubl
 fn fetch(peer: &str, wanted: LedgerId) -> Result<Genesis, Trouble> {
     let bytes = Client::new(HttpTransport::new(peer)).genesis().map_err(|error| no_node(peer, &error))?;
     let found = LedgerId::from_bytes(Sha256::digest(&bytes).into());
+    if found != wanted && Genesis::from_bytes(&bytes).is_err() {
+        return Err(Trouble::environment(
+            format_args!("{peer} is not a Wattproof node: what it gives is no genesis document"),
+            "name the address that its operator sees when it starts",
+        ));
+    }
     if found != wanted {
         return Err(Trouble::refused(
             format_args!("{peer} keeps another ledger: {found}, not {wanted}"),
