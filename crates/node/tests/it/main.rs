@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admission;
+mod catch_up;
 mod chain;
 mod community;
 mod crash;
