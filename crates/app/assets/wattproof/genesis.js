@@ -9,6 +9,8 @@ const BYTES_MAX = 65_535;
 const ENERGY_MAX = 10n ** 18n;
 const DAY = 86_400_000n;
 const OFFSET_SECONDS_END = 86_400n;
+/** Blocks below the head that the log key anchors. */
+const FINAL_DEPTH_MAX = 512n;
 
 function energy(value) {
   need(cbor.uint(value) <= ENERGY_MAX, "an amount above 10^18 mWh");
@@ -86,7 +88,7 @@ export class Genesis {
     this.level = cbor.oneOf(order[1], [1, 2, 3, 4, 5]);
     this.blockDistance = cbor.uint(order[2]);
     this.emptyBlockDistance = cbor.uint(order[3]);
-    cbor.uint(order[4]);
+    need(cbor.uint(order[4]) <= FINAL_DEPTH_MAX, "a depth of final blocks above 512");
     this.blockTime = null;
     this.halfLife = null;
     if (order[5] !== null) this.readRetarget(order[5]);
