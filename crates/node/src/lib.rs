@@ -7,8 +7,11 @@
 pub mod audit;
 pub mod clock;
 pub mod core;
+pub mod findings;
 pub mod losses;
 pub mod record;
+pub mod repair;
+pub mod scrub;
 mod serve;
 pub mod shell;
 pub mod store;

@@ -2,11 +2,15 @@
 
 use super::terminal::{say, say_json};
 use super::{AuditArgs, Trouble, run, trouble};
+use crate::clock::RealClock;
 use crate::community::Community;
 use crate::export::FolderSource;
+use crate::web::format::Clockface;
 use gateway::Config;
 use meter::Profile;
 use node::audit::AuditError;
+use node::shell::peers::PeerSource;
+use node::store::Folder;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -20,6 +24,8 @@ struct AuditView {
     tables_compared: bool,
     database: Option<DatabaseView>,
     findings: Vec<FindingView>,
+    /// What was found damaged before, and what became of it, oldest first.
+    remembered: Vec<api::Finding>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +47,9 @@ struct FindingView {
 
 pub(super) fn audit(args: &AuditArgs) -> Result<ExitCode, Trouble> {
     let community = Community::open(&args.data)?;
+    if let Some(peer) = args.peer.as_ref().filter(|_| args.repair) {
+        repair(&community, peer)?;
+    }
     let mut view = of_node(&community)?;
     if let Some(url) = database(args, &community) {
         of_database(&url, &community, &mut view)?;
@@ -51,6 +60,23 @@ pub(super) fn audit(args: &AuditArgs) -> Result<ExitCode, Trouble> {
         show(&view)
     }
     Ok(if view.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(trouble::FOUND_WRONG) })
+}
+
+/// Puts right what is damaged in the node's folder, from the node at an address; what was found is remembered.
+fn repair(community: &Community, peer: &str) -> Result<(), Trouble> {
+    let folder = community.node_dir();
+    let mut disk = Folder::open(&folder).map_err(|error| Trouble::environment(error, "stop the node first"))?;
+    let mut source = PeerSource::connect(peer).map_err(|error| {
+        Trouble::environment(error, "name a node of this ledger that runs, such as http://192.168.1.20:8080")
+    })?;
+    let found = node::repair::repair(&mut disk, RealClock.time(), &mut source).map_err(|error| {
+        Trouble::environment(
+            error,
+            "see that the disk has room and can be written, and that the peer keeps this ledger",
+        )
+    })?;
+    node::findings::remember(&folder, &found)
+        .map_err(|error| Trouble::environment(error, "see that the disk has room and can be written"))
 }
 
 /// The database named, else the one of the directory's own gateway, if it has been used.
@@ -78,6 +104,7 @@ fn of_node(community: &Community) -> Result<AuditView, Trouble> {
         tables_compared: report.tables_compared,
         database: None,
         findings: report.findings.iter().map(finding).collect(),
+        remembered: node::findings::read(&community.node_dir()).unwrap_or_default(),
     })
 }
 
@@ -126,6 +153,7 @@ fn show(view: &AuditView) {
         )),
         None => say("no gateway's database"),
     }
+    view.remembered.iter().for_each(show_remembered);
     for finding in &view.findings {
         say(format_args!("\u{2717} {}: {}", finding.place, finding.detail));
     }
@@ -134,4 +162,24 @@ fn show(view: &AuditView) {
         1 => "1 finding".to_owned(),
         count => format!("{count} findings"),
     });
+}
+
+/// A point in time in UTC, whoever reads it.
+fn utc(time: units::Timestamp) -> String {
+    Clockface::new("UTC").moment(time).iso
+}
+
+/// What was found before: where, what, and what became of it.
+fn show_remembered(finding: &api::Finding) {
+    let noticed = utc(finding.noticed_ms);
+    say(format_args!("noticed {noticed}: {}: {}", finding.place, finding.what));
+    if let Some(repaired) = &finding.repaired {
+        say(format_args!("  repaired {} from {}", utc(repaired.time_ms), repaired.from));
+    }
+    if let Some(lost) = &finding.lost {
+        say(format_args!("  lost: {lost}"));
+    }
+    if let Some(kept) = &finding.kept_in {
+        say(format_args!("  as it was found: {kept}"));
+    }
 }

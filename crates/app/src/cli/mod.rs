@@ -155,7 +155,9 @@ enum Command {
     #[command(after_help = "Example:\n  wattproof verify chen-07.cbor --trust genesis.cbor")]
     Verify(VerifyArgs),
     /// Check everything that is stored: blocks, tables, readings, and the gateway's database against the ledger.
-    #[command(after_help = "Example:\n  wattproof audit --data maple-house")]
+    /// With --repair, put right first what was damaged, from another node.
+    #[command(after_help = "Examples:\n  wattproof audit --data maple-house\n  \
+                           wattproof audit --data maple-house --repair --peer http://192.168.1.20:8080")]
     Audit(AuditArgs),
 }
 

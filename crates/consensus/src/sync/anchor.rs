@@ -4,7 +4,7 @@
 //! branch makes that branch the only one that may be chosen; one that contradicts ours is evidence, and never followed.
 
 use super::conduct::Misdeed;
-use super::{Contradiction, Output, Sync, Turn};
+use super::{Contradiction, ITSELF, Output, Sync, Turn};
 use crate::peer::PeerId;
 use ledger::{Checkpoint, CheckpointError, PublicKey};
 use std::collections::BTreeSet;
@@ -44,6 +44,25 @@ impl Anchors {
 }
 
 impl Sync {
+    /// This node's store holds a checkpoint for a block that its chain lacks, because blocks were lost: the branch with that
+    /// block is followed as soon as a peer shows it. A note that the log key did not sign is passed over.
+    pub fn seek(&mut self, note: &str) {
+        let Ok(checkpoint) = Checkpoint::open(note, &self.log_key) else { return };
+        if checkpoint.ledger == self.ledger && self.tree.own_hash(checkpoint.height).is_none() {
+            self.anchors.sought = Some((ITSELF, Anchor { checkpoint, note: note.to_owned() }));
+        }
+    }
+
+    /// Whether a connected peer has shown a checkpoint at least as new as the newest here; for a node that does not know
+    /// what its own log key signed last.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        let newest = self.anchors.newest.as_ref().map(|anchor| anchor.checkpoint.height);
+        let shown = self.peers.values().filter(|peer| peer.is_connected).filter_map(|peer| peer.anchor.as_ref());
+        let is_behind = self.anchors.sought.is_some();
+        !is_behind && shown.into_iter().any(|anchor| Some(anchor.checkpoint.height) >= newest)
+    }
+
     /// A peer shows a checkpoint.
     pub(super) fn hear_anchor(&mut self, turn: &mut Turn<'_>, id: PeerId, note: &str) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
@@ -67,11 +86,11 @@ impl Sync {
             Some(own) if own == block && is_newer => self.take_anchor(turn, anchor),
             Some(own) if own != block && !is_newer => self.tell_two_histories(turn, id, &anchor),
             Some(own) if own == block => {}
-            _ => self.seek(turn, id, anchor),
+            _ => self.look_for(turn, id, anchor),
         }
     }
 
-    fn seek(&mut self, turn: &mut Turn<'_>, id: PeerId, anchor: Anchor) {
+    fn look_for(&mut self, turn: &mut Turn<'_>, id: PeerId, anchor: Anchor) {
         let Checkpoint { height, block, .. } = anchor.checkpoint;
         if self.blocks.is_bad(&block) {
             return self.tell(turn, id, (height, block), Contradiction::BadBlock { note: anchor.note });

@@ -41,6 +41,9 @@ use units::{BlockHash, Height, LedgerId, Millis, StatementId, Timestamp};
 /// slept, and no peer's fault.
 pub const JUMP_MAX: Millis = Millis::from_minutes(1);
 
+/// Stands for this node where a peer is named: what its own store says, no peer said.
+pub const ITSELF: PeerId = PeerId(u32::MAX);
+
 /// The node's own chain.
 #[derive(Debug, Clone)]
 pub struct Own {

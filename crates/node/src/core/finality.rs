@@ -12,6 +12,12 @@ impl Node {
     pub(super) fn sign_anchor(&mut self, outputs: &mut Vec<Output>) {
         // Where the log key signed a newer block than this chain has, this chain is an older copy: it is followed first.
         let Some(key) = self.config.log_key.as_ref().filter(|_| !self.sync().is_behind_anchor()) else { return };
+        if self.is_unsure {
+            if !self.sync().is_confirmed() {
+                return;
+            }
+            self.is_unsure = false;
+        }
         let depth = u64::from(self.config.genesis.order.final_depth);
         // The genesis block needs no signature: its hash names the ledger.
         let target = self.state.head().height.number().checked_sub(depth).filter(|target| *target > 0);

@@ -52,6 +52,12 @@ pub(super) enum Hindrance {
     /// A rule stands against it.
     #[error(transparent)]
     Rule(ApplyError),
+    /// Damage took blocks that are final from the chain.
+    #[error(
+        "the log key signed block {0}, which was lost to damage here; it is fetched from the other nodes, and nothing is \
+         built before it is back"
+    )]
+    Lost(Height),
     /// The log key has not been heard for too long.
     #[error(
         "{UNFINAL_MAX} blocks wait for a checkpoint of the log key; connect it to the node that has that key, or start that \
@@ -107,7 +113,9 @@ impl Node {
     /// program does not know, or too many blocks that are not final. Who runs it is told once of each reason.
     fn is_hindered(&mut self, now: Timestamp, miner: &SecretKey, outputs: &mut Vec<Output>) -> bool {
         let unfinal = self.chain.is_full();
+        let lost = self.lost.filter(|lost| self.final_height() < *lost);
         let hindrance = match self.state.check_proposer(now, miner.account()) {
+            _ if lost.is_some() => lost.map(Hindrance::Lost),
             Err(error) => Some(Hindrance::Rule(error)),
             Ok(()) => unfinal.then_some(Hindrance::Unfinal),
         };

@@ -268,6 +268,10 @@ pub struct Node {
     genesis_header: Header,
     chain: Chain,
     anchor: Option<Anchor>,
+    /// A block that the log key signed and that damage took from the chain: until it is back, nothing is built.
+    lost: Option<Height>,
+    /// Whether it is not known what the log key signed last.
+    is_unsure: bool,
     jobs: Cores,
     // The pool.
     pool: Pool,
@@ -319,6 +323,8 @@ impl Node {
             genesis_header,
             state,
             anchor: None,
+            lost: None,
+            is_unsure: false,
             jobs: Cores(Arc::new(OneByOne)),
             pool: Pool::default(),
             evidence: 0,

@@ -38,6 +38,10 @@ impl Peers {
     pub(super) fn anchored(&mut self, note: String) {
         self.news.push_back(sync::Input::Anchored { note });
     }
+    /// The store holds a checkpoint for a block that the chain lacks.
+    pub(super) fn seek(&mut self, note: &str) {
+        self.sync.seek(note);
+    }
     /// Attachments are missing.
     pub(super) fn want(&mut self, statements: Vec<StatementId>) {
         if !statements.is_empty() {

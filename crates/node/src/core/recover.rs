@@ -82,6 +82,10 @@ pub(crate) struct Recovery<'a> {
     node: Node,
     jobs: &'a dyn Jobs,
     anchor: Option<String>,
+    /// How many blocks are stored, where a checkpoint of a later one does not stop the start.
+    stored_blocks: Option<u64>,
+    /// The newest checkpoint of a block that is not stored.
+    lost: Option<String>,
     /// The block that vouches for the signatures before it.
     vouching: Option<(Height, BlockHash)>,
     /// What waits, with its place among all that were stored.
@@ -97,7 +101,19 @@ type Verdicts = BTreeMap<Digest, Digest>;
 impl<'a> Recovery<'a> {
     pub(crate) fn new(config: Config, jobs: &'a dyn Jobs) -> Result<Self, RecoverError> {
         let (node, waiting) = (Node::new(config)?, BTreeMap::new());
-        Ok(Self { node, jobs, anchor: None, vouching: None, waiting, stored: 0, lacking: None })
+        let (stored_blocks, lost, vouching) = (None, None, None);
+        Ok(Self { node, jobs, anchor: None, stored_blocks, lost, vouching, waiting, stored: 0, lacking: None })
+    }
+
+    /// Lets the chain end before the block of the newest checkpoint, of which so many blocks are stored: damage took the
+    /// rest, and the other nodes have it.
+    pub(crate) const fn may_lack_blocks(&mut self, stored: u64) {
+        self.stored_blocks = Some(stored);
+    }
+
+    /// The log key signs nothing before another node has shown what it signed last: that was lost to damage here.
+    pub(crate) const fn is_unsure(&mut self) {
+        self.node.is_unsure = true;
     }
 
     /// Lets the newest checkpoint taken so far vouch for the signatures of the blocks that are yet to come.
@@ -136,6 +152,10 @@ impl<'a> Recovery<'a> {
     /// Blocks up to the newest checkpoint's need no way back; that it is the log key's is looked at in the end.
     fn take_anchor(&mut self, note: String) {
         if let Ok(checkpoint) = Checkpoint::read_unverified(&note) {
+            if self.stored_blocks.is_some_and(|stored| checkpoint.height.number() > stored) {
+                self.lost = Some(note);
+                return;
+            }
             self.node.chain.settle(checkpoint.height);
         }
         self.anchor = Some(note);
@@ -235,7 +255,7 @@ impl<'a> Recovery<'a> {
     /// The node, after all records.
     pub(crate) fn finish(mut self) -> Result<Node, RecoverError> {
         self.fill_pool();
-        let Self { mut node, anchor, lacking, .. } = self;
+        let Self { mut node, anchor, lost, lacking, .. } = self;
         let before = lacking.and_then(|lacking| lacking.number().checked_sub(1)).map(Height::from_number);
         node.missing.set_complete(before.unwrap_or(node.state.head().height));
         if let Some(note) = anchor {
@@ -248,6 +268,10 @@ impl<'a> Recovery<'a> {
             node.anchor = Some(Anchor { checkpoint, note });
         }
         node.peers = Peers::new(Sync::new(&node.config.genesis, node.own()));
+        if let Some(note) = lost {
+            node.lost = Some(Checkpoint::open(&note, &node.config.genesis.log_key)?.height);
+            node.peers.seek(&note);
+        }
         Ok(node)
     }
 }

@@ -1,6 +1,7 @@
 //! Why a node does not do what it is asked, and the problem that HTTP shows for it.
 
 use crate::core::{RecoverError, Refusal};
+use crate::repair::RepairError;
 use crate::store::{FolderError, StoreError};
 use crate::tables::TablesError;
 use api::Problem;
@@ -56,6 +57,12 @@ pub enum NodeError {
     /// Not stored at the moment.
     #[error("nothing can be stored at the moment ({0}); reading goes on, try again later")]
     Unavailable(String),
+    /// Damage cannot be set aside.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
+    /// The list of what was found damaged cannot be written.
+    #[error("what was found damaged cannot be written down: {0}")]
+    Findings(std::io::Error),
     /// The peers are not what they can be.
     #[error(transparent)]
     Peers(#[from] super::peers::PeersError),
@@ -75,7 +82,13 @@ impl NodeError {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Folder(_) | Self::Store(_) | Self::Recover(_) | Self::Tables(_) | Self::Thread(_) => "storage",
+            Self::Folder(_)
+            | Self::Store(_)
+            | Self::Recover(_)
+            | Self::Tables(_)
+            | Self::Thread(_)
+            | Self::Repair(_)
+            | Self::Findings(_) => "storage",
             Self::Peers(_) => "peers",
             Self::NoIdentity => "no_identity",
             Self::Refused(refusal) => refusal.name(),
@@ -105,6 +118,8 @@ impl NodeError {
             | Self::Recover(_)
             | Self::Tables(_)
             | Self::Thread(_)
+            | Self::Repair(_)
+            | Self::Findings(_)
             | Self::Peers(_) => 500,
         };
         let problem = Problem::new(self.name(), status, self.to_string());

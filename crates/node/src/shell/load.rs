@@ -5,7 +5,10 @@ use super::{Keys, Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
 use crate::clock::Clock;
 use crate::core::Committed;
 use crate::core::{Config, Node, RecoverError, Recovery, UNFINAL_MAX};
+use crate::findings;
 use crate::record::{LogName, Record};
+use crate::repair;
+use crate::scrub::Scrub;
 use crate::store::{Disk, Folder, Store, StoreError};
 use crate::tables::{Change, Tables};
 use crate::threads::Threads;
@@ -15,7 +18,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use units::Height;
+use units::{Height, Timestamp};
 
 use super::handle::Company;
 use super::rows::Rows;
@@ -57,7 +60,32 @@ pub(crate) fn genesis_of(store: &mut Store) -> Result<Genesis, NodeError> {
 /// When the folder is in use, holds no ledger or a damaged one, or contradicts what the log key signed.
 pub fn start(options: Options, clock: Arc<dyn Clock>) -> Result<NodeHandle, NodeError> {
     let folder = Folder::open(&options.data_dir)?;
-    start_on(Box::new(folder), options, clock)
+    let noticed = findings::read(&options.data_dir).unwrap_or_default();
+    if !options.peers.is_empty() && noticed.iter().any(findings::is_open) {
+        drop(folder);
+        set_aside(&options.data_dir, clock.now())?;
+        return start_on(Box::new(Folder::open(&options.data_dir)?), options, clock);
+    }
+    match start_on(Box::new(folder), options.clone(), Arc::clone(&clock)) {
+        // With other nodes to fetch it from, what is damaged is set aside, and the node goes on without it.
+        Err(NodeError::Store(error @ (StoreError::Damaged { .. } | StoreError::Record { .. })))
+            if !options.peers.is_empty() =>
+        {
+            tracing::error!("{error}");
+            set_aside(&options.data_dir, clock.now())?;
+            start_on(Box::new(Folder::open(&options.data_dir)?), options, clock)
+        }
+        other => other,
+    }
+}
+
+/// Copies what is damaged beside and takes it out of the logs; what was found is remembered.
+fn set_aside(data_dir: &Path, now: Timestamp) -> Result<(), NodeError> {
+    let found = repair::repair(&mut Folder::open(data_dir)?, now, &mut repair::Nobody)?;
+    for finding in &found {
+        tracing::error!("{}: {}", finding.place, finding.what);
+    }
+    findings::remember(data_dir, &found).map_err(NodeError::Findings)
 }
 
 /// Runs a node on another disk than its folder; only the derived tables are then in the folder.
@@ -74,7 +102,8 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     let Options { miner, log_key, receipt_key, automatic, peers: addresses, .. } = options;
     let ledger = genesis.ledger();
     let config = Config { genesis, miner, log_key, automatic };
-    let node = recover(&mut store, &mut tables, config.clone())?;
+    let standing = Standing::of(&options.data_dir, &addresses);
+    let node = recover(&mut store, &mut tables, config.clone(), standing)?;
     let (sender, requests) = sync_channel(REQUESTS_MAX);
     let threads = if node.is_miner() { options.search_threads.max(1) } else { 0 };
     let searchers = Searchers::start(threads, &sender).map_err(NodeError::Thread)?;
@@ -87,6 +116,7 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
         keys: Arc::clone(&keys),
         peers: Peers::start(&addresses, &instance, listeners.clone(), &around)?,
         inbox: VecDeque::new(),
+        standing,
         node,
         store,
         rows: Rows::start(tables).map_err(NodeError::Thread)?,
@@ -105,9 +135,18 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     };
     let stopped = Arc::new(Mutex::new(None));
     let reason = Arc::clone(&stopped);
+    scrub(&options.data_dir, Arc::clone(&shell.clock), Arc::clone(&stopped))?;
     let thread = std::thread::Builder::new().name("node".into()).spawn(move || live(shell, requests, &reason));
     let company = Company { instance, listeners };
     Ok(NodeHandle::new((sender, keys, company), thread.map_err(NodeError::Thread)?, stopped, options.data_dir))
+}
+
+/// Reads again what is stored, on a thread of its own, until the node has stopped.
+fn scrub(data_dir: &Path, clock: Arc<dyn Clock>, stopped: Arc<Mutex<Option<String>>>) -> Result<(), NodeError> {
+    let is_over = move || stopped.lock().is_ok_and(|stopped| stopped.is_some());
+    let scrub = Scrub::new(data_dir, clock, Box::new(is_over));
+    let thread = std::thread::Builder::new().name("scrub".into()).spawn(move || scrub.run());
+    thread.map(drop).map_err(NodeError::Thread)
 }
 
 fn live(mut shell: Shell, requests: Receiver<Message>, stopped: &Mutex<Option<String>>) {
@@ -122,14 +161,48 @@ fn live(mut shell: Shell, requests: Receiver<Message>, stopped: &Mutex<Option<St
     }
 }
 
+/// What a node may count on when damage took part of its store.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Standing {
+    /// There are other nodes that have what is lost here.
+    has_peers: bool,
+    /// Checkpoints were lost.
+    is_unsure: bool,
+}
+
+impl Standing {
+    fn of(data_dir: &Path, addresses: &[String]) -> Self {
+        let is_kept = |name: &str| name.starts_with(LogName::Anchors.name()) && name.contains(repair::KEPT_MARK);
+        let names = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
+        let is_unsure = names.into_iter().any(|entry| entry.file_name().to_str().is_some_and(is_kept));
+        Self { has_peers: !addresses.is_empty(), is_unsure }
+    }
+}
+
 /// Reads everything stored through the checking path and derives the rows that are missing.
-pub(super) fn recover(store: &mut Store, tables: &mut Tables, config: Config) -> Result<Node, NodeError> {
+pub(super) fn recover(
+    store: &mut Store,
+    tables: &mut Tables,
+    config: Config,
+    standing: Standing,
+) -> Result<Node, NodeError> {
     if !make_fit(store, tables)? {
         tracing::warn!("the derived tables do not fit the ledger and are made anew");
         tables.clear()?;
     }
     let threads = Threads::all();
     let mut recovery = Recovery::new(config, &threads)?;
+    if standing.has_peers {
+        recovery.may_lack_blocks(u64::try_from(store.block_count()).unwrap_or(u64::MAX));
+    }
+    if standing.has_peers && standing.is_unsure {
+        tracing::warn!(
+            "checkpoints were lost to damage here: the log key signs nothing until another node has shown a checkpoint as new \
+             as the newest that is left. If no other node ever had a newer one, remove the files anchors-*{}* to go on",
+            repair::KEPT_MARK
+        );
+        recovery.is_unsure();
+    }
     store.replay(LogName::Anchors, |record: Record| {
         recovery.take(record, &|_| false).map(drop).map_err(NodeError::from)
     })?;

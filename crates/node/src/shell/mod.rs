@@ -115,6 +115,7 @@ pub(crate) struct Shell {
     peers: Peers,
     /// What peers told that the node has not taken yet.
     inbox: VecDeque<Input>,
+    standing: load::Standing,
     subscribers: Vec<SyncSender<Event>>,
     keys: Keys,
     replies: BTreeMap<ReplyId, Reply>,
@@ -316,7 +317,7 @@ impl Shell {
         self.flush()?;
         self.unavailable = Some((reason, Instant::now()));
         self.config.automatic = self.node.is_automatic();
-        let node = load::recover(&mut self.store, &mut self.rows.tables(), self.config.clone());
+        let node = load::recover(&mut self.store, &mut self.rows.tables(), self.config.clone(), self.standing);
         let mut node = node.map_err(|error| Stop::Fault(error.to_string()))?;
         let outputs = node.continue_from(&self.node, self.clock.now());
         self.node = node;

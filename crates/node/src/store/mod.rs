@@ -4,7 +4,7 @@
 //! of a log is cut off when the store is opened; damage anywhere else is an error.
 
 mod disk;
-mod segment;
+pub(crate) mod segment;
 
 pub use disk::{Disk, Folder, FolderError};
 
@@ -101,7 +101,7 @@ impl std::fmt::Debug for Store {
     }
 }
 
-fn segment_name(log: LogName, number: u32) -> String {
+pub(crate) fn segment_name(log: LogName, number: u32) -> String {
     format!("{}-{number:08}.seg", log.name())
 }
 
@@ -465,6 +465,6 @@ impl Store {
 }
 
 /// Bytes that a record takes in its file.
-fn record_bytes(payload: usize) -> u64 {
+pub(crate) fn record_bytes(payload: usize) -> u64 {
     (HEAD_BYTES + payload) as u64
 }

@@ -12,13 +12,13 @@
 use sha2::{Digest as _, Sha256};
 
 /// Bytes before a payload.
-pub(super) const HEAD_BYTES: usize = 16;
+pub(crate) const HEAD_BYTES: usize = 16;
 /// Largest payload: a block of the largest size, with room.
-pub(super) const PAYLOAD_BYTES_MAX: usize = ledger::Block::BYTES_MAX + 4_096;
+pub(crate) const PAYLOAD_BYTES_MAX: usize = ledger::Block::BYTES_MAX + 4_096;
 
 /// Why no record begins at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// The file ends within the record.
     Cut,
     /// The bytes are not those that were written.
@@ -27,9 +27,9 @@ pub(super) enum Broken {
 
 /// The head of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) kind: u8,
-    pub(super) length: usize,
+pub(crate) struct Head {
+    pub(crate) kind: u8,
+    pub(crate) length: usize,
     check: [u8; 8],
 }
 
@@ -45,7 +45,7 @@ fn payload_check(kind: u8, payload: &[u8]) -> [u8; 8] {
 }
 
 /// A record as it lies in the file; `None` when the payload is too large.
-pub(super) fn frame(kind: u8, payload: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn frame(kind: u8, payload: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= PAYLOAD_BYTES_MAX)?.to_be_bytes();
     let mut bytes = Vec::with_capacity(HEAD_BYTES + payload.len());
     bytes.extend(length);
@@ -58,7 +58,7 @@ pub(super) fn frame(kind: u8, payload: &[u8]) -> Option<Vec<u8>> {
 
 impl Head {
     /// Reads the head at the beginning of `bytes`.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Broken> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Broken> {
         let head = bytes.first_chunk::<HEAD_BYTES>().ok_or(Broken::Cut)?;
         let [a, b, c, d, kind, x, y, z, check @ ..] = *head;
         let length = [a, b, c, d];
@@ -70,13 +70,13 @@ impl Head {
     }
 
     /// Whether a payload is the one that was written.
-    pub(super) fn fits(&self, payload: &[u8]) -> bool {
+    pub(crate) fn fits(&self, payload: &[u8]) -> bool {
         payload.len() == self.length && payload_check(self.kind, payload) == self.check
     }
 }
 
 /// Reads the record at the beginning of `bytes`.
-pub(super) fn read(bytes: &[u8]) -> Result<(Head, &[u8]), Broken> {
+pub(crate) fn read(bytes: &[u8]) -> Result<(Head, &[u8]), Broken> {
     let head = Head::read(bytes)?;
     let payload = bytes.get(HEAD_BYTES..HEAD_BYTES + head.length).ok_or(Broken::Cut)?;
     if head.fits(payload) { Ok((head, payload)) } else { Err(Broken::Changed) }
@@ -84,7 +84,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Head, &[u8]), Broken> {
 
 /// Whether a whole record lies anywhere in `bytes`. If none does, what is broken is the tail of an interrupted write;
 /// if one does, something that was once whole was changed.
-pub(super) fn any_record_in(bytes: &[u8]) -> bool {
+pub(crate) fn any_record_in(bytes: &[u8]) -> bool {
     (0..bytes.len().saturating_sub(HEAD_BYTES - 1)).any(|at| read(&bytes[at..]).is_ok())
 }
 

@@ -13,4 +13,6 @@ mod machine;
 mod net;
 mod peers;
 mod reorganise;
+mod repair;
 mod running;
+mod serving;

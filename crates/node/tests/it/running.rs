@@ -67,6 +67,33 @@ impl Running {
         self.try_start().unwrap()
     }
 
+    /// The node on the same folder again.
+    pub(crate) fn restarted(&self) -> NodeHandle {
+        self.start()
+    }
+
+    /// The same node, with its keys, on another folder and with these peers.
+    pub(crate) fn started_on(&self, data_dir: &Path, peers: Vec<String>) -> Result<NodeHandle, NodeError> {
+        let options = Options { data_dir: data_dir.to_owned(), peers, ..self.options() };
+        node::start(options, Arc::clone(&self.clock) as Arc<dyn Clock>)
+    }
+
+    /// A node without the log key and the miner's, on another folder.
+    pub(crate) fn witness_on(&self, data_dir: &Path) -> NodeHandle {
+        let options = Options { data_dir: data_dir.to_owned(), miner: None, log_key: None, ..self.options() };
+        node::start(options, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
+    }
+
+    /// Lets a second pass.
+    pub(crate) fn soon(&self) {
+        self.set(self.clock.now() + Millis::from_seconds(1));
+    }
+
+    /// Lets so much time pass that an empty block is due.
+    pub(crate) fn later(&self) {
+        self.set(self.clock.now() + Millis::from_minutes(601));
+    }
+
     /// Lets time pass until a height is final.
     fn until(&self, node: &NodeHandle, height: u64) {
         for _ in 0..1_000 {

@@ -80,6 +80,12 @@ pub(in crate::cli) struct AuditArgs {
     /// The gateway's database [default: the one that the directory's gateway.toml names, if it exists]
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) database: Option<String>,
+    /// Put right first what is damaged, from another node; what was found there is kept in files beside.
+    #[arg(long, requires = "peer")]
+    pub(in crate::cli) repair: bool,
+    /// Address of the node to repair from.
+    #[arg(long, value_name = "URL", requires = "repair")]
+    pub(in crate::cli) peer: Option<String>,
     /// Show JSON.
     #[arg(long)]
     pub(in crate::cli) json: bool,

@@ -8,7 +8,10 @@
 mod http;
 pub mod identity;
 mod link;
+mod source;
 mod wire;
+
+pub use source::{PeerSource, SourceError};
 
 use crate::core::Node;
 use api::{Agreement, PeerState, PeerView};

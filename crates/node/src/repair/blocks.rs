@@ -1,0 +1,217 @@
+//! The log of blocks, filled from a peer: each block by the hash that the one after it names, so that nothing the peer
+//! says about its chain is believed.
+
+use super::log::{Fill, Log, Place, framed};
+use super::{RepairError, Source};
+use crate::record::Record;
+use consensus::peer::{Answer, Ask};
+use ledger::{Block, Checkpoint, Genesis, Header, State};
+use units::{BlockHash, Height};
+
+/// Kind number of the genesis document's record.
+const GENESIS_KIND: u8 = 1;
+
+/// What is known of the chain while its log is gone through.
+pub(super) struct Chain {
+    genesis: Genesis,
+    /// Hash of every block of the chain as it stood at a place of the log, by height.
+    hashes: Vec<BlockHash>,
+}
+
+/// What came of a damaged piece.
+pub(super) enum Filled {
+    /// These blocks belong there, or nothing any more.
+    Whole(Fill, usize),
+    /// The peer does not have what belongs there: the log can only go on from here with these records.
+    Missing {
+        /// What the peer lacks.
+        what: String,
+        /// Nothing, or the genesis document.
+        fill: Fill,
+    },
+}
+
+impl Chain {
+    fn begin(genesis: Genesis) -> Result<Self, RepairError> {
+        let state = State::new(genesis.clone()).map_err(|error| RepairError::Genesis(error.to_string()))?;
+        Ok(Self { genesis, hashes: vec![state.head().hash()] })
+    }
+
+    fn tip(&self) -> BlockHash {
+        self.hashes.last().copied().unwrap_or_else(|| BlockHash::from_bytes([0; 32]))
+    }
+
+    fn height(&self) -> u64 {
+        u64::try_from(self.hashes.len()).unwrap_or(u64::MAX).saturating_sub(1)
+    }
+
+    fn rewind(&mut self, height: u64) {
+        self.hashes.truncate(usize::try_from(height).unwrap_or(usize::MAX).saturating_add(1));
+    }
+
+    fn take(&mut self, record: &Record) {
+        match record {
+            Record::Block(bytes) => self.hashes.extend(header_of(bytes).map(|header| header.hash())),
+            Record::Rewound(height) => self.rewind(height.number()),
+            _ => {}
+        }
+    }
+}
+
+fn header_of(bytes: &[u8]) -> Option<Header> {
+    Block::header_of(bytes)
+}
+
+/// The genesis document: the log's own, or the peer's when it founds the ledger that the blocks belong to.
+pub(super) fn genesis(log: &Log, source: &mut dyn Source) -> Result<Genesis, RepairError> {
+    let mut ledger = None;
+    for (_, kind, payload) in log.whole() {
+        match Record::read(kind, payload) {
+            Ok(Record::Genesis(bytes)) => {
+                return Genesis::from_bytes(&bytes).map_err(|error| RepairError::Genesis(error.to_string()));
+            }
+            Ok(Record::Block(bytes)) if ledger.is_none() => ledger = header_of(&bytes).map(|header| header.ledger),
+            _ => {}
+        }
+    }
+    let theirs = source.genesis().and_then(|bytes| Genesis::from_bytes(&bytes).ok());
+    let theirs = theirs.ok_or_else(|| RepairError::Genesis("the peer has none".to_owned()))?;
+    // Without a block nothing here says which ledger it was.
+    if ledger == Some(theirs.ledger()) {
+        Ok(theirs)
+    } else {
+        Err(RepairError::Genesis("the peer keeps another ledger".to_owned()))
+    }
+}
+
+/// Whether the log, whole as it is, ends before the block that the log key signed last.
+pub(super) fn is_short(log: &Log, genesis: &Genesis, anchor: Option<&Checkpoint>) -> Result<bool, RepairError> {
+    let Some(anchor) = anchor else { return Ok(false) };
+    let mut chain = Chain::begin(genesis.clone())?;
+    log.whole()
+        .filter_map(|(_, kind, payload)| Record::read(kind, payload).ok())
+        .for_each(|record| chain.take(&record));
+    Ok(chain.height() < anchor.height.number())
+}
+
+/// Fills every damaged piece of the log, or says what is missing.
+pub(super) fn fill(
+    log: &Log,
+    genesis: &Genesis,
+    anchor: Option<&Checkpoint>,
+    source: &mut dyn Source,
+) -> Result<Vec<(Place, Filled)>, RepairError> {
+    let mut chain = Chain::begin(genesis.clone())?;
+    let records: Vec<_> =
+        log.whole().filter_map(|(at, kind, payload)| Some((at, Record::read(kind, payload).ok()?))).collect();
+    let mut filled = Vec::new();
+    let mut next = records.iter().peekable();
+    for gap in log.damaged() {
+        while let Some((_, record)) = next.next_if(|(at, _)| *at < gap) {
+            chain.take(record);
+        }
+        let behind = next.clone().find_map(|(_, record)| match record {
+            Record::Block(bytes) => header_of(bytes),
+            _ => None,
+        });
+        let result = match behind {
+            Some(header) => chain.fill_before(gap, &header, source)?,
+            None => chain.fill_up_to(gap, anchor, source)?,
+        };
+        let result = if gap == (0, 0) { with_genesis(result, &chain.genesis)? } else { result };
+        let is_missing = matches!(result, Filled::Missing { .. });
+        filled.push((gap, result));
+        if is_missing {
+            break;
+        }
+    }
+    Ok(filled)
+}
+
+/// The log begins with the genesis document, whatever else was damaged with it.
+fn with_genesis(mut filled: Filled, genesis: &Genesis) -> Result<Filled, RepairError> {
+    let (Filled::Whole(fill, _) | Filled::Missing { fill, .. }) = &mut filled;
+    fill.records = [framed(GENESIS_KIND, &genesis.to_bytes())?, std::mem::take(&mut fill.records)].concat();
+    Ok(filled)
+}
+
+fn missing(at: Place, what: String) -> Filled {
+    Filled::Missing { what, fill: Fill { at, records: Vec::new() } }
+}
+
+impl Chain {
+    /// The blocks between the chain and a block of it that is whole.
+    fn fill_before(&mut self, at: Place, behind: &Header, source: &mut dyn Source) -> Result<Filled, RepairError> {
+        let mut fetched: Vec<(BlockHash, Vec<u8>)> = Vec::new();
+        let (mut wanted, mut height) = (behind.previous, behind.height.number().saturating_sub(1));
+        let fork = loop {
+            let known = usize::try_from(height).ok().and_then(|height| self.hashes.get(height));
+            if known == Some(&wanted) {
+                break height;
+            }
+            let Some((header, bytes)) = fetch(wanted, source).filter(|_| height > 0) else {
+                return Ok(missing(at, format!("block {height}, {wanted}")));
+            };
+            fetched.push((wanted, bytes));
+            (wanted, height) = (header.previous, height - 1);
+        };
+        let mut records = Vec::new();
+        if fork < self.height() {
+            self.rewind(fork);
+            let mark = Record::Rewound(Height::from_number(fork));
+            records.extend(framed(mark.kind(), &mark.payload())?);
+        }
+        let count = fetched.len();
+        for (hash, bytes) in fetched.into_iter().rev() {
+            records.extend(framed(Record::BLOCK_KIND, &bytes)?);
+            self.hashes.push(hash);
+        }
+        Ok(Filled::Whole(Fill { at, records }, count))
+    }
+
+    /// The blocks behind the chain up to the one that the log key signed last. What comes behind that is not final, and a
+    /// node fetches it when it runs.
+    fn fill_up_to(
+        &mut self,
+        at: Place,
+        anchor: Option<&Checkpoint>,
+        source: &mut dyn Source,
+    ) -> Result<Filled, RepairError> {
+        let mut records = Vec::new();
+        let mut count = 0;
+        let signed = anchor.map_or(0, |anchor| anchor.height.number());
+        while self.height() < signed {
+            let locator = [self.tip()].into_iter().chain(self.hashes.first().copied()).collect();
+            let Answer::Headers(headers) = source.ask(&Ask::Headers { locator }) else { break };
+            let before = self.height();
+            for header in headers.iter().filter(|header| header.height.number() <= signed) {
+                if header.previous != self.tip() {
+                    break;
+                }
+                let Some((_, bytes)) = fetch(header.hash(), source) else { break };
+                records.extend(framed(Record::BLOCK_KIND, &bytes)?);
+                self.hashes.push(header.hash());
+                count += 1;
+            }
+            if self.height() == before {
+                break;
+            }
+        }
+        match anchor.filter(|anchor| self.height() < signed || (signed > 0 && !self.holds(anchor))) {
+            Some(anchor) => Ok(missing(at, format!("block {}, {}", anchor.height, anchor.block))),
+            None => Ok(Filled::Whole(Fill { at, records }, count)),
+        }
+    }
+
+    fn holds(&self, anchor: &Checkpoint) -> bool {
+        let height = usize::try_from(anchor.height.number()).ok();
+        height.and_then(|height| self.hashes.get(height)) == Some(&anchor.block)
+    }
+}
+
+/// A block by its hash. That its statements are those that the header names is found when it is applied.
+fn fetch(hash: BlockHash, source: &mut dyn Source) -> Option<(Header, Vec<u8>)> {
+    let Answer::Block(bytes) = source.ask(&Ask::Block(hash)) else { return None };
+    let block = Block::from_bytes(&bytes).ok()?;
+    (block.header.hash() == hash).then_some((block.header, bytes))
+}

@@ -1,0 +1,175 @@
+//! Repair: a store whose files were damaged is made whole again from a peer, as far as the peer has what was there.
+//!
+//! Each damaged segment is copied beside itself first, named with the place of the first damage. Blocks come back by hash
+//! and attachments by statement, and neither is believed: the hashes are those that whole blocks name, and an attachment
+//! fits its statement or is not taken. What no other node has (the pool's statements, evidence of signing twice) is left
+//! out and named as lost. What was found is told as [`api::Finding`]s; the audit that follows shows whether anything is
+//! still wrong.
+
+mod blocks;
+mod log;
+mod pieces;
+mod rest;
+
+use crate::record::LogName;
+use crate::store::Disk;
+use api::{Finding, Repaired};
+use blocks::Filled;
+use consensus::peer::{Answer, Ask};
+use ledger::{Checkpoint, Genesis};
+use log::{Log, Place};
+use std::io;
+use units::Timestamp;
+
+/// A node that has what is missing here.
+pub trait Source {
+    /// What it answers; [`Answer::Failed`] when it cannot be asked.
+    fn ask(&mut self, ask: &Ask) -> Answer;
+    /// Its genesis document.
+    fn genesis(&mut self) -> Option<Vec<u8>>;
+    /// How it is called in findings: its address.
+    fn name(&self) -> String;
+}
+
+/// No other node: what is damaged is set aside and left out, for a node that fetches it when it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+impl Source for Nobody {
+    fn ask(&mut self, _: &Ask) -> Answer {
+        Answer::Missing
+    }
+    fn genesis(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+    fn name(&self) -> String {
+        "nobody".to_owned()
+    }
+}
+
+/// What the names of copies of damaged files have between the file's name and the place of the first damage.
+pub const KEPT_MARK: &str = ".damaged-at-";
+
+/// Why a repair ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// The operating system refuses.
+    #[error("{file}: {error}")]
+    Io {
+        /// Which file.
+        file: String,
+        /// What it says.
+        error: io::Error,
+    },
+    /// There is no usable genesis document.
+    #[error("the genesis document is damaged and cannot be put back: {0}; name a peer that keeps this ledger")]
+    Genesis(String),
+    /// Larger than it can be.
+    #[error("{0} is larger than a store's files can be")]
+    TooLarge(String),
+}
+
+/// Looks through all logs of a store that no node has open, and puts back what a peer has. Gives what was found, in the
+/// order of logs and places; nothing when all is whole.
+///
+/// # Errors
+/// When the disk fails, or not even the ledger can be told. What was not yet written is as it was.
+pub fn repair(disk: &mut dyn Disk, now: Timestamp, source: &mut dyn Source) -> Result<Vec<Finding>, RepairError> {
+    let mut findings = Vec::new();
+    let mut blocks = Log::read(disk, LogName::Blocks)?;
+    let genesis = blocks::genesis(&blocks, source)?;
+    let mut repair = Repair { disk, now, source, genesis, findings: &mut findings };
+    let anchor = repair.anchors()?;
+    repair.blocks(&mut blocks, anchor.as_ref())?;
+    repair.pool()?;
+    repair.evidence()?;
+    repair.attachments()?;
+    Ok(findings)
+}
+
+/// A repair under way.
+struct Repair<'a> {
+    disk: &'a mut dyn Disk,
+    now: Timestamp,
+    source: &'a mut dyn Source,
+    genesis: Genesis,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Repair<'_> {
+    fn blocks(&mut self, log: &mut Log, anchor: Option<&Checkpoint>) -> Result<(), RepairError> {
+        if log.damaged().is_empty() {
+            if !self.has_somebody() || !blocks::is_short(log, &self.genesis, anchor)? {
+                return Ok(());
+            }
+            log.open_end();
+        }
+        let filled = blocks::fill(log, &self.genesis, anchor, self.source)?;
+        let cut = filled.iter().find(|(_, filled)| matches!(filled, Filled::Missing { .. })).map(|(at, _)| *at);
+        let copies = log.quarantine(self.disk, cut)?;
+        let mut fills = Vec::new();
+        for (at, filled) in filled {
+            let (fill, repaired, lost, what) = match filled {
+                Filled::Whole(fill, count) => (fill, Some(self.by_peer()), None, blocks_of(at, count)),
+                Filled::Missing { fill, what } => {
+                    let lost = "nothing that another node has: the log ends here, and the node fetches what follows when \
+                                it runs";
+                    (
+                        fill,
+                        None,
+                        Some(lost.to_owned()),
+                        format!("{what}, which the peer does not have, and what follows"),
+                    )
+                }
+            };
+            fills.push(fill);
+            self.find(log, at, &copies, what, repaired, lost);
+        }
+        log.write(self.disk, &fills, cut)
+    }
+
+    /// Whether there is anybody to fetch from: what is missing without being damaged is of interest only then.
+    fn has_somebody(&mut self) -> bool {
+        matches!(self.source.ask(&Ask::Head), Answer::Head(_))
+    }
+
+    fn by_peer(&self) -> Repaired {
+        Repaired { time_ms: self.now, from: self.source.name() }
+    }
+
+    fn find(
+        &mut self,
+        log: &Log,
+        at: Place,
+        copies: &[Option<String>],
+        what: String,
+        repaired: Option<Repaired>,
+        lost: Option<String>,
+    ) {
+        let Some((file, offset, bytes)) = log.place(at) else { return };
+        self.findings.push(Finding {
+            place: format!("{file} at byte {offset}"),
+            what: match bytes {
+                0 => format!("the file ends too early: {what}"),
+                _ => format!("{bytes} bytes are not what was written: {what}"),
+            },
+            found: None,
+            expected: None,
+            kept_in: copies.get(at.0).cloned().flatten(),
+            noticed_ms: self.now,
+            repaired,
+            lost,
+        });
+    }
+}
+
+/// What a damaged piece of the blocks' log held, in words.
+fn blocks_of(at: Place, count: usize) -> String {
+    let genesis = if at == (0, 0) { "the genesis document and " } else { "" };
+    let blocks = match count {
+        0 => "no block of the present chain".to_owned(),
+        1 => "a block".to_owned(),
+        _ => format!("{count} blocks"),
+    };
+    format!("{genesis}{blocks}")
+}
