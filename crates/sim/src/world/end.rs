@@ -11,9 +11,9 @@ use units::{Millis, StatementId};
 /// How long after the healing everything must have come to its end: the longest back-off, the longest clock jump, an
 /// interval and the empty blocks that finality may need fit in it several times.
 const HEALING_MAX: Millis = Millis::from_minutes(180);
-/// How long after the healing all honest nodes must have been the same at least once: a ban of ten minutes, the longest
-/// jump of a clock, an empty block that makes one of two branches the heavier one, and its search, twice.
-const AGREEMENT_MAX: Millis = Millis::from_minutes(45);
+/// How long after the healing all honest nodes must have been the same at least once: the longest time that one is down
+/// (50 minutes), the longest jump of a clock, and an empty block that makes one of two branches the heavier one, twice.
+const AGREEMENT_MAX: Millis = Millis::from_minutes(90);
 /// Between two looks whether everything has come to its end.
 pub(super) const LOOK_EVERY: Millis = Millis::from_seconds(20);
 
