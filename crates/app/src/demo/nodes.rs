@@ -135,23 +135,32 @@ pub(super) struct Outcome {
 }
 
 impl Nodes {
-    /// Ends mining everywhere, so that all can come to the same block, and waits until they have.
+    /// Ends mining, so that all can come to the same block, and waits until they have. The first goes on alone for a moment:
+    /// of two branches with equal work its own must become the longer one.
     pub(super) async fn settle(&self) -> Result<Outcome, DemoError> {
         let nodes = self.clone();
         blocking(move || {
-            for node in &nodes.handles {
+            for node in nodes.handles.iter().skip(1) {
                 node.set_automatic(false)?;
             }
-            let deadline = Instant::now() + FINAL_WITHIN;
-            loop {
-                let outcome = nodes.outcome()?;
-                if outcome.agree || Instant::now() > deadline {
-                    return Ok(outcome);
-                }
-                std::thread::sleep(LOOK_EVERY);
+            nodes.until_they_agree()?;
+            for node in nodes.handles.iter().take(1) {
+                node.set_automatic(false)?;
             }
+            nodes.until_they_agree()
         })
         .await
+    }
+
+    fn until_they_agree(&self) -> Result<Outcome, DemoError> {
+        let deadline = Instant::now() + FINAL_WITHIN;
+        loop {
+            let outcome = self.outcome()?;
+            if outcome.agree || Instant::now() > deadline {
+                return Ok(outcome);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     fn outcome(&self) -> Result<Outcome, DemoError> {
