@@ -18,7 +18,7 @@ mod joining;
 pub(crate) use joining::Joining;
 
 use crate::key_file::{self, KeyFile, KeyFileError, KeyKind, Passphrase, PassphraseSource};
-use crate::web::directory::{Directory, Person};
+use crate::web::directory::{Directory, NamesFor, Person};
 use jiff::civil;
 use jiff::tz::TimeZone;
 use ledger::{Genesis, GenesisError, GenesisMiner, Offset, OrderRules, RewardRules, SecretKey, Surplus, VoltageLimits};
@@ -206,6 +206,9 @@ pub(crate) struct Config {
     pub(crate) bills: Option<BillsConfig>,
     /// When a loss between meters is an alarm.
     pub(crate) losses: Option<LossesConfig>,
+    /// Who sees members' names besides the operator.
+    #[serde(default)]
+    pub(crate) names: NamesFor,
 }
 
 /// How bills are made by themselves.
@@ -613,6 +616,9 @@ fn config_toml(http: SocketAddr, peers: &[String]) -> String {
          # Addresses of the nodes that this one exchanges blocks and statements with, such as \"http://192.168.1.20:8080\".\n\
          # With none it keeps the ledger alone. Each node names the others; nothing that one says is believed unchecked.\n\
          peers = [{peers}]\n\n\
+         # Who sees members' names besides the operator: \"operator\" nobody, \"members\" whoever opened a member's personal\n\
+         # link, \"everybody\" whoever reaches the pages. Take the last for a demonstration only: names leave the house.\n\
+         names = \"operator\"\n\n\
          # Bills that this node makes by itself: when a month has closed, and when a member has left. Whoever runs the\n\
          # node then has the operator's key at hand; if it has a passphrase, that is asked for when the node starts.\n\
          # `months` is how many a bill is for: 1, 2, 3, 4, 6 or 12, in groups that begin with January.\n\

@@ -49,6 +49,10 @@ impl HttpTransport {
         Self { token: token.map(Token), ..self }
     }
 
+    fn bearer(&self) -> Option<String> {
+        self.token.as_ref().map(|Token(token)| format!("Bearer {token}"))
+    }
+
     fn failed(&self, error: &ureq::Error) -> TransportError {
         TransportError(format!("{}: {error}", self.base))
     }
@@ -58,11 +62,13 @@ impl Transport for HttpTransport {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         let url = format!("{}{}", self.base, request.path);
         let answer = match request.method {
-            Method::Get => self.agent.get(&url).header("accept", request.accept).call(),
+            Method::Get => {
+                let call = self.agent.get(&url).header("accept", request.accept);
+                self.bearer().into_iter().fold(call, |call, token| call.header("authorization", token)).call()
+            }
             Method::Post => {
                 let call = self.agent.post(&url).header("accept", request.accept);
-                let token = self.token.iter().map(|Token(token)| format!("Bearer {token}"));
-                let call = token.fold(call, |call, token| call.header("authorization", token));
+                let call = self.bearer().into_iter().fold(call, |call, token| call.header("authorization", token));
                 let call = request.content_type.into_iter().fold(call, |call, kind| call.header("content-type", kind));
                 call.send(&request.body[..])
             }

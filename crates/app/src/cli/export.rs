@@ -91,7 +91,7 @@ fn not_exported(error: NodeError) -> Trouble {
 }
 
 fn from_node(args: &ExportArgs) -> Result<Vec<u8>, Trouble> {
-    let transport = HttpTransport::new(&args.url.node);
+    let transport = args.url.transport()?;
     let client = Client::new(transport.clone());
     match &args.what {
         ExportCommand::Statement { id } => Ok(client.receipt(id)?),

@@ -83,7 +83,7 @@ fn import_rooms(args: &ImportRoomsArgs, texts: Texts, passphrases: &PassphraseSo
     };
     settings(&placed)
         .map_err(|what| Trouble::refused(format_args!("{}: {what}", config.display()), "mend it first"))?;
-    let sender = Sender::open(&args.url.node, &community.key_path(KeyName::Operator), passphrases, texts)?;
+    let sender = Sender::open(&args.url, &community.key_path(KeyName::Operator), passphrases, texts)?;
     // What an earlier run has sent is seen in the ledger first, or it would be sent twice.
     sender.settle()?;
     let known = registered(&sender, &rooms)?;

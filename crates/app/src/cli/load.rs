@@ -1,7 +1,7 @@
 //! `wattproof load`: look at a gateway's loads, switch them, and read their journal.
 
-use super::Trouble;
 use super::terminal::{note, say, say_json};
+use super::{Trouble, read_token};
 use crate::key_file;
 use api::{Client, LoadNow, LoadOrder, LoadReset, LoadsView, PAGE_ITEMS_MAX, Power, Switching};
 use clap::{Args, Subcommand};
@@ -43,7 +43,7 @@ pub(super) struct Asking {
     /// Address of the gateway: its `http` in the settings, or the node's where both run in one program.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
     gateway: String,
-    /// File with the gateway's control token, to switch from another computer.
+    /// File with the operator's token: access/operator.token beside the gateway's settings, or its `control_token_file`.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Show JSON.
@@ -99,13 +99,7 @@ fn who(given: &str) -> Result<String, String> {
 
 impl Asking {
     fn client(&self) -> Result<Client<HttpTransport>, Trouble> {
-        let token = self.token_file.as_ref().map(|path| {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
-            text.map(|text| text.lines().next().unwrap_or_default().trim().to_owned())
-        });
-        let token = token.transpose().map_err(|error| {
-            Trouble::environment(error, "name the file that the gateway's `control_token_file` is a copy of")
-        })?;
+        let token = self.token_file.as_deref().map(read_token).transpose()?;
         Ok(Client::new(HttpTransport::new(&self.gateway).with_token(token)))
     }
 }
@@ -118,8 +112,11 @@ fn trouble(error: &api::ClientError) -> Trouble {
             "start the gateway with `http = \"127.0.0.1:8081\"` in its settings, or name its address with --gateway",
         ),
         api::ClientError::Answer { .. } => Trouble::environment(error, "see that --gateway names a Wattproof gateway"),
-        api::ClientError::Problem(problem) if problem.name() == "not_allowed" => {
-            Trouble::environment(&problem.detail, "run the command there, or give --token-file")
+        api::ClientError::Problem(problem) if ["not_allowed", "readings_private"].contains(&problem.name()) => {
+            Trouble::environment(
+                &problem.detail,
+                "give --token-file access/operator.token, which lies beside the settings",
+            )
         }
         api::ClientError::Problem(problem) => Trouble::refused(&problem.detail, "nothing was switched"),
     }

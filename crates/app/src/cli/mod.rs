@@ -16,8 +16,10 @@ mod init;
 mod key;
 mod listing;
 mod load;
+mod member;
 mod meter;
 mod names;
+mod operator;
 mod peers;
 mod reading;
 mod run;
@@ -30,6 +32,7 @@ mod verify;
 use crate::clock::SharedClock;
 use crate::key_file::PassphraseSource;
 use crate::language;
+use crate::reach::Reach;
 use crate::web::i18n::Lang;
 use crate::{bench, demo};
 use acts::{
@@ -42,10 +45,11 @@ use args::{
     ShowKeyArgs, StatementArgs, StatusArgs, VerifyArgs,
 };
 use clap::{Args, Parser, Subcommand};
+use gateway::HttpTransport;
 use ledger::VoltageLimits;
 use meter::MeterCommand;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 pub(crate) use trouble::Trouble;
 use units::{Energy, LedgerId, Millis, Month};
@@ -103,6 +107,12 @@ enum Command {
     /// Loads of a gateway: see them, switch them, read their journal.
     #[command(subcommand, after_help = "Example:\n  wattproof load off A-101 --why \"away until Monday\" --as Lee")]
     Load(load::LoadCommand),
+    /// Members' personal links: make one, revoke them, see who has one.
+    #[command(subcommand, after_help = "Example:\n  wattproof member link Chen --data maple-house")]
+    Member(member::MemberCommand),
+    /// How the operator logs in.
+    #[command(subcommand, after_help = "Example:\n  wattproof operator reset-password --data maple-house")]
+    Operator(operator::OperatorCommand),
     /// Meters: find them, read one, listen to a line, simulate some, decode captured bytes.
     #[command(subcommand, after_help = "Example:\n  wattproof meter profiles")]
     Meter(MeterCommand),
@@ -167,6 +177,24 @@ struct NodeUrl {
     /// Address of the node.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     node: String,
+    /// File with the operator's token, for what the node keeps to members: access/operator.token in its directory.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+impl NodeUrl {
+    fn transport(&self) -> Result<HttpTransport, Trouble> {
+        Ok(HttpTransport::new(&self.node).with_token(self.token_file.as_deref().map(read_token).transpose()?))
+    }
+}
+
+/// The first line of a token's file.
+fn read_token(path: &Path) -> Result<String, Trouble> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let remedy = "name access/operator.token of the community's directory, or a copy of it";
+        Trouble::environment(format_args!("{}: {error}", path.display()), remedy)
+    })?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 /// Which node is asked, how the answer is shown, and where names are looked up.
@@ -266,6 +294,8 @@ struct NodeArgs {
     #[arg(long, value_name = "HASH", requires = "join")]
     genesis: Option<LedgerId>,
     #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
     time: ClockArgs,
 }
 
@@ -280,6 +310,8 @@ struct GatewayArgs {
     /// With --check: show JSON.
     #[arg(long, requires = "check")]
     json: bool,
+    #[command(flatten)]
+    reach: Reach,
     #[command(flatten)]
     time: ClockArgs,
 }
@@ -322,6 +354,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Trouble> {
         Command::Node(args) => run::node(&args, passphrases),
         Command::Gateway(args) => run::gateway(&args, &passphrases),
         Command::Load(command) => load::load(&command),
+        Command::Member(command) => member::member(&command),
+        Command::Operator(command) => operator::operator(&command),
         Command::Meter(command) => meter::meter(command),
         Command::Key(command) => key::key(command, &passphrases),
         Command::Submit(args) => submit::submit(args, texts, &passphrases),

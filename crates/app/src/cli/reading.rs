@@ -22,7 +22,7 @@ const POWER_MAX_MW: u64 = 100_000_000;
 
 pub(super) fn reading(command: ReadingCommand, texts: Texts, keys: &PassphraseSource) -> Result<ExitCode, Trouble> {
     let ReadingCommand::Enter(args) = command;
-    let sender = Sender::open(&args.asking.url.node, &args.key, keys, texts)?;
+    let sender = Sender::open(&args.asking.url, &args.key, keys, texts)?;
     let meter = sender.client().meter(&args.meter)?;
     let end = args.at.unwrap_or(sender.status().time_ms);
     let moved = plausible(&meter, &args, end)?;

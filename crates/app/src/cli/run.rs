@@ -2,19 +2,23 @@
 
 mod joining;
 
-use super::terminal::{say, warned};
+use super::terminal::{note, say, warned};
 use super::{ClockArgs, GatewayArgs, NodeArgs, Trouble, check};
 use crate::bills;
 use crate::clock::RealClock;
 use crate::community::{Community, KeyName};
 use crate::key_file::{self, PassphraseSource};
+use crate::reach::{self, Places};
 use crate::web;
+use crate::web::access::{Access, AccessError, AccessSetup};
+use crate::web::tls::{Tls, TlsError};
 use gateway::{Config, HttpLink, StartError};
 use ledger::bill::Due;
 use ledger::{Genesis, SecretKey};
 use meter::strict_toml::TomlError;
 use node::{NodeError, NodeHandle};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -48,18 +52,25 @@ pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<Exi
     let keys = NodeKeys { miner: key(KeyName::Miner)?, log: key(KeyName::Log)?, receipt: key(KeyName::Receipt)? };
     let bills_key = community.bills_key()?.map(|(path, key)| warned(&path, key));
     let peers = [community.config().peers.as_slice(), &args.peers, args.join.as_slice()].concat();
-    let address = args.http.unwrap_or(community.config().http);
+    let address = args.reach.address(args.http.unwrap_or(community.config().http));
+    let setup = AccessSetup { dir: community.dir(), program: "node", token_file: None, operator_here: false };
+    let access = Access::open(&setup).map_err(|error| access_trouble(&error))?;
+    let tls = args.reach.tls(access.folder()).map_err(|error| tls_trouble(&error))?;
     runtime()?.block_on(async {
         // The port first: a node that cannot be reached need not read its whole ledger.
         let listener = web::bind(address).await.map_err(|error| served_at(&error))?;
-        let place = listener.local_addr().unwrap_or(address);
+        let places = reach::places(listener.local_addr().unwrap_or(address), tls.as_ref());
         let node = start_node(&community, keys, peers, community.config().automatic_mining, args.time.of_node())?;
         if let Some((bills, key)) = community.config().bills.as_ref().zip(bills_key) {
             bills::start(node.clone(), key, Due { months: bills.months }).map_err(|error| node_trouble(&error))?;
         }
-        let state = web::AppState::new(node.clone(), None, Arc::new(community.directory()))
-            .with_losses(community.loss_rules()?);
-        say(format_args!("`{}`: the pages are at http://{place}; Ctrl-C stops the node", community.genesis().name));
+        let state = web::AppState::new(node.clone(), None, Arc::new(community.directory()), access.clone())
+            .with_losses(community.loss_rules()?)
+            .with_names(community.config().names)
+            .with_address(places.elsewhere.clone());
+        say(format_args!("`{}`: the pages are at {}; Ctrl-C stops the node", community.genesis().name, places.here));
+        say_places(&places);
+        say_setup(&access, &places)?;
         let watched = node.clone();
         let stop = async move {
             tokio::select! {
@@ -67,10 +78,9 @@ pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<Exi
                 () = until_stopped(&watched) => {}
             }
         };
-        let ended = web::serve(listener, state, stop).await;
+        web::serve(listener, tls, state, stop).await;
         let fault = node.stopped();
         node.shutdown();
-        ended.map_err(|error| served_at(&error))?;
         match fault {
             None => Ok(ExitCode::SUCCESS),
             Some(reason) => Err(Trouble::environment(
@@ -79,6 +89,30 @@ pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<Exi
             )),
         }
     })
+}
+
+/// From where others reach the pages, and by what they know that it is these.
+fn say_places(places: &Places) {
+    if let Some(elsewhere) = &places.elsewhere {
+        say(format_args!("from other computers: {elsewhere}"));
+        if places.fingerprint.is_none() {
+            note("nothing on the way is encrypted; --tls ends that");
+        }
+    }
+    if let Some(fingerprint) = &places.fingerprint {
+        say(format_args!("certificate (SHA-256): {fingerprint}"));
+    }
+}
+
+/// How the operator's password is set, until it is.
+fn say_setup(access: &Access, places: &Places) -> Result<(), Trouble> {
+    let code = access.folder().code_if_needed().map_err(|error| access_trouble(&error))?;
+    if let Some(code) = code {
+        let file = access.folder().setup_code_path();
+        let place = &places.here;
+        say(format_args!("operator: set a password at {place}/setup with the code {code} (in {} too)", file.display()));
+    }
+    Ok(())
 }
 
 /// A node that meets a fault stops by itself; the pages must not go on without it.
@@ -98,7 +132,6 @@ fn served_at(error: &web::ServeError) -> Trouble {
             format_args!("cannot listen on {address}: {error}"),
             format_args!("choose an address of this computer: --http {suggestion}"),
         ),
-        web::ServeError::Serve(error) => Trouble::environment(format_args!("serving ended: {error}"), "start it again"),
     }
 }
 
@@ -159,7 +192,7 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
     })?;
     let key = warned(&config.key_file, key_file::read(&config.key_file, passphrases)?);
     let signer = key.account();
-    let served = Served::of(&config, &genesis)?;
+    let served = Served::of(args, &config, &genesis)?;
     let setup = gateway::Setup {
         database: config.database.clone(),
         storage: config.storage.clone(),
@@ -178,7 +211,7 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
     runtime.block_on(async {
         // The port first: a gateway that cannot be reached need not open its database.
         let listener = match config.http {
-            Some(address) => Some(web::bind(address).await.map_err(|error| served_at(&error))?),
+            Some(address) => Some(web::bind(args.reach.address(address)).await.map_err(|error| served_at(&error))?),
             None => None,
         };
         let running = gateway::start(setup).await.map_err(|error| gateway_trouble(&error))?;
@@ -205,20 +238,22 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
 
 /// What a gateway's own pages need.
 struct Served {
-    token: Option<web::loads::Token>,
+    access: Access,
+    tls: Option<Tls>,
     community: String,
     time_zone: String,
     public_readings: bool,
 }
 
 impl Served {
-    fn of(config: &Config, genesis: &Genesis) -> Result<Self, Trouble> {
-        let token = config.control_token_file.as_deref().map(web::loads::Token::read).transpose();
-        let token = token.map_err(|error| {
-            Trouble::environment(error, "write a long random text into it, such as `openssl rand -hex 32` gives")
-        })?;
+    fn of(args: &GatewayArgs, config: &Config, genesis: &Genesis) -> Result<Self, Trouble> {
+        let dir = args.config.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let token_file = config.control_token_file.as_deref();
+        let setup = AccessSetup { dir, program: "gateway", token_file, operator_here: false };
+        let access = Access::open(&setup).map_err(|error| access_trouble(&error))?;
+        let tls = args.reach.tls(access.folder()).map_err(|error| tls_trouble(&error))?;
         let (community, time_zone) = (genesis.name.clone(), genesis.time_zone.clone());
-        Ok(Self { token, community, time_zone, public_readings: genesis.public_readings })
+        Ok(Self { access, tls, community, time_zone, public_readings: genesis.public_readings })
     }
 
     async fn serve(
@@ -228,19 +263,37 @@ impl Served {
         stopped: tokio::sync::oneshot::Receiver<()>,
     ) {
         if let Ok(place) = listener.local_addr() {
-            say(format_args!("loads are at http://{place}/loads"));
+            let places = reach::places(place, self.tls.as_ref());
+            say(format_args!("loads are at {}/loads", places.here));
+            say_places(&places);
+            if let Err(trouble) = say_setup(&self.access, &places) {
+                note(trouble);
+            }
         }
-        let Self { token, community, time_zone, public_readings } = self;
-        let site = web::loads::SiteSetup { gateway, token, community, time_zone, public_readings };
-        let router = web::loads::router(web::loads::LoadSite::new(site));
+        let Self { access, tls, community, time_zone, public_readings } = self;
+        let site = web::loads::SiteSetup { gateway, community, time_zone, public_readings };
+        let router = web::loads::router(web::loads::LoadSite::new(site), access);
         let stop = async {
             // A sender that is gone means the same.
             let _ = stopped.await;
         };
-        if let Err(error) = web::serve_router(listener, router, stop).await {
-            tracing::error!(%error, "the gateway's pages ended; it goes on without them");
-        }
+        web::serve_router(listener, tls, router, web::Limits::default(), stop).await;
     }
+}
+
+/// What is wrong with the folder that access is kept in.
+pub(super) fn access_trouble(error: &AccessError) -> Trouble {
+    let remedy = match error {
+        AccessError::Damaged { .. } => {
+            "write a long random text into it, such as `openssl rand -hex 32` gives, or remove it"
+        }
+        _ => "see that the directory exists and that you may read and write it",
+    };
+    Trouble::environment(error, remedy)
+}
+
+fn tls_trouble(error: &TlsError) -> Trouble {
+    Trouble::environment(error, "name a certificate and its key in PEM, or take --tls for a self-made one")
 }
 
 fn config_remedy(error: &gateway::ConfigError) -> &'static str {

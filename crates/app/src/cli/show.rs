@@ -24,7 +24,7 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn new(asking: &Asking) -> Result<Self, Trouble> {
-        let client = Client::new(HttpTransport::new(&asking.url.node));
+        let client = Client::new(asking.url.transport()?);
         Ok(Self { client, names: Names::read(asking.directory.as_deref(), None)? })
     }
 

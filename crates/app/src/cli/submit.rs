@@ -4,7 +4,9 @@ mod acts;
 
 use super::names::Names;
 use super::terminal::{from_hex, note, say, say_json, warned};
-use super::{ActCommand, NoteArgs, RegisterCommand, RoleName, SpanArgs, SubmitArgs, TariffArgs, Trouble, bill};
+use super::{
+    ActCommand, NodeUrl, NoteArgs, RegisterCommand, RoleName, SpanArgs, SubmitArgs, TariffArgs, Trouble, bill,
+};
 use crate::key_file::{self, PassphraseSource};
 use crate::web::i18n::Texts;
 use api::{BillView, Client, ClientError, Problem, SheetView, StatementState, StatementView, Status};
@@ -38,7 +40,7 @@ struct Signing<'a> {
 
 pub(super) fn submit(args: SubmitArgs, texts: Texts, passphrases: &PassphraseSource) -> Result<ExitCode, Trouble> {
     let key = warned(&args.key, key_file::read(&args.key, passphrases)?);
-    let client = Client::new(HttpTransport::new(&args.asking.url.node));
+    let client = Client::new(args.asking.url.transport()?);
     let status = client.status()?;
     let names = Names::read(args.asking.directory.as_deref(), Some(&args.key))?;
     let signer = account_of(&client, &key)?;
@@ -88,8 +90,13 @@ impl Sender {
     ///
     /// # Errors
     /// When the key cannot be read, or the node does not answer.
-    pub(super) fn open(url: &str, key: &Path, passphrases: &PassphraseSource, texts: Texts) -> Result<Self, Trouble> {
-        let client = Client::new(HttpTransport::new(url));
+    pub(super) fn open(
+        url: &NodeUrl,
+        key: &Path,
+        passphrases: &PassphraseSource,
+        texts: Texts,
+    ) -> Result<Self, Trouble> {
+        let client = Client::new(url.transport()?);
         let status = client.status()?;
         let key = warned(key, key_file::read(key, passphrases)?);
         let signer = account_of(&client, &key)?;

@@ -12,15 +12,19 @@ mod summary;
 
 use crate::clock::{ClockError, ScaledClock};
 use crate::community::{Community, CommunityError, KeyName};
+use crate::reach::{self, Reach};
 use crate::web;
+use crate::web::access::{Access, AccessError, AccessSetup};
+use crate::web::directory::NamesFor;
 use crate::web::i18n::Texts;
+use crate::web::tls::TlsError;
 use api::Event;
 use founding::Household;
 use gateway::config::BusConfig;
 use gateway::{GatewayHandle, HttpLink, SimulatedPort, Simulation};
 use node::NodeHandle;
 use nodes::Nodes;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -36,9 +40,8 @@ pub(crate) struct Args {
     /// Address and port of the pages; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
-    /// Listen on every network address of this machine, so that phones in the same network can look
-    #[arg(long)]
-    lan: bool,
+    #[command(flatten)]
+    reach: Reach,
     /// How many members a new community has
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=founding::MEMBERS_MAX))]
     members: u32,
@@ -80,6 +83,12 @@ pub(crate) enum DemoError {
     /// The pages.
     #[error(transparent)]
     Web(#[from] web::ServeError),
+    /// Who may log in.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The gateway.
     #[error(transparent)]
     Gateway(#[from] gateway::StartError),
@@ -102,7 +111,7 @@ struct Running {
     gateway: GatewayHandle,
     buses: Vec<Simulation>,
     households: Vec<Household>,
-    address: SocketAddr,
+    places: reach::Places,
     began: Instant,
 }
 
@@ -123,7 +132,7 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
     println!("{}", texts.get("demo-replay"));
 
     // Bound before the gateway starts, which delivers to it; served once the gateway's live values are there.
-    let listener = web::bind(http_address(args)).await?;
+    let listener = web::bind(args.reach.address(args.http)).await?;
     let address = listener.local_addr().map_err(|error| DemoError::Story(error.to_string()))?;
     let (nodes, other_pages) = nodes::start(&community, &clock, &listener).await?;
     let node = nodes.handles[0].clone();
@@ -139,22 +148,28 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
         interval: founding::INTERVAL,
         genesis: community.genesis().clone(),
         key: community.key(KeyName::Gateway)?.key,
-        node: Arc::new(HttpLink::new(&format!("http://{}", loopback(address)))),
+        node: Arc::new(HttpLink::new(&format!("http://{}", reach::from_here(address)))),
         clock: Arc::new(clock.clone()),
         protection: loads::protection(&households),
     })
     .await?;
     let directory = Arc::new(community.directory());
+    let access =
+        Access::open(&AccessSetup { dir: community.dir(), program: "demo", token_file: None, operator_here: true })?;
+    let tls = args.reach.tls(access.folder())?;
+    let places = reach::places(address, tls.as_ref());
     let loads = web::loads::LoadSite::new(web::loads::SiteSetup {
         gateway: gateway.handle().clone(),
-        token: None,
         community: community.genesis().name.clone(),
         time_zone: community.genesis().time_zone.clone(),
         public_readings: community.genesis().public_readings,
     });
-    let state = web::AppState::new(node.clone(), Some(gateway.handle().clone()), directory).with_loads(loads);
+    let state = web::AppState::new(node.clone(), Some(gateway.handle().clone()), directory, access)
+        .with_loads(loads)
+        .with_names(NamesFor::Everybody)
+        .with_address(places.elsewhere.clone());
     let (stop_pages, pages_stopped) = tokio::sync::oneshot::channel::<()>();
-    let pages = tokio::spawn(web::serve(listener, state, async {
+    let pages = tokio::spawn(web::serve(listener, tls, state, async {
         // A sender that is gone means the same.
         let _ = pages_stopped.await;
     }));
@@ -168,7 +183,7 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
         gateway: gateway.handle().clone(),
         buses,
         households,
-        address,
+        places,
         began: Instant::now(),
     });
     demo.greet(is_new);
@@ -178,7 +193,7 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
     gateway.stop().await?;
     let outcome = nodes.settle().await?;
     drop(stop_pages);
-    pages.await.map_err(|error| DemoError::Story(error.to_string()))??;
+    pages.await.map_err(|error| DemoError::Story(error.to_string()))?;
     other_pages.stop().await?;
     let summary = {
         let demo = demo.clone();
@@ -216,10 +231,16 @@ async fn blocking<T: Send + 'static>(
 impl Running {
     fn greet(&self, is_new: bool) {
         let place = self.buses.first().map(|bus| bus.place().to_owned()).unwrap_or_default();
-        println!("{}", self.texts.arg("demo-look", "url", format!("http://{}", loopback(self.address))));
+        println!("{}", self.texts.arg("demo-look", "url", &self.places.here));
+        println!("{}", self.texts.get("demo-operator"));
+        if let Some(elsewhere) = &self.places.elsewhere {
+            println!("{}", self.texts.arg("demo-look-lan", "url", elsewhere));
+        }
+        if let Some(fingerprint) = &self.places.fingerprint {
+            println!("{}", self.texts.arg("demo-fingerprint", "fingerprint", fingerprint));
+        }
         let others = self.nodes.addresses.iter().skip(1).map(|address| format!("http://{address}/peers"));
-        let urls: Vec<String> =
-            std::iter::once(format!("http://{}/peers", loopback(self.address))).chain(others).collect();
+        let urls: Vec<String> = std::iter::once(format!("{}/peers", self.places.here)).chain(others).collect();
         println!("{}", self.texts.arg("demo-nodes", "urls", urls.join(" ")));
         println!("{}", self.texts.get("demo-stop"));
         println!("{}", self.texts.with("demo-bus", &[("place", &place)]));
@@ -296,19 +317,6 @@ impl Running {
             let rest = self.real(time.since(self.clock.time()));
             tokio::time::sleep(rest.max(Duration::from_millis(20))).await;
         }
-    }
-}
-
-fn http_address(args: &Args) -> SocketAddr {
-    if args.lan { SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), args.http.port()) } else { args.http }
-}
-
-/// Where this machine itself reaches a server that may listen on every address.
-fn loopback(address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
-    } else {
-        address
     }
 }
 

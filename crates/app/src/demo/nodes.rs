@@ -6,6 +6,8 @@ use super::{DemoError, blocking};
 use crate::clock::ScaledClock;
 use crate::community::{Community, Joining, KeyName};
 use crate::web;
+use crate::web::access::{Access, AccessSetup};
+use crate::web::directory::NamesFor;
 use ledger::SecretKey;
 use node::NodeHandle;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -53,7 +55,7 @@ pub(super) struct Nodes {
 /// The pages of the other nodes, served until they are told to stop.
 pub(super) struct Pages {
     stops: Vec<Sender<()>>,
-    tasks: Vec<JoinHandle<Result<(), web::ServeError>>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// Starts all nodes. The pages of the first are the caller's to serve, at the listener that it gives: whoever delivers to
@@ -68,7 +70,7 @@ pub(super) async fn start(
         listeners.push(web::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?);
     }
     let place = |listener: &TcpListener| {
-        listener.local_addr().map(super::loopback).map_err(|error| DemoError::Story(error.to_string()))
+        listener.local_addr().map(crate::reach::from_here).map_err(|error| DemoError::Story(error.to_string()))
     };
     let addresses = std::iter::once(first).chain(&listeners).map(place).collect::<Result<Vec<_>, _>>()?;
     let mut handles = vec![start_node(community, clock, others_of(&addresses, 0))?];
@@ -78,11 +80,15 @@ pub(super) async fn start(
     }
     let directory = Arc::new(community.directory());
     let mut pages = Pages { stops: Vec::new(), tasks: Vec::new() };
-    for (node, listener) in handles.iter().skip(1).zip(listeners) {
+    for ((node, listener), number) in handles.iter().skip(1).zip(listeners).zip(2..) {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let state = web::AppState::new(node.clone(), None, Arc::clone(&directory));
+        let dir = dir_of(community.dir(), number);
+        let access =
+            Access::open(&AccessSetup { dir: &dir, program: "demo", token_file: None, operator_here: true })?;
+        let state = web::AppState::new(node.clone(), None, Arc::clone(&directory), access);
+        let state = state.with_names(NamesFor::Everybody);
         pages.stops.push(stop);
-        pages.tasks.push(tokio::spawn(web::serve(listener, state, async {
+        pages.tasks.push(tokio::spawn(web::serve(listener, None, state, async {
             // A sender that is gone means the same.
             let _ = stopped.await;
         })));
@@ -114,7 +120,7 @@ impl Pages {
     pub(super) async fn stop(self) -> Result<(), DemoError> {
         drop(self.stops);
         for task in self.tasks {
-            task.await.map_err(|error| DemoError::Story(error.to_string()))??;
+            task.await.map_err(|error| DemoError::Story(error.to_string()))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Who is who: names and rooms of accounts. It is the operator's, lies beside the ledger and never in it; erasing an
 //! entry leaves a pseudonym.
 
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use units::AccountId;
 
@@ -22,11 +23,6 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Of nobody.
-    pub(crate) const fn empty() -> Self {
-        Self { people: BTreeMap::new() }
-    }
-
     /// Adds an account, replacing what was known of it.
     pub(crate) fn insert(&mut self, account: AccountId, person: Person) {
         self.people.insert(account, person);
@@ -35,5 +31,53 @@ impl Directory {
     /// What is known of an account.
     pub(crate) fn person(&self, account: &AccountId) -> Option<&Person> {
         self.people.get(account)
+    }
+
+    /// The part of it that somebody may know.
+    pub(crate) const fn known(&self, whom: Whom) -> Known<'_> {
+        Known { directory: self, whom }
+    }
+}
+
+/// Who sees members' names. The operator always does, and a member their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NamesFor {
+    /// The operator alone.
+    #[default]
+    Operator,
+    /// Everybody who opened a member's link: a house where people know each other.
+    Members,
+    /// Everybody: a demonstration.
+    Everybody,
+}
+
+/// Whose names somebody may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// Everybody's.
+    Everybody,
+    /// One's own.
+    Only(AccountId),
+    /// Nobody's.
+    Nobody,
+}
+
+/// The part of a directory that somebody may know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    directory: &'a Directory,
+    whom: Whom,
+}
+
+impl<'a> Known<'a> {
+    /// What is known of an account.
+    pub(crate) fn person(&self, account: &AccountId) -> Option<&'a Person> {
+        let is_known = match self.whom {
+            Whom::Everybody => true,
+            Whom::Only(one) => one == *account,
+            Whom::Nobody => false,
+        };
+        self.directory.person(account).filter(|_| is_known)
     }
 }

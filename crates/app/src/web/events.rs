@@ -4,14 +4,14 @@
 //! queue. A page that does not keep up is cut off and comes back by itself, fresh.
 
 use super::AppState;
-use super::access::Origin;
-use super::failure::Failure;
+use super::access::{Caller, Who};
+use super::failure::{Failure, optional};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,24 @@ impl ReadingEvent {
 struct Message {
     name: &'static str,
     json: String,
-    is_reading: bool,
+    /// Whose reading it is; `None` for what the ledger tells everybody.
+    meter: Option<MeterId>,
+}
+
+/// Which meters' readings a listener hears.
+#[derive(Debug, Clone)]
+enum Heard {
+    All,
+    Of(BTreeSet<MeterId>),
+}
+
+impl Heard {
+    fn includes(&self, message: &Message) -> bool {
+        match (self, &message.meter) {
+            (_, None) | (Self::All, _) => true,
+            (Self::Of(meters), Some(meter)) => meters.contains(meter),
+        }
+    }
 }
 
 /// Hands events on to all pages that listen.
@@ -78,18 +95,18 @@ impl Hub {
 
     /// An event of the node.
     pub(crate) fn tell(&self, event: &api::Event) {
-        self.send(event.name(), event, false);
+        self.send(event.name(), event, None);
     }
 
     /// A meter's newest reading.
     pub(crate) fn tell_reading(&self, reading: &ReadingEvent) {
-        self.send("reading", reading, true);
+        self.send("reading", reading, Some(reading.meter.clone()));
     }
 
-    fn send(&self, name: &'static str, event: &impl Serialize, is_reading: bool) {
+    fn send(&self, name: &'static str, event: &impl Serialize, meter: Option<MeterId>) {
         match serde_json::to_string(event) {
             // Nobody listening is no failure.
-            Ok(json) => drop(self.sender.send(Some(Arc::new(Message { name, json, is_reading })))),
+            Ok(json) => drop(self.sender.send(Some(Arc::new(Message { name, json, meter })))),
             Err(error) => tracing::error!(%error, name, "an event could not be written"),
         }
     }
@@ -116,12 +133,14 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// With the meters' readings, or without.
-    fn into_response(self, with_readings: bool) -> Response {
+    /// With the readings that the listener may hear, for as long as `holds` says that it may.
+    fn into_response(self, heard: Heard, holds: impl Fn() -> bool + Send + 'static) -> Response {
         let Self { stream, place } = self;
         // An error means that the page fell behind: end its stream, it will ask anew.
         let messages = stream.map_while(|message| message.ok().flatten());
-        let messages = messages.filter(move |message| with_readings || !message.is_reading);
+        // A link that is revoked, or a session that has ended, ends the stream before the next reading.
+        let messages = messages.map_while(move |message| (message.meter.is_none() || holds()).then_some(message));
+        let messages = messages.filter(move |message| heard.includes(message));
         let opening = tokio_stream::once(Event::default().event("open").data("{}"));
         let events = messages.map(|message| Event::default().event(message.name).data(&message.json));
         let events = opening.chain(events).map(move |event| {
@@ -142,9 +161,22 @@ impl Listener {
         (status = 503, description = "Too many listeners", body = api::Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn events(State(state): State<AppState>, origin: Origin) -> Result<Response, Failure> {
-    let status = state.ask(|node| Ok(node.status()?)).await?;
-    Ok(state.hub().listen()?.into_response(origin.may_read(&status)))
+pub(crate) async fn events(State(state): State<AppState>, caller: Caller) -> Result<Response, Failure> {
+    let who = caller.who;
+    let question = move |node: &node::NodeHandle| {
+        let status = node.status()?;
+        let meters = match who {
+            Who::Member(account) => optional(node.account(account))?.map(|account| account.meters).unwrap_or_default(),
+            Who::Anyone | Who::Operator => Vec::new(),
+        };
+        Ok((status.public_readings, meters))
+    };
+    let (public_readings, meters) = state.ask(question).await?;
+    let heard =
+        if caller.sight(public_readings).reads_all() { Heard::All } else { Heard::Of(meters.into_iter().collect()) };
+    let listener = state.hub().listen()?;
+    let access = state.access().clone();
+    Ok(listener.into_response(heard, move || public_readings || access.still_holds(&caller)))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! What stands around every page: navigation, language and appearance, and how a reader chooses the last two.
 
-use super::access::Origin;
+use super::access::{Caller, Who, cookie};
 use super::assets;
 use super::i18n::{Lang, Texts};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::convert::Infallible;
@@ -64,8 +64,8 @@ pub(crate) struct Reader {
     pub(crate) lang: Lang,
     /// Appearance.
     pub(crate) theme: Theme,
-    /// Where the request comes from.
-    pub(crate) origin: Origin,
+    /// Who asks.
+    pub(crate) caller: Caller,
     /// What runs here.
     site: Site,
     /// Path and query of the page, without the choices themselves.
@@ -73,7 +73,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    fn of(parts: &Parts, origin: Origin) -> Self {
+    fn of(parts: &Parts, caller: Caller) -> Self {
         let query = parts.uri.query().unwrap_or_default();
         let lang = query_value(query, "lang").and_then(Lang::from_tag);
         let lang = lang.or_else(|| cookie(&parts.headers, "lang").and_then(Lang::from_tag));
@@ -85,7 +85,7 @@ impl Reader {
         Self {
             lang: lang.or_else(|| accept.and_then(Lang::from_accept)).unwrap_or(Lang::ZhTw),
             theme: theme.unwrap_or(Theme::Auto),
-            origin,
+            caller,
             site: parts.extensions.get::<Site>().copied().unwrap_or_default(),
             address: format!("{}{kept}", parts.uri.path()),
         }
@@ -111,18 +111,12 @@ fn query_value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = pairs.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
 impl<S: Sync> FromRequestParts<S> for Reader {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let origin = Origin::from_request_parts(parts, state).await?;
-        Ok(Self::of(parts, origin))
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Ok(Self::of(parts, caller))
     }
 }
 
@@ -157,6 +151,8 @@ pub(crate) enum Section {
     Accounts,
     /// `/submit`, `/keys`, `/results` and `/verify`.
     Submit,
+    /// `/members`, for the operator.
+    Members,
     /// None of them.
     Nowhere,
 }
@@ -219,6 +215,33 @@ impl Frame {
         &self.reader.address
     }
 
+    /// The secret that a form carries; empty without a session.
+    pub(crate) fn csrf(&self) -> &str {
+        self.reader.caller.csrf()
+    }
+
+    /// Whether the browser gives the page its cryptography: under TLS, or at this computer.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.reader.caller.is_secure()
+    }
+
+    /// Whether the operator reads.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.reader.caller.is_operator()
+    }
+
+    /// Whether a member reads, by a personal link.
+    pub(crate) fn is_member(&self) -> bool {
+        matches!(self.reader.caller.who, Who::Member(_))
+    }
+
+    /// Where to log in and come back from.
+    pub(crate) fn login(&self) -> String {
+        // What would end the parameter, or begin another, is written in its percent form (RFC 3986 2.1).
+        let here = self.reader.address.replace('%', "%25").replace('&', "%26").replace('#', "%23").replace('+', "%2B");
+        format!("/login?next={here}")
+    }
+
     /// The site's parts.
     pub(crate) fn nav(&self) -> Vec<Link> {
         let t = self.t;
@@ -229,8 +252,10 @@ impl Frame {
             (Section::Loads, "/loads", t.get("nav-loads"), "loads"),
             (Section::Accounts, "/accounts", t.get("nav-accounts"), "accounts"),
             (Section::Submit, "/submit", t.get("nav-submit"), "submit"),
+            (Section::Members, "/members", t.get("nav-members"), "members"),
         ]
         .into_iter()
+        .filter(|(section, ..)| *section != Section::Members || self.is_operator())
         .filter(|(section, ..)| match self.reader.site {
             Site::Node => *section != Section::Loads,
             Site::Both => true,
@@ -279,7 +304,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Reader::of(&request.body(()).unwrap().into_parts().0, Origin::Here)
+        let parts = request.body(()).unwrap().into_parts().0;
+        Reader::of(&parts, Caller::nobody(&parts))
     }
 
     #[test]

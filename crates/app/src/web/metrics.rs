@@ -1,7 +1,7 @@
 //! `GET /metrics`: the node, the process, and the gateway where one runs in the same program, for Prometheus.
 
 use super::AppState;
-use super::access::Origin;
+use super::access::Caller;
 use super::failure::Failure;
 use ::api::{LossView, Status};
 use axum::extract::State;
@@ -17,12 +17,12 @@ pub(crate) const METRICS: &str = "/metrics";
 #[utoipa::path(get, path = METRICS, tag = "ledger", responses(
     (status = 200, body = String, content_type = "application/openmetrics-text"),
 ))]
-pub(crate) async fn metrics(State(state): State<AppState>, origin: Origin) -> Result<Response, Failure> {
+pub(crate) async fn metrics(State(state): State<AppState>, caller: Caller) -> Result<Response, Failure> {
     let status = state.ask(|node| Ok(node.status()?)).await?;
     let mut families = metrics::of_process();
     families.push(metrics::of_program(env!("CARGO_PKG_VERSION")));
     families.extend(of_node(&status));
-    if origin.may_read(&status) {
+    if caller.sight(status.public_readings).reads_all() {
         let (rules, month) = (state.loss_rules().clone(), status.month.unwrap_or(status.first_open_month));
         let losses =
             state.ask(move |node| Ok(node::view::losses(month, &rules, &node.losses(rules.clone(), month)?, 1).meters));
@@ -30,7 +30,7 @@ pub(crate) async fn metrics(State(state): State<AppState>, origin: Origin) -> Re
     }
     if let Some(gateway) = &state.0.live {
         families.extend(metrics::of_gateway(gateway));
-        if origin.may_read(&status) {
+        if caller.sight(status.public_readings).reads_all() {
             families.extend(metrics::of_readings(gateway));
         }
     }

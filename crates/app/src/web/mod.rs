@@ -4,7 +4,7 @@
 //! It owns no business rule: it asks the node, and writes what it is told as JSON or as a page. Calls to the node block,
 //! so they leave the async threads. Without being told otherwise it listens to this computer only.
 
-mod access;
+pub(crate) mod access;
 mod api;
 mod assets;
 pub(crate) mod bundle;
@@ -17,28 +17,31 @@ mod frame;
 pub(crate) mod i18n;
 mod live;
 pub(crate) mod loads;
+mod login;
+pub(crate) mod members;
 mod metrics;
 mod openapi;
 mod pages;
 mod peers;
 mod proofs;
-mod qr;
+pub(crate) mod qr;
 mod readings_csv;
 mod script;
 mod serve;
+pub(crate) mod tls;
 mod verify_file;
 mod view;
 
-pub(crate) use serve::{ServeError, bind, serve, serve_router};
+pub(crate) use serve::{Limits, ServeError, bind, serve, serve_router};
 
-use ::api::Status;
-use access::Origin;
-use axum::extract::Request;
+use ::api::{ActView, Status};
+use access::{Access, Caller, Facts, Guarded, Need, Object, Owner, Table, Who, identify};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::{Extension, Router, routing::get};
-use directory::Directory;
+use axum::{Extension, Router};
+use directory::{Directory, Known, NamesFor, Whom};
 use events::{Hub, ReadingEvent};
 use failure::Failure;
 use gateway::GatewayHandle;
@@ -53,10 +56,13 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
-use units::MeterId;
+use units::{MeterId, Timestamp};
 
 /// How long an answer may take to begin. A page asks the node some dozens of questions of under a millisecond each.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// Largest body of a form of the login: two passwords and a code.
+const LOGIN_BYTES_MAX: usize = 8 << 10;
 
 /// What the routes share. Cheap to clone.
 #[derive(Clone)]
@@ -67,28 +73,39 @@ struct Shared {
     live: Option<GatewayHandle>,
     directory: Arc<Directory>,
     hub: Hub,
+    access: Access,
     news: News,
     loads: Option<LoadSite>,
     losses: OnceLock<LossRules>,
+    names: OnceLock<NamesFor>,
+    address: OnceLock<String>,
 }
 
 impl AppState {
     /// Over a node, and a gateway in the same program if there is one. Begins to listen to both; needs a tokio runtime.
-    pub(crate) fn new(node: NodeHandle, live: Option<GatewayHandle>, directory: Arc<Directory>) -> Self {
+    pub(crate) fn new(
+        node: NodeHandle,
+        live: Option<GatewayHandle>,
+        directory: Arc<Directory>,
+        access: Access,
+    ) -> Self {
         let (hub, news) = (Hub::new(), News::new());
         hear_node(&node, hub.clone(), news.clone());
         if let Some(gateway) = &live {
             hear_gateway(gateway, hub.clone());
         }
-        Self(Arc::new(Shared { node, live, directory, hub, news, loads: None, losses: OnceLock::new() }))
+        let (losses, names, address) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads: None, losses, names, address }))
     }
 
     /// With the loads of the gateway in the same program.
     pub(crate) fn with_loads(self, loads: LoadSite) -> Self {
-        let Shared { node, live, directory, hub, news, losses, .. } = &*self.0;
+        let Shared { node, live, directory, hub, access, news, losses, names, address, .. } = &*self.0;
         let (node, live, directory, hub) = (node.clone(), live.clone(), Arc::clone(directory), hub.clone());
-        let (news, losses) = (news.clone(), losses.clone());
-        Self(Arc::new(Shared { node, live, directory, hub, news, loads: Some(loads), losses }))
+        let (access, news, losses) = (access.clone(), news.clone(), losses.clone());
+        let (names, address) = (names.clone(), address.clone());
+        let loads = Some(loads);
+        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads, losses, names, address }))
     }
 
     /// With rules of the operator's for losses between meters.
@@ -102,10 +119,34 @@ impl AppState {
         self.0.losses.get_or_init(LossRules::default)
     }
 
-    /// Who is who, for whom it is open.
-    fn directory(&self, origin: Origin, status: &Status) -> &Directory {
-        static NOBODY: Directory = Directory::empty();
-        if origin.may_read(status) { &self.0.directory } else { &NOBODY }
+    /// With names shown to others than the operator.
+    pub(crate) fn with_names(self, names: NamesFor) -> Self {
+        // Set once, before anything is served.
+        let _ = self.0.names.set(names);
+        self
+    }
+
+    /// Reached from other computers at this address, such as `http://192.168.1.5:8080`.
+    pub(crate) fn with_address(self, address: Option<String>) -> Self {
+        if let Some(address) = address {
+            // Set once, before anything is served.
+            let _ = self.0.address.set(address);
+        }
+        self
+    }
+
+    fn address(&self) -> Option<&str> {
+        self.0.address.get().map(String::as_str)
+    }
+
+    /// Who is who, as far as somebody may know.
+    fn directory(&self, caller: &Caller) -> Known<'_> {
+        let names = self.0.names.get().copied().unwrap_or_default();
+        self.0.directory.known(match (caller.who, names) {
+            (Who::Operator, _) | (_, NamesFor::Everybody) | (Who::Member(_), NamesFor::Members) => Whom::Everybody,
+            (Who::Member(own), NamesFor::Operator) => Whom::Only(own),
+            (Who::Anyone, NamesFor::Operator | NamesFor::Members) => Whom::Nobody,
+        })
     }
 
     /// What other nodes listen for.
@@ -122,10 +163,14 @@ impl AppState {
         &self.0.hub
     }
 
-    /// The newest values of the gateway's meters, for whom they are open; empty without a gateway.
-    fn live(&self, origin: Origin, status: &Status) -> BTreeMap<MeterId, Live> {
-        let gateway = self.0.live.as_ref().filter(|_| origin.may_read(status));
-        gateway.map(|gateway| Live::of_snapshot(gateway.snapshot())).unwrap_or_default()
+    /// Who may log in, and how.
+    fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    /// The newest values of the gateway's meters; empty without a gateway.
+    fn live(&self) -> BTreeMap<MeterId, Live> {
+        self.0.live.as_ref().map(|gateway| Live::of_snapshot(gateway.snapshot())).unwrap_or_default()
     }
 
     /// Asks the node on a thread that may block.
@@ -169,39 +214,106 @@ fn hear_gateway(gateway: &GatewayHandle, hub: Hub) {
     });
 }
 
-/// All routes: the contract, the pages and their assets.
+impl Guarded for AppState {
+    async fn facts(&self, object: Option<Object>) -> Result<Facts, Failure> {
+        let facts = self.ask(move |node| {
+            let Status { name, public_readings, .. } = node.status()?;
+            // Where everybody may look, or there is nothing to look at, the handler itself says what it is not.
+            let object = object.filter(|_| !public_readings);
+            let owner = object.and_then(|object| owner_of(node, object).transpose()).transpose()?;
+            Ok(Facts { community: name, public_readings, owner })
+        });
+        facts.await
+    }
+}
+
+/// Whose something is; `None` where there is no such thing.
+fn owner_of(node: &NodeHandle, object: Object) -> Result<Option<Owner>, Failure> {
+    let of_meter = |meter: MeterId| {
+        let view = failure::optional(node.meter(meter))?;
+        Ok::<_, Failure>(view.map(|view| Owner { account: view.member, since: view.from_ms }))
+    };
+    match object {
+        Object::Meter(meter) => meter.parse().ok().map_or(Ok(None), of_meter),
+        Object::Account(account) => {
+            let account = account.parse().ok();
+            Ok(account.map(|account| Owner { account, since: Timestamp::default() }))
+        }
+        Object::Claim(statement) => {
+            let Ok(id) = statement.parse() else { return Ok(None) };
+            let view = failure::optional(node.statement(id))?;
+            Ok(view.map(|view| Owner { account: view.signer, since: Timestamp::default() }))
+        }
+        Object::Attachment(statement) => {
+            let Ok(id) = statement.parse() else { return Ok(None) };
+            let Some(view) = failure::optional(node.statement(id))? else { return Ok(None) };
+            let read = view.acts.iter().find_map(|act| match act {
+                ActView::Readings(readings) => readings.meter.clone().map(|meter| (meter, readings.start_ms)),
+                _ => None,
+            });
+            let Some((meter, start)) = read else { return Ok(None) };
+            Ok(of_meter(meter)?.filter(|owner| owner.since <= start))
+        }
+    }
+}
+
+/// All routes: the contract, the pages and their assets, each with who may call it.
+fn table(state: AppState) -> Table<AppState> {
+    let pages = Table::new(state.clone())
+        .get("/", Need::Anyone, pages::overview)
+        .get("/meters", Need::Anyone, pages::meters)
+        .get("/meters/{meter}/readings", Need::ReadingsOfMeter, pages::readings)
+        .get("/chain", Need::Anyone, pages::chain)
+        .get("/blocks/{block}", Need::Anyone, pages::block)
+        .get("/accounts", Need::Anyone, pages::accounts)
+        .get("/claims", Need::Anyone, pages::claims)
+        .get("/losses", Need::Readings, pages::losses)
+        .get("/peers", Need::Anyone, pages::peers)
+        .get("/keys", Need::Anyone, pages::keys)
+        .get("/submit", Need::Anyone, pages::submit)
+        .get("/results", Need::Anyone, pages::results)
+        .get("/verify", Need::Anyone, pages::verify)
+        .get("/verify.html", Need::Anyone, verify_file::download)
+        .get("/accounts/{account}", Need::Account, pages::account)
+        .get("/accounts/{account}/{month}", Need::Account, pages::month)
+        .merge(loads::pages(state.clone()))
+        .merge(login_pages(state.clone()))
+        .get(members::MEMBERS, Need::Operator, members::members)
+        .post("/members/{account}/link", Need::Operator, members::make_link)
+        .post("/members/{account}/revoke-links", Need::Operator, members::revoke_links)
+        .get("/m/{secret}", Need::Anyone, members::follow)
+        .around(|pages| pages.fallback(not_found).layer(middleware::from_fn(frame::remember_choice)));
+    let assets = Table::new(state.clone()).get("/assets/{fingerprint}/{*name}", Need::Anyone, assets::serve);
+    openapi::routes(Table::new(state)).merge(assets).merge(pages)
+}
+
+/// How the operator comes and goes.
+fn login_pages<S: Guarded>(site: S) -> Table<S> {
+    Table::new(site)
+        .get(login::LOGIN, Need::Anyone, login::login_page::<S>)
+        .post(login::LOGIN, Need::Anyone, login::login::<S>)
+        .get(login::SETUP, Need::Anyone, login::setup_page::<S>)
+        .post(login::SETUP, Need::Anyone, login::setup::<S>)
+        .post(login::LOGOUT, Need::Anyone, login::logout)
+        .around(|pages| pages.layer(DefaultBodyLimit::max(LOGIN_BYTES_MAX)))
+}
+
+/// The router over a node, and a gateway in the same program if there is one.
 pub(crate) fn router(state: AppState) -> Router {
-    let loads = state.0.loads.clone();
-    let pages = Router::new()
-        .route("/", get(pages::overview))
-        .route("/meters", get(pages::meters))
-        .route("/meters/{meter}/readings", get(pages::readings))
-        .route("/chain", get(pages::chain))
-        .route("/blocks/{block}", get(pages::block))
-        .route("/accounts", get(pages::accounts))
-        .route("/claims", get(pages::claims))
-        .route("/losses", get(pages::losses))
-        .route("/peers", get(pages::peers))
-        .route("/keys", get(pages::keys))
-        .route("/submit", get(pages::submit))
-        .route("/results", get(pages::results))
-        .route("/verify", get(pages::verify))
-        .route("/verify.html", get(verify_file::download))
-        .route("/accounts/{account}", get(pages::account))
-        .route("/accounts/{account}/{month}", get(pages::month))
-        .merge(loads::pages())
-        .fallback(not_found)
-        .layer(middleware::from_fn(frame::remember_choice));
-    let all = Router::new()
-        .route("/assets/{fingerprint}/{*name}", get(assets::serve))
-        .merge(openapi::router())
-        .merge(pages)
-        .with_state(state);
+    let (loads, access) = (state.0.loads.clone(), state.0.access.clone());
+    let (all, _) = table(state).finish();
     let all = match loads {
         Some(loads) => all.layer(Extension(frame::Site::Both)).layer(Extension(loads)),
         None => all,
     };
-    all.layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER_WITHIN))
+    around(all, access)
+}
+
+/// What stands around every site: who asks, how long it may take, and what a page may do.
+fn around(site: Router, access: Access) -> Router {
+    site.layer(Extension(access.clone()))
+        .layer(middleware::from_fn_with_state(access, identify))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER_WITHIN))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(security_headers))
 }

@@ -1,20 +1,19 @@
-//! Every route of the contract, once: the router and the OpenAPI 3.1 document come from this one list. The document is
-//! committed as `openapi.json`, and a test compares.
+//! Every route of the contract, once, with who may call it: the router and the OpenAPI 3.1 document come from this one
+//! list. The document is committed as `openapi.json`, and a test compares.
 
+use super::access::{Need, Table};
 use super::loads::api as loads;
 use super::loads::tables;
 use super::{AppState, api, events, metrics, peers, proofs, readings_csv};
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use std::sync::LazyLock;
 use utoipa::OpenApi as _;
 use utoipa::Path as _;
 
 macro_rules! routes {
-    ($($verb:ident $module:ident $handler:ident $declaration:ident,)*) => {
+    ($($verb:ident $module:ident $handler:ident $declaration:ident $need:ident,)*) => {
         #[derive(utoipa::OpenApi)]
         #[openapi(
             info(
@@ -26,60 +25,60 @@ macro_rules! routes {
         )]
         struct Document;
 
-        /// The routes of the contract.
-        pub(crate) fn router() -> Router<AppState> {
-            Router::new()
-                $(.route(&$module::$declaration::path(), $verb($module::$handler)))*
-                .route(::api::path::OPENAPI, get(document))
-                .layer(DefaultBodyLimit::max(api::SUBMISSION_BYTES_MAX))
+        /// The routes of the contract, each with who may call it.
+        pub(crate) fn routes(table: Table<AppState>) -> Table<AppState> {
+            table
+                $(.$verb(&$module::$declaration::path(), Need::$need, $module::$handler))*
+                .get(::api::path::OPENAPI, Need::Anyone, document)
+                .around(|router| router.layer(DefaultBodyLimit::max(api::SUBMISSION_BYTES_MAX)))
         }
     };
 }
 
 routes! {
-    get api status __path_status,
-    get api blocks __path_blocks,
-    get api block __path_block,
-    post api submit __path_submit,
-    get api statement __path_statement,
-    get api receipt __path_receipt,
-    get api attachment __path_attachment,
-    get api accounts __path_accounts,
-    get api account __path_account,
-    get api month __path_month,
-    get api bill __path_bill,
-    get api bill_of_span __path_bill_of_span,
-    get api bill_bundle __path_bill_bundle,
-    get api offers __path_offers,
-    get api claims __path_claims,
-    get api claim_bundle __path_claim_bundle,
-    get api pool __path_pool,
-    get api losses __path_losses,
-    get api meters __path_meters,
-    get api meter __path_meter,
-    get api readings __path_readings,
-    get readings_csv readings_csv __path_readings_csv,
-    post api mining __path_mining,
-    get api checkpoint __path_checkpoint,
-    get proofs consistency __path_consistency,
-    get api health __path_health,
-    get metrics metrics __path_metrics,
-    get loads loads __path_loads,
-    post loads switch __path_switch,
-    post loads reset __path_reset,
-    get loads switchings __path_switchings,
-    get loads switching __path_switching,
-    get tables rollups_csv __path_rollups_csv,
-    get events events __path_events,
-    get peers genesis __path_genesis,
-    get peers peers __path_peers,
-    get peers head __path_head,
-    get peers headers __path_headers,
-    get peers block __path_block,
-    get peers pool __path_pool,
-    get peers waiting __path_waiting,
-    get peers news __path_news,
-    get peers identity __path_identity,
+    get api status __path_status Anyone,
+    get api blocks __path_blocks Anyone,
+    get api block __path_block Anyone,
+    post api submit __path_submit Anyone,
+    get api statement __path_statement Anyone,
+    get api receipt __path_receipt Anyone,
+    get api attachment __path_attachment Attachment,
+    get api accounts __path_accounts Anyone,
+    get api account __path_account Anyone,
+    get api month __path_month Account,
+    get api bill __path_bill Account,
+    get api bill_of_span __path_bill_of_span Account,
+    get api bill_bundle __path_bill_bundle Account,
+    get api offers __path_offers Anyone,
+    get api claims __path_claims Anyone,
+    get api claim_bundle __path_claim_bundle Claim,
+    get api pool __path_pool Anyone,
+    get api losses __path_losses Readings,
+    get api meters __path_meters Anyone,
+    get api meter __path_meter Anyone,
+    get api readings __path_readings ReadingsOfMeter,
+    get readings_csv readings_csv __path_readings_csv ReadingsOfMeter,
+    post api mining __path_mining Operator,
+    get api checkpoint __path_checkpoint Anyone,
+    get proofs consistency __path_consistency Anyone,
+    get api health __path_health Anyone,
+    get metrics metrics __path_metrics Anyone,
+    get loads loads __path_loads Readings,
+    post loads switch __path_switch Operator,
+    post loads reset __path_reset Operator,
+    get loads switchings __path_switchings Readings,
+    get loads switching __path_switching Readings,
+    get tables rollups_csv __path_rollups_csv ReadingsOfMeter,
+    get events events __path_events Anyone,
+    get peers genesis __path_genesis Anyone,
+    get peers peers __path_peers Anyone,
+    get peers head __path_head Anyone,
+    get peers headers __path_headers Anyone,
+    get peers block __path_block Anyone,
+    get peers pool __path_pool Anyone,
+    get peers waiting __path_waiting Anyone,
+    get peers news __path_news Anyone,
+    get peers identity __path_identity Anyone,
 }
 
 /// The document as text.

@@ -34,6 +34,37 @@ pub(crate) fn draw(text: &str) -> Option<Picture> {
     Some(Picture { size: code.size() + 2 * QUIET, path })
 }
 
+impl Picture {
+    /// As an SVG document.
+    pub(crate) fn svg(&self) -> String {
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {0}\"><path fill=\"#fff\" d=\"M0 0h{0}v{0}H0z\"/>\
+             <path d=\"{1}\"/></svg>\n",
+            self.size, self.path
+        )
+    }
+}
+
+/// Draws a text for a terminal: two modules above each other in a character, the light ones bright, as dark grounds show
+/// them; `None` for more than a code holds.
+pub(crate) fn draw_as_text(text: &str) -> Option<String> {
+    let code = QrCode::encode_text(text, QrCodeEcc::Low).ok()?;
+    let mut drawn = String::new();
+    let side = -QUIET..code.size() + QUIET;
+    for y in side.clone().step_by(2) {
+        for x in side.clone() {
+            drawn.push(match (code.get_module(x, y), code.get_module(x, y + 1)) {
+                (false, false) => '█',
+                (false, true) => '▀',
+                (true, false) => '▄',
+                (true, true) => ' ',
+            });
+        }
+        drawn.push('\n');
+    }
+    Some(drawn)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +76,10 @@ mod tests {
         assert_eq!(picture.size, 29);
         assert!(picture.path.starts_with("M4 4h7v1h-7z") && picture.path.contains("M18 4h7v1h-7z"));
         assert_eq!(draw(&"x".repeat(3_000)), None);
+        assert!(picture.svg().contains("viewBox=\"0 0 29 29\""));
+        let rows: Vec<String> = draw_as_text("wattproof").unwrap().lines().map(str::to_owned).collect();
+        assert_eq!((rows.len(), rows[0].chars().count()), (15, 29));
+        // The upper left finder's first two rows: seven dark modules, then one dark, five light, one dark.
+        assert!(rows[2].starts_with("████ ▄▄▄▄▄ █"), "{}", rows[2]);
     }
 }

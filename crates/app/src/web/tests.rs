@@ -1,6 +1,8 @@
 //! The routes over a real node: status, content type, what is refused, and that nothing said by a person becomes markup.
 
+mod access;
 pub(crate) mod fixture;
+mod login;
 
 use super::{AppState, router};
 use axum::Router;
@@ -16,7 +18,7 @@ const HERE: &str = "127.0.0.1:50000";
 const ELSEWHERE: &str = "192.168.1.9:50000";
 
 fn site(fixture: &Fixture) -> Router {
-    router(AppState::new(fixture.node.clone(), None, Arc::new(fixture.directory())))
+    router(AppState::new(fixture.node.clone(), None, Arc::new(fixture.directory()), fixture.access()))
 }
 
 async fn send(site: &Router, peer: &str, request: Request<Body>) -> Response<Body> {
@@ -27,6 +29,12 @@ async fn send(site: &Router, peer: &str, request: Request<Body>) -> Response<Bod
 
 fn get(path: &str) -> Request<Body> {
     Request::builder().uri(path).header(header::HOST, "localhost:8080").body(Body::empty()).unwrap()
+}
+
+/// The same, by the operator.
+fn by_operator(fixture: &Fixture, mut request: Request<Body>) -> Request<Body> {
+    request.headers_mut().insert(header::AUTHORIZATION, fixture.bearer().parse().unwrap());
+    request
 }
 
 async fn body_of(response: Response<Body>) -> Bytes {
@@ -152,54 +160,18 @@ async fn what_a_person_wrote_is_never_markup() {
     let fixture = Fixture::new(true);
     let site = site(&fixture);
     let lee = fixture.lee();
+    let pages = ["/", "/accounts", "/members", "/chain", "/claims", "/blocks/1", "/submit", "/keys", "/results", "/verify"];
     let month = format!("/accounts/{lee}/{JULY}");
-    for path in ["/", "/accounts", &month, "/chain", "/submit", "/keys", "/results", "/verify"] {
-        let page = text(send(&site, HERE, get(path)).await).await;
+    for path in
+        pages.into_iter().chain([&*month, "/login?next=/%3Cimg%20src=x%3E", "/meters/%3Cimg%20src=x%3E/readings"])
+    {
+        let page = text(send(&site, HERE, by_operator(&fixture, get(path))).await).await;
         assert!(!page.contains("<img"), "{path}");
         let scripts = page.split("<script").skip(1).all(|rest| rest.starts_with(" src=\"/assets/"));
         assert!(scripts && !page.contains(" style=") && !page.contains("<style"), "{path}");
     }
-    let page = text(send(&site, HERE, get("/accounts")).await).await;
+    let page = text(send(&site, HERE, by_operator(&fixture, get("/accounts"))).await).await;
     assert!(page.contains("Lee &#60;img src=x onerror=alert(1)&#62;"), "the name is shown as written");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_private_ledger_shows_readings_and_names_only_at_this_computer() {
-    let fixture = Fixture::new(false);
-    let site = site(&fixture);
-    let readings = format!("/api/v1/meters/{CHEN_METER}/readings");
-    let page = format!("/meters/{CHEN_METER}/readings");
-    for (peer, path, status) in [
-        (HERE, &readings, StatusCode::OK),
-        (ELSEWHERE, &readings, StatusCode::FORBIDDEN),
-        (HERE, &format!("{readings}.csv"), StatusCode::OK),
-        (ELSEWHERE, &format!("{readings}.csv"), StatusCode::FORBIDDEN),
-        (ELSEWHERE, &"/metrics".to_owned(), StatusCode::OK),
-        (HERE, &page, StatusCode::OK),
-        (ELSEWHERE, &page, StatusCode::FORBIDDEN),
-    ] {
-        assert_eq!(send(&site, peer, get(path)).await.status(), status, "{peer} {path}");
-    }
-    for (peer, shown) in [(HERE, true), (ELSEWHERE, false)] {
-        let page = text(send(&site, peer, get("/")).await).await;
-        assert_eq!(page.contains("Chen 301"), shown, "{peer}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mining_is_ordered_at_this_computer_only() {
-    let fixture = Fixture::new(true);
-    let site = site(&fixture);
-    for (peer, body, status) in [
-        (HERE, r#"{"order":"mine_now"}"#, StatusCode::OK),
-        (HERE, r#"{"order":"dig"}"#, StatusCode::BAD_REQUEST),
-        (ELSEWHERE, r#"{"order":"mine_now"}"#, StatusCode::FORBIDDEN),
-    ] {
-        let request = Request::builder().method(Method::POST).uri(super::api::MINING);
-        let request = request.header(header::HOST, "localhost:8080").header(header::CONTENT_TYPE, "application/json");
-        let response = send(&site, peer, request.body(Body::from(body)).unwrap()).await;
-        assert_eq!(response.status(), status, "{peer} {body}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ mod acts;
 
 pub(crate) use acts::volts;
 
-use super::directory::Directory;
+use super::directory::Known;
 use super::format::{Clockface, Moment, decimal, group_number, kwh, money};
 use super::i18n::Texts;
 use api::{ActView, NoteView, Place, ReadingsView, StatementState, StatementView, TariffView};
@@ -93,7 +93,7 @@ pub(crate) struct Words<'a> {
     /// The community's time zone.
     pub(crate) face: Clockface,
     /// Names.
-    pub(crate) directory: &'a Directory,
+    pub(crate) directory: Known<'a>,
     /// The operator's account.
     pub(crate) operator: AccountId,
     /// ISO 4217 code.

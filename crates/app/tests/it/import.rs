@@ -61,7 +61,8 @@ impl House {
             accept: api::MEDIA_JSON,
             body: format!("{{\"order\":\"{order}\"}}").into_bytes(),
         };
-        let answer = gateway::HttpTransport::new(&self.url).send(request).unwrap();
+        let token = self.read("house/access/operator.token").trim().to_owned();
+        let answer = gateway::HttpTransport::new(&self.url).with_token(Some(token)).send(request).unwrap();
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     }
 

@@ -21,7 +21,9 @@ fn a_load_is_switched_with_a_reason_read_back_and_told_in_the_journal_and_the_le
     let gateway = Running::start(world.path(), &["gateway", "--config", "house/gateway.toml"]);
     gateway.line_with("meters 1");
     let url = format!("http://127.0.0.1:{port}");
-    let load = |arguments: &[&str]| world.run(&[&["load"], arguments, &["--gateway", &url]].concat());
+    let unknown = |arguments: &[&str]| world.run(&[&["load"], arguments, &["--gateway", &url]].concat());
+    let token = ["--token-file", "house/access/operator.token"];
+    let load = |arguments: &[&str]| unknown(&[arguments, &token].concat());
     let list = eventually("the relay and a reading are there", || {
         let said = load(&["list"]).ok();
         (said.starts_with("A-102  on (relay read ") && said.contains(" W, ")).then_some(said)
@@ -29,6 +31,8 @@ fn a_load_is_switched_with_a_reason_read_back_and_told_in_the_journal_and_the_le
     assert!(list.contains(" A, ") && list.contains(" V "), "{list}");
     assert_eq!(load(&["journal"]).ok(), "nothing was switched yet\n");
 
+    let refused = unknown(&["off", "A-102", "--why", "a test"]);
+    assert!(refused.code == 2 && refused.err.contains("house/access/operator.token"), "{refused:?}");
     for (arguments, code, said) in [
         (&["off", "A-102"][..], 2, "--why <TEXT>"),
         (&["off", "A-102", "--why", " "], 2, "this is blank"),

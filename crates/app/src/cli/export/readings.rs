@@ -142,7 +142,7 @@ pub(super) fn export(args: &ExportArgs, wanted: &ReadingsExport) -> Result<ExitC
         (Some(config), _) => of_gateway(config)?,
         (None, Some(dir)) => of_gateway(&Community::open(dir)?.gateway_config())?,
         (None, None) => {
-            let client = Client::new(HttpTransport::new(&args.url.node));
+            let client = Client::new(args.url.transport()?);
             let zone = client.status()?.time_zone;
             (Source::Node(client), Clockface::new(&zone))
         }

@@ -23,7 +23,7 @@ pub(super) fn import(
     texts: Texts,
     passphrases: &PassphraseSource,
 ) -> Result<ExitCode, Trouble> {
-    let sender = Sender::open(&args.url.node, &args.key, passphrases, texts)?;
+    let sender = Sender::open(&args.url, &args.key, passphrases, texts)?;
     let name = args.time_zone.clone().unwrap_or_else(|| sender.status().time_zone.clone());
     let zone = TimeZone::get(&name).map_err(|_| {
         Trouble::environment(format_args!("there is no time zone `{name}`"), "use a name such as Asia/Taipei")

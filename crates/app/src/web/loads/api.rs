@@ -2,7 +2,6 @@
 
 use super::LoadSite;
 use super::describe;
-use crate::web::access::Origin;
 use crate::web::api::Listing;
 use crate::web::failure::Failure;
 use ::api::{LoadOrder, LoadReset, LoadsView, OrderTaken, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page, Power, Problem};
@@ -25,13 +24,12 @@ pub(super) const OPERATOR: &str = "operator";
     (status = 403, description = "Not open to this reader", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No gateway runs here", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn loads(site: LoadSite, origin: Origin) -> Result<Json<LoadsView>, Failure> {
-    site.check_look(origin)?;
-    Ok(Json(site.view()))
+pub(crate) async fn loads(site: LoadSite) -> Json<LoadsView> {
+    Json(site.view())
 }
 
-/// Orders a load switched, once; its outcome will stand where `watch` says. For this computer, or with the gateway's
-/// bearer token.
+/// Orders a load switched, once; its outcome will stand where `watch` says. For the operator, by a session or
+/// with the bearer token.
 #[utoipa::path(post, path = path::LOAD, tag = "loads", params(("meter" = String, Path)), request_body = LoadOrder, responses(
     (status = 202, description = "Taken", body = OrderTaken),
     (status = 400, description = "Not an order", body = Problem, content_type = "application/problem+json"),
@@ -42,12 +40,10 @@ pub(crate) async fn loads(site: LoadSite, origin: Origin) -> Result<Json<LoadsVi
 ))]
 pub(crate) async fn switch(
     site: LoadSite,
-    origin: Origin,
     Path(meter): Path<String>,
     headers: HeaderMap,
     order: Result<Json<LoadOrder>, JsonRejection>,
 ) -> Result<Response, Failure> {
-    site.check_control(origin, &headers)?;
     let Json(order) = order.map_err(|error| Failure::malformed(&error.body_text()))?;
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let order = Order {
@@ -60,7 +56,7 @@ pub(crate) async fn switch(
     Ok(taken(site.0.gateway.switch(order).await.map_err(|error| refused(&error))?))
 }
 
-/// Takes back the latches that hold a load off. Nothing is switched on by it. For whom orders are open.
+/// Takes back the latches that hold a load off. Nothing is switched on by it. For the operator.
 #[utoipa::path(post, path = path::LOAD_RESET, tag = "loads", params(("meter" = String, Path)), request_body = LoadReset, responses(
     (status = 202, description = "Done", body = OrderTaken),
     (status = 403, description = "Not allowed to this caller", body = Problem, content_type = "application/problem+json"),
@@ -68,12 +64,9 @@ pub(crate) async fn switch(
 ))]
 pub(crate) async fn reset(
     site: LoadSite,
-    origin: Origin,
     Path(meter): Path<String>,
-    headers: HeaderMap,
     reset: Result<Json<LoadReset>, JsonRejection>,
 ) -> Result<Response, Failure> {
-    site.check_control(origin, &headers)?;
     let Json(LoadReset { why, who }) = reset.map_err(|error| Failure::malformed(&error.body_text()))?;
     let reset = Reset { meter: parse(&meter)?, who: who.unwrap_or_else(|| OPERATOR.to_owned()), why };
     Ok(taken(site.0.gateway.reset(reset).await.map_err(|error| refused(&error))?))
@@ -86,10 +79,8 @@ pub(crate) async fn reset(
 ))]
 pub(crate) async fn switchings(
     site: LoadSite,
-    origin: Origin,
     listing: Result<Query<Listing>, QueryRejection>,
 ) -> Result<Json<Page<Switching>>, Failure> {
-    site.check_look(origin)?;
     let Query(listing) = listing.map_err(|error| Failure::malformed(&error.body_text()))?;
     let before = listing.cursor.as_deref().map(parse::<u64>).transpose()?;
     let limit = listing.limit.unwrap_or(PAGE_ITEMS_DEFAULT).clamp(1, PAGE_ITEMS_MAX);
@@ -104,12 +95,7 @@ pub(crate) async fn switchings(
     (status = 200, body = Switching),
     (status = 404, body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn switching(
-    site: LoadSite,
-    origin: Origin,
-    Path(number): Path<String>,
-) -> Result<Json<Switching>, Failure> {
-    site.check_look(origin)?;
+pub(crate) async fn switching(site: LoadSite, Path(number): Path<String>) -> Result<Json<Switching>, Failure> {
     let number: u64 = parse(&number)?;
     match site.0.gateway.store().journal_entry(number).await {
         Ok(Some(found)) => Ok(Json(describe::stored(found))),

@@ -1,12 +1,11 @@
 //! Loads on the web: the gateway's routes and its page, in the node's router where both run in one program, and in a
 //! router of their own where a gateway runs alone.
 //!
-//! Looking is open to whom single readings are; switching only to this computer, or to whom holds the gateway's token.
+//! Looking is open to whom single readings are; switching to the operator, by a session or with the control token.
 
 pub(crate) mod api;
 mod archive;
 mod bus;
-mod control;
 mod describe;
 mod page;
 mod refusal;
@@ -15,26 +14,21 @@ pub(crate) mod tables;
 mod tests;
 mod why;
 
-use super::access::Origin;
+use super::access::{Access, Caller, Facts, Guarded, Need, Object, Table};
 use super::assets;
 use super::failure::Failure;
 use super::format::Clockface;
 use super::frame::{self, Reader};
 use super::metrics::METRICS;
 use super::readings_csv::READINGS_CSV;
-use super::security_headers;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
 use axum::{Extension, Router};
-pub(crate) use control::Token;
 use gateway::{GatewayHandle, metrics};
 use std::sync::Arc;
-use tower_http::compression::CompressionLayer;
-use tower_http::timeout::TimeoutLayer;
 
 /// Address of the page.
 pub(crate) const PAGE: &str = "/loads";
@@ -47,7 +41,6 @@ pub(crate) struct LoadSite(Arc<Shared>);
 
 struct Shared {
     gateway: GatewayHandle,
-    token: Option<Token>,
     community: String,
     face: Clockface,
     public_readings: bool,
@@ -57,8 +50,6 @@ struct Shared {
 pub(crate) struct SiteSetup {
     /// The gateway.
     pub(crate) gateway: GatewayHandle,
-    /// Who holds it may switch from elsewhere.
-    pub(crate) token: Option<Token>,
     /// The community's name.
     pub(crate) community: String,
     /// Its IANA time zone.
@@ -70,18 +61,9 @@ pub(crate) struct SiteSetup {
 impl LoadSite {
     /// Over a gateway.
     pub(crate) fn new(setup: SiteSetup) -> Self {
-        let SiteSetup { gateway, token, community, time_zone, public_readings } = setup;
+        let SiteSetup { gateway, community, time_zone, public_readings } = setup;
         let face = Clockface::new(&time_zone);
-        Self(Arc::new(Shared { gateway, token, community, face, public_readings }))
-    }
-
-    /// Refuses loads and readings to whom they are not open.
-    fn check_look(&self, origin: Origin) -> Result<(), Failure> {
-        if origin == Origin::Here || self.0.public_readings {
-            return Ok(());
-        }
-        let detail = "this ledger keeps single readings to its members; ask at the computer that runs the gateway";
-        Err(Failure::new("readings_private", StatusCode::FORBIDDEN, detail))
+        Self(Arc::new(Shared { gateway, community, face, public_readings }))
     }
 }
 
@@ -96,40 +78,49 @@ impl<S: Sync> FromRequestParts<S> for LoadSite {
     }
 }
 
-/// The page and the two addresses of its form. The routes of the contract are in the list of all.
-pub(crate) fn pages<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new()
-        .route(PAGE, get(page::loads))
-        .route("/loads/{meter}/switch", get(page::confirm).post(page::switch))
-        .layer(DefaultBodyLimit::max(ORDER_BYTES_MAX))
+/// A gateway that runs alone has no ledger, so no object here has an owner.
+impl Guarded for LoadSite {
+    async fn facts(&self, _: Option<Object>) -> Result<Facts, Failure> {
+        let (community, public_readings) = (self.0.community.clone(), self.0.public_readings);
+        Ok(Facts { community, public_readings, owner: None })
+    }
 }
 
-/// All routes of a gateway that runs alone.
-pub(crate) fn router(site: LoadSite) -> Router {
-    let contract = Router::new()
-        .route(::api::path::LOADS, get(api::loads))
-        .route(::api::path::LOAD, post(api::switch))
-        .route(::api::path::LOAD_RESET, post(api::reset))
-        .route(::api::path::SWITCHINGS, get(api::switchings))
-        .route(::api::path::SWITCHING, get(api::switching))
-        .route(tables::ROLLUPS_CSV, get(tables::rollups_csv))
-        .route(READINGS_CSV, get(tables::readings_csv))
-        .route("/healthz", get(health))
-        .route(METRICS, get(own_metrics))
-        .layer(DefaultBodyLimit::max(ORDER_BYTES_MAX));
-    let pages = pages()
-        .route("/", get(|| async { Redirect::temporary(PAGE) }))
-        .fallback(not_found)
-        .layer(middleware::from_fn(frame::remember_choice));
-    Router::new()
-        .route("/assets/{fingerprint}/{*name}", get(assets::serve))
-        .merge(contract)
-        .merge(pages)
-        .layer(Extension(frame::Site::Gateway))
-        .layer(Extension(site))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, super::ANSWER_WITHIN))
-        .layer(CompressionLayer::new())
-        .layer(middleware::from_fn(security_headers))
+/// The page and the two addresses of its form. The routes of the contract are in the list of all.
+pub(crate) fn pages<S: Guarded>(site: S) -> Table<S> {
+    Table::new(site)
+        .get(PAGE, Need::Readings, page::loads)
+        .get("/loads/{meter}/switch", Need::Operator, page::confirm)
+        .post("/loads/{meter}/switch", Need::Operator, page::switch)
+        .around(|pages| pages.layer(DefaultBodyLimit::max(ORDER_BYTES_MAX)))
+}
+
+/// All routes of a gateway that runs alone, each with who may call it.
+fn table(site: LoadSite) -> Table<LoadSite> {
+    let contract = Table::new(site.clone())
+        .get(::api::path::LOADS, Need::Readings, api::loads)
+        .post(::api::path::LOAD, Need::Operator, api::switch)
+        .post(::api::path::LOAD_RESET, Need::Operator, api::reset)
+        .get(::api::path::SWITCHINGS, Need::Readings, api::switchings)
+        .get(::api::path::SWITCHING, Need::Readings, api::switching)
+        .get(tables::ROLLUPS_CSV, Need::ReadingsOfMeter, tables::rollups_csv)
+        .get(READINGS_CSV, Need::ReadingsOfMeter, tables::readings_csv)
+        .get("/healthz", Need::Anyone, health)
+        .get(METRICS, Need::Anyone, own_metrics)
+        .get("/assets/{fingerprint}/{*name}", Need::Anyone, assets::serve)
+        .around(|contract| contract.layer(DefaultBodyLimit::max(ORDER_BYTES_MAX)));
+    let pages = Table::new(site.clone())
+        .get("/", Need::Anyone, || async { Redirect::temporary(PAGE) })
+        .merge(pages(site.clone()))
+        .merge(super::login_pages(site))
+        .around(|pages| pages.fallback(not_found).layer(middleware::from_fn(frame::remember_choice)));
+    contract.merge(pages)
+}
+
+/// The router of a gateway that runs alone.
+pub(crate) fn router(site: LoadSite, access: Access) -> Router {
+    let (all, _) = table(site.clone()).finish();
+    super::around(all.layer(Extension(frame::Site::Gateway)).layer(Extension(site)), access)
 }
 
 /// Whether the gateway stores what it reads.
@@ -140,11 +131,11 @@ async fn health(site: LoadSite) -> Result<&'static str, Failure> {
     }
 }
 
-async fn own_metrics(site: LoadSite, origin: Origin) -> Response {
+async fn own_metrics(site: LoadSite, caller: Caller) -> Response {
     let mut families = metrics::of_process();
     families.push(metrics::of_program(env!("CARGO_PKG_VERSION")));
     families.extend(metrics::of_gateway(&site.0.gateway));
-    if site.check_look(origin).is_ok() {
+    if caller.sight(site.0.public_readings).reads_all() {
         families.extend(metrics::of_readings(&site.0.gateway));
     }
     let kind = [(axum::http::header::CONTENT_TYPE, metrics::MEDIA_TYPE)];

@@ -1,6 +1,7 @@
 //! The routes of a gateway over a real gateway, whose simulated meters answer on a TCP port: who is answered what.
 
 use super::*;
+use crate::web::access::AccessSetup;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Method, header};
@@ -93,14 +94,17 @@ async fn gateway(folder: &tempfile::TempDir) -> (Running, Simulation) {
     (gateway::start(setup).await.unwrap(), simulation)
 }
 
-fn site(running: &Running, public_readings: bool) -> Router {
-    router(LoadSite::new(SiteSetup {
+fn site(running: &Running, folder: &tempfile::TempDir, public_readings: bool) -> Router {
+    let token = folder.path().join("token");
+    std::fs::write(&token, TOKEN).unwrap();
+    let setup = AccessSetup { dir: folder.path(), program: "test", token_file: Some(&token), operator_here: false };
+    let site = LoadSite::new(SiteSetup {
         gateway: running.handle().clone(),
-        token: Token::new(TOKEN),
         community: "Maple House".into(),
         time_zone: "Asia/Taipei".into(),
         public_readings,
-    }))
+    });
+    router(site, Access::open(&setup).unwrap())
 }
 
 async fn send(site: &Router, peer: &str, request: axum::http::request::Builder, body: &str) -> Response {
@@ -115,7 +119,8 @@ async fn text(response: Response) -> String {
 }
 
 async fn get_text(site: &Router, path: &str) -> String {
-    text(send(site, HERE, Request::builder().uri(path), "").await).await
+    let request = Request::builder().uri(path).header("authorization", format!("Bearer {TOKEN}"));
+    text(send(site, HERE, request, "").await).await
 }
 
 /// Until every relay was read for the first time.
@@ -132,51 +137,55 @@ async fn who_is_answered_what() {
     let folder = tempfile::tempdir().unwrap();
     let (running, _meters) = gateway(&folder).await;
     relays_read(&running).await;
-    let site = site(&running, false);
+    let site = site(&running, &folder, false);
     let (form, json) = ("application/x-www-form-urlencoded", "application/json");
     let bearer = format!("Bearer {TOKEN}");
     let off = r#"{"state":"off","why":"a test","key":"k1"}"#;
+    let (get, post) = (Method::GET, Method::POST);
+    let (op, as_json, as_form) = (("authorization", bearer.as_str()), ("content-type", json), ("content-type", form));
     for (peer, method, path, headers, body, status) in [
-        (HERE, Method::GET, "/", &[][..], "", 307),
-        (HERE, Method::GET, "/loads", &[], "", 200),
-        (ELSEWHERE, Method::GET, "/loads", &[], "", 403),
-        (HERE, Method::GET, "/loads/A-1/switch?state=off", &[], "", 200),
-        (HERE, Method::GET, "/loads/A-1/switch?state=maybe", &[], "", 400),
-        (ELSEWHERE, Method::GET, "/loads/A-1/switch?state=off", &[], "", 403),
-        (HERE, Method::GET, "/api/v1/loads", &[], "", 200),
-        (ELSEWHERE, Method::GET, "/api/v1/loads", &[], "", 403),
-        (HERE, Method::GET, "/api/v1/switchings?limit=3", &[], "", 200),
-        (HERE, Method::GET, "/api/v1/switchings/77", &[], "", 404),
-        (HERE, Method::GET, "/api/v1/nothing", &[], "", 404),
-        (HERE, Method::GET, "/healthz", &[], "", 200),
-        (HERE, Method::GET, "/metrics", &[], "", 200),
-        (HERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json)], r#"{"state":"dim","why":"x"}"#, 400),
-        (HERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json)], r#"{"state":"off","why":""}"#, 400),
-        (HERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", form)], off, 400),
-        (HERE, Method::POST, "/api/v1/loads/Z-9", &[("content-type", json)], off, 404),
-        (HERE, Method::POST, "/api/v1/loads/B-1", &[("content-type", json)], off, 422),
-        (HERE, Method::POST, "/api/v1/loads/A-1/reset", &[("content-type", json)], r#"{"why":"x"}"#, 409),
+        (HERE, &get, "/", &[][..], "", 307),
+        (HERE, &get, "/healthz", &[], "", 200),
+        (HERE, &get, "/metrics", &[], "", 200),
+        (HERE, &get, "/login", &[], "", 200),
+        (HERE, &get, "/setup", &[], "", 200),
+        (HERE, &get, "/api/v1/nothing", &[], "", 404),
+        // Nobody looks at or switches loads without having shown who they are, at this computer neither.
+        (HERE, &get, "/loads", &[], "", 403),
+        (ELSEWHERE, &get, "/loads", &[], "", 403),
+        (HERE, &get, "/loads/A-1/switch?state=off", &[], "", 403),
+        (HERE, &get, "/api/v1/loads", &[], "", 403),
+        (HERE, &get, "/api/v1/switchings", &[], "", 403),
+        (HERE, &get, "/api/v1/switchings/1", &[], "", 403),
+        (HERE, &post, "/api/v1/loads/A-1", &[as_json], off, 403),
+        (HERE, &post, "/api/v1/loads/A-1/reset", &[as_json], r#"{"why":"x"}"#, 403),
+        (HERE, &post, "/loads/A-1/switch?state=off", &[as_form], "why=x", 403),
+        (ELSEWHERE, &post, "/api/v1/loads/A-1", &[as_json], off, 403),
         (
             HERE,
-            Method::POST,
+            &post,
             "/api/v1/loads/A-1",
-            &[("content-type", json), ("sec-fetch-site", "cross-site")],
+            &[as_json, ("authorization", "Bearer 0123456789abcdef0123456789abcdeX")],
             off,
             403,
         ),
-        (ELSEWHERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json)], off, 403),
-        (
-            HERE,
-            Method::POST,
-            "/loads/A-1/switch?state=off",
-            &[("content-type", form), ("origin", "http://evil.example")],
-            "why=x",
-            403,
-        ),
-        (ELSEWHERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json), ("authorization", &bearer)], off, 202),
-        (HERE, Method::POST, "/api/v1/loads/A-1", &[("content-type", json)], off, 202),
+        (HERE, &post, "/loads/A-1/switch?state=off", &[as_form, op, ("origin", "http://evil.example")], "why=x", 403),
+        (HERE, &get, "/loads", &[op], "", 200),
+        (HERE, &get, "/loads/A-1/switch?state=off", &[op], "", 200),
+        (HERE, &get, "/loads/A-1/switch?state=maybe", &[op], "", 400),
+        (HERE, &get, "/api/v1/loads", &[op], "", 200),
+        (HERE, &get, "/api/v1/switchings?limit=3", &[op], "", 200),
+        (HERE, &get, "/api/v1/switchings/77", &[op], "", 404),
+        (HERE, &post, "/api/v1/loads/A-1", &[as_json, op], r#"{"state":"dim","why":"x"}"#, 400),
+        (HERE, &post, "/api/v1/loads/A-1", &[as_json, op], r#"{"state":"off","why":""}"#, 400),
+        (HERE, &post, "/api/v1/loads/A-1", &[as_form, op], off, 400),
+        (HERE, &post, "/api/v1/loads/Z-9", &[as_json, op], off, 404),
+        (HERE, &post, "/api/v1/loads/B-1", &[as_json, op], off, 422),
+        (HERE, &post, "/api/v1/loads/A-1/reset", &[as_json, op], r#"{"why":"x"}"#, 409),
+        (ELSEWHERE, &post, "/api/v1/loads/A-1", &[as_json, op], off, 202),
+        (HERE, &post, "/api/v1/loads/A-1", &[as_json, op], off, 202),
         // Both relays are on from the start, and A-2's partner may not come on beside it.
-        (HERE, Method::POST, "/loads/A-2/switch?state=on", &[("content-type", form)], "why=x&key=k2", 409),
+        (HERE, &post, "/loads/A-2/switch?state=on", &[as_form, op], "why=x&key=k2", 409),
     ] {
         let request = Request::builder().method(method.clone()).uri(path);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
@@ -192,11 +201,12 @@ async fn an_order_is_taken_once_switches_the_relay_and_stands_in_the_journal_and
     let folder = tempfile::tempdir().unwrap();
     let (running, _meters) = gateway(&folder).await;
     relays_read(&running).await;
-    let site = site(&running, false);
+    let site = site(&running, &folder, false);
     let form = "why=tidying+up&who=Lee&key=once";
     let post = || {
         let request = Request::builder().method(Method::POST).uri("/loads/A-1/switch?state=off");
-        request.header("content-type", "application/x-www-form-urlencoded").header("sec-fetch-site", "same-origin")
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        request.header("sec-fetch-site", "same-origin").header("authorization", format!("Bearer {TOKEN}"))
     };
     for _ in 0..2 {
         let response = send(&site, HERE, post(), form).await;

@@ -3,6 +3,7 @@
 use super::overview::Quota;
 use super::{Answer, ask, render, words};
 use crate::web::AppState;
+use crate::web::access::Sight;
 use crate::web::failure::{Failure, optional};
 use crate::web::format::decimal;
 use crate::web::frame::{Frame, Reader, Section};
@@ -40,6 +41,8 @@ struct AccountsPage {
     frame: Frame,
     t: Texts,
     lead: String,
+    /// Whether there may be accounts that are not open to the reader.
+    is_private: bool,
     rows: Vec<Line>,
     offers: Vec<OfferText>,
     others: Vec<Other>,
@@ -52,11 +55,13 @@ struct OfferText {
     id: String,
 }
 
+/// What everybody's ledger says of an account, and its month for whom that is open.
 type Listed = (AccountSummary, Option<SheetView>);
 
-fn gather(node: &NodeHandle, status: &Status) -> Result<(Vec<Listed>, Vec<OpenOffer>), Failure> {
+fn gather(node: &NodeHandle, status: &Status, sight: Sight) -> Result<(Vec<Listed>, Vec<OpenOffer>), Failure> {
     let offers = node.offers(None, PAGE_ITEMS_DEFAULT)?.items;
-    let accounts = node.accounts()?.into_iter().take(ACCOUNTS_MAX);
+    let open = |account: &AccountSummary| !is_member(account) || sight.sees(&account.id);
+    let accounts = node.accounts()?.into_iter().filter(open).take(ACCOUNTS_MAX);
     let listed = accounts
         .map(|account| {
             let sheet = match status.month.filter(|_| is_member(&account)) {
@@ -75,7 +80,9 @@ fn is_member(account: &AccountSummary) -> bool {
 
 /// `GET /accounts`.
 pub(crate) async fn accounts(State(state): State<AppState>, reader: Reader) -> Answer {
-    let (status, (listed, offers)) = ask(&state, &reader, gather).await?;
+    let caller = reader.caller.clone();
+    let question = move |node: &NodeHandle, status: &Status| gather(node, status, caller.sight(status.public_readings));
+    let (status, (listed, offers)) = ask(&state, &reader, question).await?;
     let words = words(&state, &reader, &status);
     let t = reader.texts();
     let (mut members, others): (Vec<_>, Vec<_>) = listed.iter().partition(|(account, _)| is_member(account));
@@ -86,6 +93,7 @@ pub(crate) async fn accounts(State(state): State<AppState>, reader: Reader) -> A
     let page = AccountsPage {
         frame: Frame::new(&reader, Section::Accounts, &status.name, t.get("accounts-title")),
         t,
+        is_private: !reader.caller.sight(status.public_readings).reads_all(),
         lead: status
             .month
             .map_or_else(|| t.get("accounts-lead-none"), |month| t.arg("accounts-lead", "month", month.to_string())),

@@ -76,7 +76,7 @@ fn words<'a>(state: &'a AppState, reader: &Reader, status: &Status) -> Words<'a>
     Words {
         t: reader.texts(),
         face: Clockface::new(&status.time_zone),
-        directory: state.directory(reader.origin, status),
+        directory: state.directory(&reader.caller),
         operator: status.operator,
         currency: status.currency.clone(),
     }

@@ -2,7 +2,7 @@
 
 use super::{Answer, ask, render, words};
 use crate::web::AppState;
-use crate::web::access::Origin;
+use crate::web::access::Sight;
 use crate::web::chart::{Canvas, Curve};
 use crate::web::failure::{Failure, optional};
 use crate::web::format::{Clockface, Moment, decimal, group_number};
@@ -49,11 +49,13 @@ struct Gathered {
     events: Vec<StatementView>,
 }
 
-fn gather(node: &NodeHandle, status: &Status, origin: Origin) -> Result<Gathered, Failure> {
+fn gather(node: &NodeHandle, status: &Status, sight: Sight) -> Result<Gathered, Failure> {
     let face = Clockface::new(&status.time_zone);
     let mut meters = Vec::new();
-    for meter in node.meters()?.into_iter().take(METERS_MAX) {
-        meters.push(booked(node, status, &face, meter, origin.may_read(status))?);
+    let open = node.meters()?.into_iter().filter(|meter| sight.sees(&meter.member));
+    for meter in open.take(METERS_MAX) {
+        let with_readings = sight.reads(&meter.member);
+        meters.push(booked(node, status, &face, meter, with_readings)?);
     }
     let head = node.block(&status.height.to_string())?;
     let closes = meters.iter().find_map(|booked| booked.sheet.as_ref()).map(|sheet| sheet.closes_ms);
@@ -151,14 +153,21 @@ struct OverviewPage {
     community: Community,
     events: Vec<EventNotice>,
     meters: Vec<MeterCard>,
+    /// Whether there may be meters that are not open to the reader.
+    is_private: bool,
 }
 
 /// `GET /`.
 pub(crate) async fn overview(State(state): State<AppState>, reader: Reader) -> Answer {
-    let origin = reader.origin;
-    let (status, gathered) = ask(&state, &reader, move |node, status| gather(node, status, origin)).await?;
+    let caller = reader.caller.clone();
+    let question = move |node: &NodeHandle, status: &Status| gather(node, status, caller.sight(status.public_readings));
+    let (status, gathered) = ask(&state, &reader, question).await?;
     let words = words(&state, &reader, &status);
-    let live = state.live(reader.origin, &status);
+    let sight = reader.caller.sight(status.public_readings);
+    let mut live = state.live();
+    live.retain(|number, _| {
+        gathered.meters.iter().any(|booked| booked.meter.meter == *number && sight.reads(&booked.meter.member))
+    });
     let t = reader.texts();
     let page = OverviewPage {
         frame: Frame::new(&reader, Section::Overview, &status.name, t.get("overview-title")),
@@ -166,6 +175,7 @@ pub(crate) async fn overview(State(state): State<AppState>, reader: Reader) -> A
         community: community(&words, &status, &gathered, &live),
         events: gathered.events.iter().flat_map(|event| notices(&words, &gathered.meters, event)).collect(),
         meters: gathered.meters.iter().map(|booked| card(&words, &status, booked, &live)).collect(),
+        is_private: !sight.reads_all(),
     };
     Ok(render(&page, StatusCode::OK))
 }

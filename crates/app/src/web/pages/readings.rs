@@ -4,6 +4,7 @@ use super::error::ErrorPage;
 use super::past::{Past, PastRow, READINGS_MAX, SPAN_MAX, SPAN_MIN};
 use super::{Answer, ask, render, words};
 use crate::web::AppState;
+use crate::web::access::{ReadableSince, Sight};
 use crate::web::chart::{Canvas, Curve};
 use crate::web::failure::Failure;
 use crate::web::format::{Moment, decimal};
@@ -49,19 +50,25 @@ struct Gathered {
     past: Past,
 }
 
-fn gather(node: &NodeHandle, number: &MeterId, until: Option<Timestamp>) -> Result<Gathered, Failure> {
+fn gather(
+    node: &NodeHandle,
+    number: &MeterId,
+    until: Option<Timestamp>,
+    (since, sight): (ReadableSince, Sight),
+) -> Result<Gathered, Failure> {
     let meter = node.meter(number.clone())?;
     let end = until.unwrap_or(meter.head.end_ms);
     let mut span = SPAN_MAX;
     let (from, rows) = loop {
-        let from = end - span;
+        let from = (end - span).max(since.0);
         let page = node.readings(number.clone(), from, end, READINGS_MAX)?;
         if page.next.is_none() || span <= SPAN_MIN {
             break (from, page.items);
         }
         span = Millis::from_ms(span.ms() / 2);
     };
-    Ok(Gathered { meter, others: node.meters()?, past: Past::booked(from, rows) })
+    let others = node.meters()?.into_iter().filter(|other| sight.reads(&other.member)).collect();
+    Ok(Gathered { meter, others, past: Past::booked(from, rows) })
 }
 
 struct Row {
@@ -111,7 +118,10 @@ struct ReadingsPage {
 /// `GET /meters`: the first meter's readings.
 pub(crate) async fn meters(State(state): State<AppState>, reader: Reader) -> Answer {
     let (status, meters) = ask(&state, &reader, |node, _| Ok(node.meters()?)).await?;
-    if let Some(first) = meters.first() {
+    let sight = reader.caller.sight(status.public_readings);
+    let open = meters.iter().find(|meter| sight.reads(&meter.member));
+    // Where none is open, the first one's page says how it could be.
+    if let Some(first) = open.or(meters.first()) {
         return Ok(Redirect::temporary(&format!("/meters/{}/readings", first.meter)).into_response());
     }
     let t = reader.texts();
@@ -141,15 +151,15 @@ pub(crate) async fn meters(State(state): State<AppState>, reader: Reader) -> Ans
 pub(crate) async fn readings(
     State(state): State<AppState>,
     reader: Reader,
+    since: ReadableSince,
     Path(number): Path<String>,
     Query(window): Query<Window>,
 ) -> Answer {
     let until = window.until.map(Timestamp::from_ms);
-    let origin = reader.origin;
+    let caller = reader.caller.clone();
     let question = move |node: &NodeHandle, status: &Status| {
-        origin.check_readings(status)?;
         let number = number.parse().map_err(|error| Failure::malformed(&error))?;
-        gather(node, &number, until)
+        gather(node, &number, until, (since, caller.sight(status.public_readings)))
     };
     let (status, mut gathered) = ask(&state, &reader, question).await?;
     gathered.past = gathered
@@ -157,7 +167,9 @@ pub(crate) async fn readings(
         .or_of_gateway(&state, &gathered.meter.meter, until)
         .await
         .map_err(|failure| ErrorPage::new(&reader, &status.name, &failure))?;
-    let live = state.live(reader.origin, &status);
+    // What the gateway's archive has from before is who lived there before's.
+    gathered.past.rows.retain(|row| row.time >= since.0);
+    let live = state.live();
     let words = words(&state, &reader, &status);
     let page = page(&words, &reader, &status, &gathered, live.get(&gathered.meter.meter), until);
     Ok(render(&page, StatusCode::OK))

@@ -1,6 +1,7 @@
 //! A small community on a real node with real files: the operator, a gateway, Chen and Lee with a meter each, in July
 //! 2026. Chen's meter has an hour of readings with a voltage that rises to 130 V; Chen has sold 20 kWh to Lee.
 
+use crate::web::access::{Access, AccessSetup};
 use crate::web::directory::{Directory, Person};
 use ledger::act::{
     Act, Contract, CounterPair, Event, EventKind, Readings, Register, RegisterKey, RegisterMeter, Role, Tariff,
@@ -53,7 +54,7 @@ pub(crate) struct Fixture {
     keys: Keys,
     genesis: Genesis,
     clock: Arc<SetClock>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Fixture {
@@ -75,9 +76,20 @@ impl Fixture {
         };
         let node = node::start(options, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let transfer = StatementId::from_bytes([0; 32]);
-        let mut fixture = Self { node, transfer, transfer_bytes: Vec::new(), keys, genesis, clock, _folder: folder };
+        let mut fixture = Self { node, transfer, transfer_bytes: Vec::new(), keys, genesis, clock, folder };
         fixture.fill();
         fixture
+    }
+
+    /// Access, kept beside the node's files.
+    pub(crate) fn access(&self) -> Access {
+        let setup = AccessSetup { dir: self.folder.path(), program: "test", token_file: None, operator_here: false };
+        Access::open(&setup).unwrap()
+    }
+
+    /// The operator's token as a program shows it.
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.access().folder().token().unwrap())
     }
 
     pub(crate) fn chen(&self) -> AccountId {

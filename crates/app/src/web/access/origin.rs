@@ -1,14 +1,8 @@
-//! Who may see what, until there is a login: this computer everything, others what the ledger opens to everybody.
-//!
-//! Genesis says whether readings are public. Where they are not, a reader from elsewhere sees the ledger itself, which
-//! holds pseudonyms, but neither single readings nor live values nor names.
+//! Where a request comes from, as far as that can be known.
 
-use super::failure::Failure;
-use api::Status;
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
-use std::convert::Infallible;
+use axum::http::{HeaderMap, header};
 use std::net::SocketAddr;
 
 /// Where a request comes from.
@@ -21,6 +15,11 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
+    /// Of a request.
+    pub(crate) fn of_parts(parts: &Parts) -> Self {
+        Self::of(peer_of(parts), &parts.headers)
+    }
+
     /// The name asked for is checked too, since a page elsewhere can make its own name point to this computer.
     fn of(peer: Option<SocketAddr>, headers: &HeaderMap) -> Self {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -34,29 +33,27 @@ impl Origin {
             Self::Elsewhere
         }
     }
+}
 
-    /// Whether single readings, live values and names are shown.
-    pub(crate) fn may_read(self, status: &Status) -> bool {
-        self == Self::Here || status.public_readings
-    }
+/// How a request came over the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// As it is.
+    Http,
+    /// Under TLS.
+    Https,
+}
 
-    /// Refuses single readings to whom they are not open.
-    pub(crate) fn check_readings(self, status: &Status) -> Result<(), Failure> {
-        if self.may_read(status) {
-            return Ok(());
-        }
-        let detail = "this ledger keeps single readings to its members; ask at the computer that runs the node";
-        Err(Failure::new("readings_private", StatusCode::FORBIDDEN, detail))
+impl Scheme {
+    /// Of a request; plain unless the server that took it says otherwise.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        parts.extensions.get().copied().unwrap_or(Self::Http)
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Origin {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
-        Ok(Self::of(peer, &parts.headers))
-    }
+/// The other end of a request's connection.
+pub(crate) fn peer_of(parts: &Parts) -> Option<SocketAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer)
 }
 
 #[cfg(test)]
