@@ -236,8 +236,10 @@ pub struct Config {
     pub protection: Protection,
     /// Where the gateway serves its own page and interface; nowhere without.
     pub http: Option<SocketAddr>,
-    /// The file with the token that lets others than this computer switch; read by the program.
+    /// The file with a token that lets a program switch from another computer; read by the program.
     pub control_token_file: Option<PathBuf>,
+    /// The file with the node's token, where the node runs on another computer and keeps accounts to their members.
+    pub node_token_file: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -257,6 +259,7 @@ struct ConfigText {
     mqtt: Option<mqtt::MqttText>,
     http: Option<SocketAddr>,
     control_token_file: Option<PathBuf>,
+    node_token_file: Option<PathBuf>,
     #[serde(default)]
     loads: protection::LoadsText,
     #[serde(default, rename = "rule")]
@@ -365,6 +368,7 @@ impl Config {
             protection,
             http: text.http,
             control_token_file: text.control_token_file.map(|path| folder.join(path)),
+            node_token_file: text.node_token_file.map(|path| folder.join(path)),
         })
     }
 

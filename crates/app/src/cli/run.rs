@@ -12,7 +12,7 @@ use crate::reach::{self, Places};
 use crate::web;
 use crate::web::access::{Access, AccessError, AccessSetup};
 use crate::web::tls::{Tls, TlsError};
-use gateway::{Config, HttpLink, StartError};
+use gateway::{Config, HttpLink, HttpTransport, StartError};
 use ledger::bill::Due;
 use ledger::{Genesis, SecretKey};
 use meter::strict_toml::TomlError;
@@ -192,6 +192,7 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
     })?;
     let key = warned(&config.key_file, key_file::read(&config.key_file, passphrases)?);
     let signer = key.account();
+    let node_token = config.node_token_file.as_deref().map(super::read_token).transpose()?;
     let served = Served::of(args, &config, &genesis)?;
     let setup = gateway::Setup {
         database: config.database.clone(),
@@ -200,7 +201,7 @@ pub(super) fn gateway(args: &GatewayArgs, passphrases: &PassphraseSource) -> Res
         interval: config.interval,
         genesis,
         key,
-        node: Arc::new(HttpLink::new(&config.node)),
+        node: Arc::new(HttpLink::over(HttpTransport::new(&config.node).with_token(node_token))),
         clock: args.time.of_gateway(),
         protection: config.protection.clone(),
     };

@@ -309,8 +309,13 @@ pub(crate) async fn identify(State(access): State<Access>, request: Request, nex
             Err(error) => tracing::warn!(%error, "no session could be opened"),
         }
     }
+    let is_personal = caller.who != Who::Anyone && !parts.uri.path().starts_with("/assets/");
     parts.extensions.insert(caller);
     let mut response = next.run(Request::from_parts(parts, body)).await;
+    if is_personal {
+        // What one person saw is not kept for the next one at the same computer.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    }
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

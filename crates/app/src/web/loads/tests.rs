@@ -202,7 +202,7 @@ async fn an_order_is_taken_once_switches_the_relay_and_stands_in_the_journal_and
     let (running, _meters) = gateway(&folder).await;
     relays_read(&running).await;
     let site = site(&running, &folder, false);
-    let form = "why=tidying+up&who=Lee&key=once";
+    let form = "why=tidying+%3Cb%3Eup&who=Lee%3Cb%3E&key=once";
     let post = || {
         let request = Request::builder().method(Method::POST).uri("/loads/A-1/switch?state=off");
         let request = request.header("content-type", "application/x-www-form-urlencoded");
@@ -223,11 +223,11 @@ async fn an_order_is_taken_once_switches_the_relay_and_stands_in_the_journal_and
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert_eq!((entry.outcome.as_str(), entry.before.as_str(), entry.after.as_str()), ("switched", "on", "off"));
-    assert_eq!((entry.who.as_str(), entry.why.as_str(), entry.by.as_str()), ("Lee", "tidying up", "person"));
+    assert_eq!((entry.who.as_str(), entry.why.as_str(), entry.by.as_str()), ("Lee<b>", "tidying <b>up", "person"));
     let page = get_text(&site, "/loads?lang=en").await;
     for shown in [
-        "Lee",
-        "tidying up",
+        "Lee&#60;b&#62;",
+        "tidying &#60;b&#62;up",
         "On → Off",
         "first floor",
         "Switch off",
@@ -238,6 +238,7 @@ async fn an_order_is_taken_once_switches_the_relay_and_stands_in_the_journal_and
     ] {
         assert!(page.contains(shown), "{shown}");
     }
+    assert!(!page.contains("<b>up") && !page.contains("Lee<b>"), "what a person wrote is never markup");
     assert!(!page.contains("href=\"/chain\""), "a gateway has no pages of the ledger");
     let journal: ::api::Page<::api::Switching> =
         serde_json::from_str(&get_text(&site, "/api/v1/switchings").await).unwrap();
