@@ -74,7 +74,7 @@ GET  /submit                                              200 200 200 200 200
 GET  /results                                             200 200 200 200 200
 GET  /verify                                              200 200 200 200 200
 GET  /verify.html                                         200 200 200 200 200
-GET  /api/v1/consistency                                  200 200 200 200 200
+GET  /api/v1/log/consistency                              400 400 400 400 400
 GET  /peers                                               200 200 200 200 200
 GET  /api/v1/genesis                                      200 200 200 200 200
 GET  /api/v1/peers                                        200 200 200 200 200
