@@ -83,8 +83,7 @@ pub(super) async fn start(
     for ((node, listener), number) in handles.iter().skip(1).zip(listeners).zip(2..) {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let dir = dir_of(community.dir(), number);
-        let access =
-            Access::open(&AccessSetup { dir: &dir, program: "demo", token_file: None, operator_here: true })?;
+        let access = Access::open(&AccessSetup { dir: &dir, program: "demo", token_file: None, operator_here: true })?;
         let state = web::AppState::new(node.clone(), None, Arc::clone(&directory), access);
         let state = state.with_names(NamesFor::Everybody);
         pages.stops.push(stop);

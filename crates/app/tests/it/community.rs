@@ -72,7 +72,8 @@ impl World {
         run(folder.path(), &[&arguments[..], flags].concat()).ok();
         let config = folder.path().join("house/config.toml");
         // The tests look at pages with nobody logged in.
-        let settings = std::fs::read_to_string(&config).unwrap().replace("names = \"operator\"", "names = \"everybody\"");
+        let settings =
+            std::fs::read_to_string(&config).unwrap().replace("names = \"operator\"", "names = \"everybody\"");
         std::fs::write(&config, settings + more).unwrap();
         let mut world = Self { folder, node: None, url: String::new(), month, month_start: start(last) };
         world.start_node();
