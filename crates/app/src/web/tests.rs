@@ -160,7 +160,8 @@ async fn what_a_person_wrote_is_never_markup() {
     let fixture = Fixture::new(true);
     let site = site(&fixture);
     let lee = fixture.lee();
-    let pages = ["/", "/accounts", "/members", "/chain", "/claims", "/blocks/1", "/submit", "/keys", "/results", "/verify"];
+    let pages =
+        ["/", "/accounts", "/members", "/chain", "/claims", "/blocks/1", "/submit", "/keys", "/results", "/verify"];
     let month = format!("/accounts/{lee}/{JULY}");
     for path in
         pages.into_iter().chain([&*month, "/login?next=/%3Cimg%20src=x%3E", "/meters/%3Cimg%20src=x%3E/readings"])
