@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use units::{Energy, Frequency, Millis, Timestamp};
 
 /// Flipped copies of a bill that the browser looks at; with `WATTPROOF_LONG` every byte is flipped.
@@ -21,13 +21,17 @@ const FLIPS: usize = 250;
 /// The exports that the ledger's tests leave for verifiers that share no code with it; made if they are not there.
 fn exports() -> Vec<PathBuf> {
     let shelf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("foreign");
-    if !shelf.join("scenarios").is_dir() {
-        let made = Command::new(env!("CARGO"))
-            .args(["test", "--quiet", "--release", "--locked", "-p", "ledger", "--test", "it"])
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
-            .status();
-        assert!(made.unwrap().success(), "the ledger's tests leave the exports");
-    }
+    // Once, since tests run side by side and one must not read what another still writes.
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| {
+        if !shelf.join("scenarios").is_dir() {
+            let made = Command::new(env!("CARGO"))
+                .args(["test", "--quiet", "--release", "--locked", "-p", "ledger", "--test", "it"])
+                .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+                .status();
+            assert!(made.unwrap().success(), "the ledger's tests leave the exports");
+        }
+    });
     let mut files = Vec::new();
     for folder in std::fs::read_dir(shelf).unwrap() {
         files.extend(std::fs::read_dir(folder.unwrap().path()).unwrap().map(|file| file.unwrap().path()));
