@@ -123,7 +123,8 @@ impl Sync {
     }
 
     /// The own log key signed a block of the own chain.
-    pub(super) fn anchored(&mut self, turn: &mut Turn<'_>, note: &str) {
+    pub(super) fn anchored(&mut self, turn: &mut Turn<'_>, note: Option<&str>) {
+        let Some(note) = note else { return };
         let Ok(checkpoint) = Checkpoint::open(note, &self.log_key) else { return };
         let is_newer = checkpoint.height > self.tree.root().header.height;
         if is_newer && self.tree.is_own(checkpoint.height, &checkpoint.block) {

@@ -97,6 +97,8 @@ pub enum Input {
     Extended {
         /// Its header.
         header: Header,
+        /// What the own log key signed thereupon. Said together, so that nothing is planned in between that undoes it.
+        anchor: Option<String>,
     },
     /// The own log key signed a block of the own chain.
     Anchored {
@@ -107,6 +109,8 @@ pub enum Input {
     Switched {
         /// Whether all blocks are part of the chain now.
         result: Result<(), Refused>,
+        /// What the own log key signed thereupon.
+        anchor: Option<String>,
     },
     /// The attachments of these statements are missing. May be said again; known wishes are not doubled.
     Wanted {
@@ -350,14 +354,18 @@ impl Sync {
             Input::Offered { peer, ids } if self.is_heard(peer) => self.offered(turn, peer, &ids),
             Input::Heard { .. } | Input::Offered { .. } => {}
             Input::Answered { peer, id, answer } => self.answered(turn, peer, id, answer),
-            Input::Extended { header } => {
+            Input::Extended { header, anchor } => {
                 if self.tree.extend(&header) {
                     self.blocks.look_again();
                     self.announce(turn);
                 }
+                self.anchored(turn, anchor.as_deref());
             }
-            Input::Anchored { note } => self.anchored(turn, &note),
-            Input::Switched { result } => self.switched(turn, result),
+            Input::Anchored { note } => self.anchored(turn, Some(&note)),
+            Input::Switched { result, anchor } => {
+                self.switched(turn, result);
+                self.anchored(turn, anchor.as_deref());
+            }
             Input::Wanted { statements } => self.gossip.want(turn.run, statements),
             Input::Faulted { peer, reason } => self.blame(turn, peer, &Misdeed::Worthless(reason)),
             Input::Tick => self.expire(turn),

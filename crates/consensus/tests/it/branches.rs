@@ -149,11 +149,11 @@ fn a_body_with_a_false_seal_is_fetched_again_and_only_its_sender_banned() {
                     let reason = error.to_string();
                     let blame = consensus::sync::Blame::from(&error);
                     let result = Err(consensus::sync::Refused { hash, kept: 0, blame, reason });
-                    queue.extend(sync.step(now, Input::Switched { result }));
+                    queue.extend(sync.step(now, Input::Switched { result, anchor: None }));
                 }
                 consensus::sync::Output::Switch { blocks, .. } => {
                     applied += blocks.len();
-                    queue.extend(sync.step(now, Input::Switched { result: Ok(()) }));
+                    queue.extend(sync.step(now, Input::Switched { result: Ok(()), anchor: None }));
                 }
                 consensus::sync::Output::Ban { peer, .. } => banned.push(peer),
                 _ => {}

@@ -62,7 +62,7 @@ impl Machine {
                 match output {
                     Output::Switch { fork, blocks } => {
                         let result = self.switch(fork, &blocks);
-                        inputs.push(Input::Switched { result });
+                        inputs.push(Input::Switched { result, anchor: None });
                     }
                     Output::Anchor { note } => {
                         let checkpoint = Checkpoint::read_unverified(&note).unwrap();
@@ -110,7 +110,7 @@ impl Machine {
         let block = ledger.after(self.head(), salt);
         let header = block.header.clone();
         self.chain.push(block);
-        self.step(Input::Extended { header })
+        self.step(Input::Extended { header, anchor: None })
     }
 
     /// Signs its head.

@@ -345,7 +345,7 @@ proptest! {
                 Event::Extend => {
                     let block = pieces.ledger.after(node.head(), 9);
                     node.chain.push(block.clone());
-                    Input::Extended { header: block.header }
+                    Input::Extended { header: block.header, anchor: None }
                 }
                 Event::Sign if node.height() > node.anchored().number() => {
                     let note = pieces.ledger.note(node.head());

@@ -18,6 +18,8 @@ pub(super) struct Peers {
     connected: BTreeSet<PeerId>,
     /// What the machine that keeps up is still to be told.
     news: VecDeque<sync::Input>,
+    /// What this node's log key signed last, until that machine is told.
+    signed: Option<String>,
     /// Questions before the first of this machine, so that an answer to one of those is not taken for another's.
     asked_before: u64,
     asked: u64,
@@ -25,18 +27,18 @@ pub(super) struct Peers {
 
 impl Peers {
     pub(super) fn new(sync: Sync) -> Self {
-        Self { sync, connected: BTreeSet::new(), news: VecDeque::new(), asked_before: 0, asked: 0 }
+        Self { sync, connected: BTreeSet::new(), news: VecDeque::new(), signed: None, asked_before: 0, asked: 0 }
     }
     pub(super) const fn sync(&self) -> &Sync {
         &self.sync
     }
     /// The chain grew by a block of this node's own.
     pub(super) fn extended(&mut self, header: Header) {
-        self.news.push_back(sync::Input::Extended { header });
+        self.news.push_back(sync::Input::Extended { header, anchor: None });
     }
     /// This node's log key signed.
     pub(super) fn anchored(&mut self, note: String) {
-        self.news.push_back(sync::Input::Anchored { note });
+        self.signed = Some(note);
     }
     /// The store holds a checkpoint for a block that the chain lacks.
     pub(super) fn seek(&mut self, note: &str) {
@@ -82,10 +84,16 @@ impl Node {
         ids
     }
 
-    /// Tells what is new, and time.
+    /// Tells what is new. A block and the signature upon it are told at once, lest a switch be wanted that undoes it.
     pub(super) fn tell_news(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
-        while let Some(news) = self.peers.news.pop_front() {
+        while let Some(mut news) = self.peers.news.pop_front() {
+            if let sync::Input::Extended { anchor, .. } = &mut news {
+                *anchor = self.peers.signed.take();
+            }
             self.follow(now, news, outputs);
+        }
+        if let Some(note) = self.peers.signed.take() {
+            self.follow(now, sync::Input::Anchored { note }, outputs);
         }
     }
 
@@ -109,7 +117,7 @@ impl Node {
             sync::Output::Switch { fork, blocks } => {
                 let result = self.switch(now, fork, &blocks, outputs);
                 let result = result.map_err(|misfit| refused(&misfit, &blocks));
-                return Some(sync::Input::Switched { result });
+                return Some(sync::Input::Switched { result, anchor: self.peers.signed.take() });
             }
             sync::Output::Anchor { note } => self.take_anchor(note, outputs),
             sync::Output::Attachment { peer, statement, bytes } => {
