@@ -20,7 +20,6 @@ async function begin() {
   const answer = await fetch(section.dataset.source, { headers: { Accept: "application/json" } });
   if (!answer.ok) return;
   const rows = (await answer.json()).items;
-  if (rows.length < 2) return;
   const place = section.querySelector(".chart");
   const tools = section.querySelector(".chart-tools");
   let chosen = labels.series[0];
@@ -60,31 +59,36 @@ async function begin() {
     }).format(seconds * 1000);
   const times = (_, ticks) => ticks.map((tick) => clock(tick, false));
 
-  for (const series of labels.series) {
-    if (!rows.some((row) => row[series[0]] !== undefined)) continue;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = series[1];
-    button.setAttribute("aria-pressed", String(series === chosen));
-    button.addEventListener("click", () => {
-      chosen = series;
-      for (const other of tools.children) other.setAttribute("aria-pressed", String(other === button));
-      draw();
-    });
-    tools.append(button);
-  }
-  tools.hidden = false;
-  draw();
-  new ResizeObserver(() => plot.setSize(size())).observe(place);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  // A course takes two points; a meter whose first interval is not booked yet has them from live readings.
+  const start = () => {
+    for (const series of labels.series) {
+      if (!rows.some((row) => row[series[0]] !== undefined)) continue;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = series[1];
+      button.setAttribute("aria-pressed", String(series === chosen));
+      button.addEventListener("click", () => {
+        chosen = series;
+        for (const other of tools.children) other.setAttribute("aria-pressed", String(other === button));
+        draw();
+      });
+      tools.append(button);
+    }
+    tools.hidden = false;
+    draw();
+    new ResizeObserver(() => plot.setSize(size())).observe(place);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  };
+  if (rows.length >= 2) start();
 
   const number = document.querySelector("[data-meter]").dataset.meter;
   if (new URLSearchParams(location.search).has("until")) return;
   listen("reading", (reading) => {
-    if (reading.meter !== number || reading.time_ms <= rows.at(-1).time_ms) return;
+    if (reading.meter !== number || reading.time_ms <= (rows.at(-1)?.time_ms ?? 0)) return;
     rows.push(reading);
     if (rows.length > POINTS_MAX) rows.shift();
-    plot.setData(data());
+    if (plot) plot.setData(data());
+    else if (rows.length >= 2) start();
   });
 }
 

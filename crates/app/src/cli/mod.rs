@@ -166,7 +166,7 @@ enum Command {
     Verify(VerifyArgs),
     /// Check everything that is stored: blocks, tables, readings, and the gateway's database against the ledger.
     /// With --repair, put right first what was damaged, from another node.
-    #[command(after_help = "Examples:\n  wattproof audit --data maple-house\n  \
+    #[command(after_help = "Example:\n  wattproof audit --data maple-house\n  \
                            wattproof audit --data maple-house --repair --peer http://192.168.1.20:8080")]
     Audit(AuditArgs),
 }
