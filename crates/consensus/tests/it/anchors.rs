@@ -1,8 +1,8 @@
 //! Checkpoints of the log key: what they make final, whom they bring over, and what contradicts them.
 
 use crate::ledger_of_test::TestLedger;
-use crate::machine::{Machine, live, meet};
-use consensus::peer::PeerId;
+use crate::machine::{Machine, asks, live, meet};
+use consensus::peer::{Ask, PeerId};
 use consensus::sync::{Contradiction, Input, Output, PeerState};
 use ledger::Block;
 use units::{Height, Millis};
@@ -124,4 +124,33 @@ fn an_own_checkpoint_moves_what_is_final_and_prunes_what_leaves_below() {
     assert_eq!(node.sync.held().0, 1);
     let more = node.step(Input::Tick);
     assert_eq!(contradictions(&more), []);
+}
+
+#[test]
+fn nothing_is_undone_that_was_signed_in_the_moment_it_was_made() {
+    // Whether the log key signs the own block, and how many blocks are undone for the peer's better branch then.
+    for (is_signed, undone) in [(false, vec![1]), (true, vec![])] {
+        let ledger = TestLedger::new();
+        let common = ledger.branch(&ledger.root, 2, 1);
+        let theirs = [common.clone(), ledger.branch(&common[1].header, 4, 3)].concat();
+        let mut node = Machine::new(&ledger, &common);
+        let peer = Machine::new(&ledger, &theirs);
+        // The last block is still on its way, so that the others wait for it when the own block comes.
+        let late = theirs[5].header.hash();
+        let mut outputs = node.step(Input::Connected { peer: PEER });
+        while !asks(&outputs).is_empty() {
+            let answered = asks(&outputs).into_iter().filter(|(.., ask)| *ask != Ask::Block(late));
+            let answers =
+                answered.map(|(peer_id, id, ask)| Input::Answered { peer: peer_id, id, answer: peer.serve(&ask) });
+            outputs = answers.flat_map(|answer| node.step(answer)).collect();
+        }
+        assert_eq!(node.height(), 2, "nothing was taken yet");
+        let block = ledger.after(node.head(), 9);
+        let header = block.header.clone();
+        let anchor = is_signed.then(|| ledger.note(&header));
+        node.chain.push(block);
+        node.anchor.clone_from(&anchor);
+        node.step(Input::Extended { header, anchor });
+        assert_eq!(node.undone, undone, "signed: {is_signed}");
+    }
 }
