@@ -1,4 +1,8 @@
-//! What stands around every page: navigation, language and appearance, and how a reader chooses the last two.
+//! What stands around every page: navigation ([`nav`]), language and appearance, and how a reader chooses the last two.
+
+mod nav;
+
+pub(crate) use nav::Section;
 
 use super::access::{Caller, Who, cookie};
 use super::assets;
@@ -136,27 +140,6 @@ pub(crate) async fn remember_choice(request: Request, next: Next) -> Response {
     response
 }
 
-/// Which part of the site a page belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Section {
-    /// `/`.
-    Overview,
-    /// `/meters`.
-    Readings,
-    /// `/chain` and `/blocks`.
-    Chain,
-    /// `/loads`.
-    Loads,
-    /// `/accounts`.
-    Accounts,
-    /// `/submit`, `/keys`, `/results` and `/verify`.
-    Submit,
-    /// `/members`, for the operator.
-    Members,
-    /// None of them.
-    Nowhere,
-}
-
 /// A link in a row of links.
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
@@ -242,34 +225,6 @@ impl Frame {
         format!("/login?next={here}")
     }
 
-    /// The site's parts.
-    pub(crate) fn nav(&self) -> Vec<Link> {
-        let t = self.t;
-        [
-            (Section::Overview, "/", t.get("nav-overview"), "overview"),
-            (Section::Readings, "/meters", t.get("nav-readings"), "readings"),
-            (Section::Chain, "/chain", t.get("nav-chain"), "chain"),
-            (Section::Loads, "/loads", t.get("nav-loads"), "loads"),
-            (Section::Accounts, "/accounts", t.get("nav-accounts"), "accounts"),
-            (Section::Submit, "/submit", t.get("nav-submit"), "submit"),
-            (Section::Members, "/members", t.get("nav-members"), "members"),
-        ]
-        .into_iter()
-        .filter(|(section, ..)| *section != Section::Members || self.is_operator())
-        .filter(|(section, ..)| match self.reader.site {
-            Site::Node => *section != Section::Loads,
-            Site::Both => true,
-            Site::Gateway => *section == Section::Loads,
-        })
-        .map(|(section, href, label, icon)| Link {
-            href: href.to_owned(),
-            label,
-            icon,
-            current: section == self.section,
-        })
-        .collect()
-    }
-
     /// This page in each language, each named in its own.
     pub(crate) fn languages(&self) -> Vec<Link> {
         let link = |lang: Lang| Link {
@@ -328,5 +283,30 @@ mod tests {
         let found = reader("/chain?before=12&lang=en&theme=dark", &[]);
         assert_eq!(found.link("lang", "zh-TW"), "/chain?before=12&lang=zh-TW");
         assert_eq!(reader("/?lang=en", &[]).link("theme", "dark"), "/?theme=dark");
+    }
+
+    #[test]
+    fn every_part_of_a_site_is_a_tab_or_behind_the_last_one_and_no_tab_is_missing() {
+        for (site, who, tabs, parts) in [
+            (Site::Node, Who::Anyone, "/ /accounts /submit /chain", 7),
+            (Site::Node, Who::Member(units::AccountId::from_bytes([7; 32])), "/ /meters /accounts /submit", 7),
+            (Site::Node, Who::Operator, "/ /chain /members /accounts", 9),
+            (Site::Both, Who::Operator, "/ /loads /chain /members", 10),
+            (Site::Gateway, Who::Operator, "/loads", 1),
+        ] {
+            let mut reader = reader("/", &[]);
+            (reader.site, reader.caller.who) = (site, who);
+            let frame = Frame::new(&reader, Section::Peers, "House", "Nodes");
+            let addresses = |links: &[Link]| links.iter().map(|link| link.href.clone()).collect::<Vec<_>>();
+            let of =
+                |groups: &[nav::NavGroup]| groups.iter().flat_map(|group| addresses(&group.links)).collect::<Vec<_>>();
+            assert_eq!(addresses(&frame.tabs()).join(" "), tabs);
+            let mut reached = [addresses(&frame.tabs()), of(&frame.more())].concat();
+            let mut rail = of(&frame.rail());
+            reached.sort();
+            rail.sort();
+            assert_eq!((&reached, reached.len()), (&rail, parts), "{site:?} {who:?}");
+            assert_eq!(frame.is_in_more(), site != Site::Gateway, "nodes are behind the last tab");
+        }
     }
 }

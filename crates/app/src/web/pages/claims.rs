@@ -57,7 +57,7 @@ pub(crate) async fn claims(State(state): State<AppState>, reader: Reader, Query(
     let words = words(&state, &reader, &status);
     let t = reader.texts();
     let page = ClaimsPage {
-        frame: Frame::new(&reader, Section::Accounts, &status.name, t.get("claims-title")),
+        frame: Frame::new(&reader, Section::Claims, &status.name, t.get("claims-title")),
         t,
         claims: page.items.iter().map(|claim| claim_text(&words, claim)).collect(),
         older: page.next.map(|cursor| format!("/claims?cursor={cursor}")),

@@ -75,7 +75,7 @@ pub(crate) async fn losses(State(state): State<AppState>, reader: Reader, Query(
     let present = status.month.unwrap_or(view.month);
     let before = view.month.index().checked_sub(1).map(|_| earlier(view.month));
     let page = LossesPage {
-        frame: Frame::new(&reader, Section::Accounts, &status.name, t.get("losses-title")),
+        frame: Frame::new(&reader, Section::Losses, &status.name, t.get("losses-title")),
         t,
         month: view.month.to_string(),
         earlier: before.map(|month| format!("/losses?month={month}")),

@@ -62,7 +62,7 @@ fn page(words: &Words<'_>, reader: &Reader, status: &Status, peers: &[PeerView])
     let (verdict, verdict_class) = verdict(t, status, peers);
     let own = std::iter::once(own_text(t, status));
     PeersPage {
-        frame: Frame::new(reader, Section::Chain, &status.name, t.get("peers-title")),
+        frame: Frame::new(reader, Section::Peers, &status.name, t.get("peers-title")),
         t,
         verdict,
         verdict_class,
