@@ -34,6 +34,8 @@ pub struct MeterView {
     pub main: bool,
     /// Where the chain stands in the ledger.
     pub head: ChainHeadView,
+    /// Whether that is final: no block that may yet be undone has moved it.
+    pub head_is_final: bool,
     /// Its load as it was switched last; absent until a switching is stated.
     pub load: Option<LoadView>,
 }

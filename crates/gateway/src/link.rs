@@ -81,7 +81,9 @@ impl<T: Transport + Send + Sync + 'static> NodeLink for HttpLink<T> {
 
     fn head(&self, meter: &MeterId, signer: &AccountId) -> HeadAnswer {
         match self.client.meter(meter) {
-            Ok(view) if view.signer == *signer => HeadAnswer::Head(chain_of(&view)),
+            Ok(view) if view.signer == *signer => {
+                HeadAnswer::Head { chain: chain_of(&view), is_final: view.head_is_final }
+            }
             Ok(view) => {
                 HeadAnswer::NotBound(format!("meter {meter} is signed for by {}, not by {signer}", view.signer))
             }

@@ -5,7 +5,7 @@ mod acts;
 pub(crate) use acts::add_terms;
 pub use acts::{claimed, open_offer, outside, voltage_limits};
 
-use crate::core::Committed;
+use crate::core::{Committed, Node};
 use crate::losses::{self, Alarm, Compared, Comparison, LossRules};
 use acts::act_ref;
 use api::{
@@ -494,7 +494,8 @@ fn add_record(view: &mut AccountView, key: &RecordKey, record: &Record) {
 
 /// A meter's present binding and its load.
 #[must_use]
-pub fn meter(state: &State, id: BindingId, binding: &BindingRecord) -> MeterView {
+pub fn meter(node: &Node, id: BindingId, binding: &BindingRecord) -> MeterView {
+    let state = node.state();
     let load = match state.record(&RecordKey::Load(binding.meter.clone())) {
         Some(Record::Load(load)) => Some(LoadView {
             state: acts::load_name(load.state).to_owned(),
@@ -520,6 +521,7 @@ pub fn meter(state: &State, id: BindingId, binding: &BindingRecord) -> MeterView
             import_mwh: binding.head.import,
             export_mwh: binding.head.export,
         },
+        head_is_final: node.is_final(&RecordKey::Binding(id)),
         load,
     }
 }

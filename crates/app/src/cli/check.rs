@@ -178,7 +178,7 @@ fn node(config: &Config, setup: &Setup) -> Vec<Finding> {
     for meter in config.buses.iter().flat_map(|bus| &bus.settings.meters) {
         let number = &meter.device.meter;
         let answer = match link.head(number, &signer) {
-            HeadAnswer::Head(chain) => Ok(format!("registered; statement {} is next", chain.head.next_seq)),
+            HeadAnswer::Head { chain, .. } => Ok(format!("registered; statement {} is next", chain.head.next_seq)),
             HeadAnswer::NotBound(reason) => Err(format!(
                 "{reason}; register it: wattproof submit --key OPERATOR.key register meter {number} --signer {} ...",
                 config.key_file.display()

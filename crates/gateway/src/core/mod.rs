@@ -293,13 +293,14 @@ impl Gateway {
         match answer {
             HeadAnswer::Unreachable(_) => queue.failed(now.monotonic.whole_ms()),
             // Asked again when a head that is taken can be stored.
-            HeadAnswer::Head(_) if self.store_lost => queue.failed(now.monotonic.whole_ms()),
+            HeadAnswer::Head { .. } if self.store_lost => queue.failed(now.monotonic.whole_ms()),
             HeadAnswer::NotBound(reason) => {
                 queue.failed(now.monotonic.whole_ms());
                 tell(Happening::NotBound(reason));
             }
-            HeadAnswer::Head(chain) => match queue.compare(line.chain.as_ref(), &chain) {
+            HeadAnswer::Head { chain, is_final } => match queue.compare(line.chain.as_ref(), &chain, is_final) {
                 HeadVerdict::Same => queue.head_known(now.monotonic.whole_ms()),
+                HeadVerdict::Unsettled => queue.failed(now.monotonic.whole_ms()),
                 HeadVerdict::Behind => {
                     let gateway = line.chain.as_ref().map_or(0, |chain| chain.head.next_seq);
                     queue.failed(now.monotonic.whole_ms());

@@ -47,7 +47,12 @@ pub enum NodeAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadAnswer {
     /// The chain's head, bound to this gateway's key.
-    Head(Chain),
+    Head {
+        /// The chain as the node has it.
+        chain: Chain,
+        /// Whether it is final: what is not may yet be undone.
+        is_final: bool,
+    },
     /// No binding of the meter to this gateway's key.
     NotBound(String),
     /// No answer, or none that means anything.
@@ -96,6 +101,8 @@ pub(super) enum HeadVerdict {
     Take { withdrawn: Vec<StatementId> },
     /// The node knows less than it had confirmed.
     Behind,
+    /// Another chain than the gateway's, which may yet be undone: the node is asked again.
+    Unsettled,
 }
 
 impl Queue {
@@ -196,19 +203,20 @@ impl Queue {
         awaited
     }
 
-    /// Compares the node's head with the chain as the gateway has it.
-    pub(super) fn compare(&mut self, own: Option<&Chain>, node: &Chain) -> HeadVerdict {
-        let Some(own) = own else { return HeadVerdict::Take { withdrawn: self.withdraw(node) } };
-        if own.binding != node.binding {
-            return HeadVerdict::Take { withdrawn: self.withdraw(node) };
-        }
-        let next = node.head.next_seq;
+    /// Compares the node's head with the chain as the gateway has it. Another's head is taken only when it is final:
+    /// on a block that is undone later, nothing could be built.
+    pub(super) fn compare(&mut self, own: Option<&Chain>, node: &Chain, is_final: bool) -> HeadVerdict {
+        let own = own.filter(|own| own.binding == node.binding);
         let known = self.entries.iter().any(|queued| queued.statement == node.head.previous);
-        let first = self.entries.front().map_or(own.head.next_seq, |queued| queued.seq);
-        if known || (next == own.head.next_seq && own.head == node.head) {
+        if own.is_some_and(|own| known || own.head == node.head) {
             return HeadVerdict::Same;
         }
-        match next.cmp(&first) {
+        if !is_final {
+            return HeadVerdict::Unsettled;
+        }
+        let Some(own) = own else { return HeadVerdict::Take { withdrawn: self.withdraw(node) } };
+        let first = self.entries.front().map_or(own.head.next_seq, |queued| queued.seq);
+        match node.head.next_seq.cmp(&first) {
             std::cmp::Ordering::Less => HeadVerdict::Behind,
             // The front is what the node waits for.
             std::cmp::Ordering::Equal if !self.entries.is_empty() => HeadVerdict::Same,

@@ -80,6 +80,7 @@ struct Inner {
     lose_every: Option<u32>,
     calls: u32,
     away: bool,
+    unsettled: bool,
     submissions: u32,
 }
 
@@ -97,6 +98,7 @@ impl FakeNode {
             lose_every: None,
             calls: 0,
             away: false,
+            unsettled: false,
             submissions: 0,
         };
         let role = |key: &SecretKey, role| RegisterKey { key: key.public(), role, from: START, beneficiary: None };
@@ -124,6 +126,11 @@ impl FakeNode {
     pub(crate) fn lose_answers(&self, every: u32) {
         self.0.lock().unwrap().lose_every = Some(every);
     }
+    /// Whether what stands on the chains may yet be undone.
+    pub(crate) fn set_unsettled(&self, unsettled: bool) {
+        self.0.lock().unwrap().unsettled = unsettled;
+    }
+
     pub(crate) fn set_away(&self, away: bool) {
         self.0.lock().unwrap().away = away;
     }
@@ -256,7 +263,10 @@ impl NodeLink for FakeNode {
         let mut inner = self.0.lock().unwrap();
         match inner.reachable() {
             Ok(true) => match inner.state.meter(meter).filter(|(_, record)| record.signer == *signer) {
-                Some((binding, record)) => HeadAnswer::Head(Chain { binding, head: record.head.clone() }),
+                Some((binding, record)) => {
+                    let chain = Chain { binding, head: record.head.clone() };
+                    HeadAnswer::Head { chain, is_final: !inner.unsettled }
+                }
                 None => HeadAnswer::NotBound("not registered".into()),
             },
             Ok(false) => HeadAnswer::Unreachable("the answer was lost".into()),

@@ -92,6 +92,20 @@ async fn a_lost_database_is_bridged_with_a_gap_from_the_nodes_head() {
 }
 
 #[tokio::test]
+async fn after_a_lost_database_a_head_is_taken_once_it_is_final() {
+    let mut world = world().await;
+    world.run_until(minute(31)).await;
+    world.node.set_unsettled(true);
+    world.lose_database().await;
+    world.run_until(minute(65)).await;
+    assert_eq!((world.happened("head_taken"), world.node.intervals().len()), (1, 2));
+    world.node.set_unsettled(false);
+    world.run_until(minute(95)).await;
+    assert_exactly_once(&world, "head final at last").await;
+    assert_eq!((world.happened("head_taken"), world.happened("node_behind")), (2, 0));
+}
+
+#[tokio::test]
 async fn a_new_binding_takes_over_what_the_old_one_did_not_state() {
     let mut world = world().await;
     world.run_until(minute(31)).await;

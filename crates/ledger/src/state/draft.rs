@@ -27,6 +27,14 @@ pub struct Undo {
     log_size: u64,
 }
 
+impl Undo {
+    /// Whether the block changed a record.
+    #[must_use]
+    pub fn touches(&self, key: &RecordKey) -> bool {
+        self.records.contains_key(key)
+    }
+}
+
 /// What came of a block: the new root, what moved which sheet, and the way back.
 #[derive(Debug, Clone)]
 pub struct Drafted {

@@ -3,7 +3,7 @@
 use super::{Committed, Node, submission};
 use api::Place;
 use ledger::act::Act;
-use ledger::state::{ApplyError, Entry, Undo};
+use ledger::state::{ApplyError, Entry, RecordKey, Undo};
 use ledger::{Block, BlockError, CheckedBlock, Header, Means, SignedStatement, State};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -196,6 +196,14 @@ impl Node {
         let (mut state, height) = (self.state.clone(), self.final_height());
         self.chain.undos_above(height).for_each(|undo| state.undo(undo.clone()));
         (state.head().height == height).then_some(state)
+    }
+
+    /// Whether a record of the state stands as the newest final block left it. `false` also when that cannot be told,
+    /// because more blocks are not final than are kept with the way back.
+    #[must_use]
+    pub fn is_final(&self, key: &RecordKey) -> bool {
+        let height = self.final_height();
+        self.chain.settled <= height && !self.chain.undos_above(height).any(|undo| undo.touches(key))
     }
 
     /// Takes blocks back down to a height; newest first in the result. Settled ones stay.

@@ -377,8 +377,8 @@ impl Shell {
     }
 
     pub(super) fn meters(&self) -> Vec<MeterView> {
-        let state = self.node.state();
-        view::present_bindings(state).map(|(id, binding)| view::meter(state, id, binding)).collect()
+        let bindings = view::present_bindings(self.node.state());
+        bindings.map(|(id, binding)| view::meter(&self.node, id, binding)).collect()
     }
 
     /// What upper meters counted against those below in a month.
@@ -399,8 +399,7 @@ impl Shell {
     }
 
     pub(super) fn meter(&self, meter: &MeterId) -> Result<MeterView, NodeError> {
-        let state = self.node.state();
-        let found = state.meter(meter).map(|(id, binding)| view::meter(state, id, binding));
+        let found = self.node.state().meter(meter).map(|(id, binding)| view::meter(&self.node, id, binding));
         found.ok_or_else(|| NodeError::NotFound(format!("meter {meter}")))
     }
 

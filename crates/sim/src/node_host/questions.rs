@@ -6,6 +6,7 @@ use crate::network::{Answer, CallId, Caller, Question, TIMEOUT};
 use crate::world::{Happening, World};
 use api::{StatementState, SubmitAnswer, SubmitState};
 use gateway::core::{Chain, HeadAnswer, NodeAnswer, Place};
+use ledger::state::RecordKey;
 use node::core::{Input, Node, Refusal, ReplyId};
 use units::{AccountId, Height, MeterId, StatementId};
 
@@ -98,7 +99,8 @@ fn progress(node: &Node, id: &StatementId, early: bool) -> NodeAnswer {
 fn head(node: &Node, meter: &MeterId, signer: Option<AccountId>) -> HeadAnswer {
     match node.state().meter(meter) {
         Some((binding, record)) if Some(record.signer) == signer => {
-            HeadAnswer::Head(Chain { binding, head: record.head.clone() })
+            let is_final = node.is_final(&RecordKey::Binding(binding));
+            HeadAnswer::Head { chain: Chain { binding, head: record.head.clone() }, is_final }
         }
         _ => HeadAnswer::NotBound("not registered with this key".to_owned()),
     }
