@@ -44,7 +44,8 @@ function step(name) {
 async function begin() {
   const entries = (await keyring.keys()).filter((entry) => entry.isSaved);
   if (entries.length === 0) {
-    part("what").replaceChildren(element("p", {}, t("submit-no-key"), " ", element("a", { class: "button main", href: "/keys" }, "→")));
+    const toKeys = element("a", { class: "button main", href: "/keys" }, t("keys-make"));
+    part("what").replaceChildren(element("div", { class: "empty" }, element("p", {}, t("submit-no-key")), toKeys));
     return;
   }
   const words = (entry) => t("submit-key-of", { name: entry.name, short: `${printed(entry.account).slice(0, 12)}…` });

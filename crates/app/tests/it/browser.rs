@@ -1,6 +1,7 @@
 //! The pages in a real browser: Chromium through its WebDriver, over the demo's community. A machine without Chromium
 //! and chromedriver fails these tests; it does not skip them.
 
+mod axe;
 mod story;
 mod verifier;
 
@@ -60,19 +61,40 @@ impl Driver {
         builder.capabilities(wanted).connect(&address).await.expect("Chromium is installed")
     }
 
-    /// What the browser's console says; the WebDriver standard has no command for it, Chromium does.
+    /// What the browser's console says.
     async fn console(&self, browser: &Client) -> Vec<Value> {
+        let said = self.command(browser, "se/log", json!({ "type": "browser" })).await;
+        serde_json::from_value(said).unwrap()
+    }
+
+    /// Shows pages on a screen of this size, in light or dark, without loading them again.
+    async fn screen(&self, browser: &Client, (width, height): (u32, u32), is_phone: bool, theme: &str) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone });
+        self.devtools(browser, "Emulation.setDeviceMetricsOverride", size).await;
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        self.devtools(browser, "Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// A command of the browser's developer tools.
+    async fn devtools(&self, browser: &Client, name: &str, parameters: Value) -> Value {
+        self.command(browser, "goog/cdp/execute", json!({ "cmd": name, "params": parameters })).await
+    }
+
+    /// A command of Chromium's that the WebDriver standard does not have.
+    async fn command(&self, browser: &Client, path: &str, body: Value) -> Value {
         let session = browser.session_id().await.unwrap().unwrap();
-        let body = r#"{"type":"browser"}"#;
+        let body = body.to_string();
         let request = format!(
-            "POST /session/{session}/se/log HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+            "POST /session/{session}/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer: Value = serde_json::from_slice(&body_of(BufReader::new(stream)).await).unwrap();
-        serde_json::from_value(answer["value"].take()).unwrap()
+        let said = answer["value"].take();
+        assert!(said.get("error").is_none(), "{path}: {said}");
+        said
     }
 }
 

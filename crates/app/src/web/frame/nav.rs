@@ -92,8 +92,9 @@ const TABS: usize = 4;
 /// What somebody wants first, by who they are. Those that a site lacks are passed over.
 const FOR_OPERATOR: &[Section] =
     &[Section::Overview, Section::Loads, Section::Chain, Section::Members, Section::Accounts, Section::Submit];
-const FOR_MEMBER: &[Section] = &[Section::Overview, Section::Readings, Section::Accounts, Section::Submit];
-const FOR_ANYONE: &[Section] = &[Section::Overview, Section::Accounts, Section::Submit, Section::Chain];
+const FOR_MEMBER: &[Section] =
+    &[Section::Overview, Section::Readings, Section::Accounts, Section::Submit, Section::Loads];
+const FOR_ANYONE: &[Section] = &[Section::Overview, Section::Accounts, Section::Submit, Section::Chain, Section::Loads];
 
 /// Parts under one name.
 #[derive(Debug, Clone)]
@@ -146,7 +147,7 @@ impl Frame {
             _ => FOR_ANYONE,
         };
         let has = |section: &&Section| self.parts().any(|part| part.section == **section);
-        wanted.iter().filter(has).chain([&Section::Loads].into_iter().filter(has)).take(TABS).copied().collect()
+        wanted.iter().filter(has).take(TABS).copied().collect()
     }
 
     /// All parts, for the rail.

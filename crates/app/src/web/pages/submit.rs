@@ -50,8 +50,9 @@ fn ledger(words: &Words<'_>, status: &Status, accounts: &[AccountSummary]) -> St
 }
 
 /// What the script says.
-const TEXTS: [Key; 90] = [
+const TEXTS: [Key; 91] = [
     Key("submit-no-key"),
+    Key("keys-make"),
     Key("submit-add-first"),
     Key("submit-not-registered"),
     Key("submit-remaining"),
