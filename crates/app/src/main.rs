@@ -10,6 +10,7 @@ mod export;
 mod import;
 mod key_file;
 mod language;
+mod paper;
 mod reach;
 mod readings_csv;
 mod voltage;

@@ -269,6 +269,7 @@ fn table(state: AppState) -> Table<AppState> {
         .get("/claims", Need::Anyone, pages::claims)
         .get("/losses", Need::Readings, pages::losses)
         .get("/peers", Need::Anyone, pages::peers)
+        .get("/lab", Need::Anyone, pages::lab)
         .get("/keys", Need::Anyone, pages::keys)
         .get("/submit", Need::Anyone, pages::submit)
         .get("/results", Need::Anyone, pages::results)

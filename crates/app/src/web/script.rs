@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 pub(crate) struct Key(pub(crate) &'static str);
 
 /// Variables in such texts; the script puts values in the place of `#name#`.
-const VARIABLES: [&str; 12] =
-    ["count", "time", "name", "energy", "reason", "month", "height", "amount", "price", "left", "short", "rule"];
+const VARIABLES: [&str; 16] = [
+    "count", "time", "name", "energy", "reason", "month", "height", "amount", "price", "left", "short", "rule", "level",
+    "from", "until", "tried",
+];
 
 /// Texts by their keys.
 pub(crate) fn texts(t: Texts, keys: impl IntoIterator<Item = Key>) -> BTreeMap<&'static str, String> {

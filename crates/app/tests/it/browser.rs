@@ -2,6 +2,7 @@
 //! and chromedriver fails these tests; it does not skip them.
 
 mod axe;
+mod lab;
 mod story;
 mod verifier;
 
@@ -176,7 +177,7 @@ async fn every_page_fits_speaks_both_languages_and_logs_no_error() {
         wait_for_booked_readings(&browser, &address).await;
         browser.goto(&format!("{address}/accounts")).await.unwrap();
         let account = browser.find(Locator::Css("main tbody a")).await.unwrap().attr("href").await.unwrap().unwrap();
-        let pages = ["/", "/meters", "/chain", "/blocks/0", "/blocks/1", "/accounts", &account];
+        let pages = ["/", "/meters", "/chain", "/blocks/0", "/blocks/1", "/lab", "/accounts", &account];
         for path in pages.into_iter().chain(["/submit", "/keys", "/results", "/verify"]) {
             for lang in ["zh-TW", "en"] {
                 browser.goto(&format!("{address}{path}?lang={lang}")).await.unwrap();

@@ -3,9 +3,10 @@
 use super::attempts::{self, Run};
 use super::figure::{self, Panel};
 use super::statistics::{self, Fit, SIGNIFICANCE, Summary};
-use super::{DifficultyArgs, paper, table};
+use super::{DifficultyArgs, table};
 use crate::cli::Trouble;
 use crate::cli::terminal::{note, say, say_json};
+use crate::paper;
 use crate::web::format::group_number;
 use crate::web::i18n::{Lang, Texts};
 use ledger::difficulty_of_level;

@@ -6,7 +6,6 @@ mod attempts;
 mod block_time;
 mod difficulty;
 mod figure;
-mod paper;
 mod random;
 mod statistics;
 

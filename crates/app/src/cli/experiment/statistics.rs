@@ -110,8 +110,9 @@ fn kolmogorov_tail(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{attempts, paper};
+    use super::super::attempts;
     use super::*;
+    use crate::paper;
     use ledger::difficulty_of_level;
 
     fn measured(level: u8, runs: u32, seed: u64) -> Vec<u64> {

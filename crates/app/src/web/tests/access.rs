@@ -69,6 +69,7 @@ POST /api/v1/loads/{meter}                                403 403 403 403 404
 POST /api/v1/loads/{meter}/reset                          403 403 403 403 404
 GET  /api/v1/switchings                                   403 403 403 403 404
 GET  /api/v1/switchings/{number}                          403 403 403 403 404
+GET  /lab                                                 200 200 200 200 200
 GET  /keys                                                200 200 200 200 200
 GET  /submit                                              200 200 200 200 200
 GET  /results                                             200 200 200 200 200

@@ -4,7 +4,7 @@
 const TABLE: &str = include_str!("paper-nonces.csv");
 
 /// The paper's nonces of a level, in the order of its runs; none for another level than 1 to 5.
-pub(super) fn nonces(level: u8) -> Vec<u64> {
+pub(crate) fn nonces(level: u8) -> Vec<u64> {
     let column = usize::from(level);
     let rows = TABLE.lines().skip(1).filter(|_| (1..=5).contains(&level));
     rows.filter_map(|row| row.split(',').nth(column)?.trim().parse().ok()).collect()
