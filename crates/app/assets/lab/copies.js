@@ -70,9 +70,9 @@ async function fetchBlocks(newest) {
   return blocks.filter((block) => block !== null);
 }
 
-/** Nodes that say that their chain is this one; a node alone gets two invented neighbours. */
+/** Nodes that take part: what is final is the same on each of them. A node alone gets two invented neighbours. */
 async function fetchNames(t) {
-  const peers = (await ask("/api/v1/peers")).items.filter((peer) => peer.agreement === "agrees" || peer.agreement === "ahead");
+  const peers = (await ask("/api/v1/peers")).items.filter((peer) => peer.state === "connected");
   const addresses = peers.slice(0, OTHERS_MAX).map((peer) => peer.address.replace(/^https?:\/\//, ""));
   const areInvented = addresses.length === 0;
   const others = areInvented ? [t("lab-copy-b"), t("lab-copy-c")] : addresses;
@@ -194,12 +194,12 @@ class Table {
         copy.said = this.t("lab-repair-nobody", { height });
         break;
       }
+      if (fetched > 0) await pause(REPAIR_STEP_MS);
       copy.headers[at] = from.headers[at].slice();
       copy.hashes[at] = hash(copy.headers[at]);
       fetched += 1;
       copy.said = this.t("lab-repair-step", { height, name: from.name });
       this.show();
-      await pause(REPAIR_STEP_MS);
     }
     this.busy = null;
     if (this.blocks.every((_, at) => this.isRight(copy, at))) copy.said = this.t("lab-repaired", { count: fetched });

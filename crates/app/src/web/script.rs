@@ -9,8 +9,8 @@ pub(crate) struct Key(pub(crate) &'static str);
 
 /// Variables in such texts; the script puts values in the place of `#name#`.
 const VARIABLES: [&str; 16] = [
-    "count", "time", "name", "energy", "reason", "month", "height", "amount", "price", "left", "short", "rule", "level",
-    "from", "until", "tried",
+    "count", "time", "name", "energy", "reason", "month", "height", "amount", "price", "left", "short", "rule",
+    "level", "from", "until", "tried",
 ];
 
 /// Texts by their keys.

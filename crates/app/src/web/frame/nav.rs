@@ -20,6 +20,8 @@ pub(crate) enum Section {
     Chain,
     /// `/peers`.
     Peers,
+    /// `/lab`.
+    Lab,
     /// `/loads`.
     Loads,
     /// `/members`.
@@ -81,6 +83,7 @@ const PARTS: &[Part] = &[
     part(Group::Ledger, Section::Submit, "/submit", "submit"),
     part(Group::Ledger, Section::Chain, "/chain", "chain"),
     part(Group::Ledger, Section::Peers, "/peers", "peers"),
+    part(Group::Ledger, Section::Lab, "/lab", "lab"),
     part(Group::House, Section::Loads, "/loads", "loads"),
     operators(Section::Members, "/members", "members"),
     operators(Section::Losses, "/losses", "losses"),

@@ -32,7 +32,7 @@ pub(crate) async fn lab(State(state): State<AppState>, reader: Reader) -> Answer
     let (status, ()) = ask(&state, &reader, |_, _| Ok(())).await?;
     let t = reader.texts();
     let page = LabPage {
-        frame: Frame::new(&reader, Section::Chain, &status.name, t.get("lab-title")),
+        frame: Frame::new(&reader, Section::Lab, &status.name, t.get("lab-title")),
         t,
         texts: script::json(t, TEXTS),
         newest: status.final_height.number(),

@@ -39,10 +39,7 @@ async fn the_lab_hashes_mines_and_repairs_as_the_program_does() {
             "document.querySelector('#hand-hash .zeros')?.textContent.startsWith('00') === true",
         )
         .await;
-        assert_eq!(
-            value(&browser, "document.getElementById('hand').elements.nonce.value").await,
-            expected.to_string()
-        );
+        assert_eq!(value(&browser, "document.getElementById('hand').elements.nonce.value").await, expected.to_string());
 
         // A real block comes out as recorded, and with one digit more in its nonce does not.
         until(&browser, "a real block", "!!document.querySelector('#block-bytes .pill.final')").await;
@@ -58,13 +55,15 @@ async fn the_lab_hashes_mines_and_repairs_as_the_program_does() {
             form.querySelector('[value=\"4\"]').checked = false; form.requestSubmit(); return null";
         promised(&browser, run, json!("17")).await;
         until(&browser, "the experiment ends", "document.getElementById('experiment-csv').hidden === false").await;
-        let shown = "[...document.querySelectorAll('#experiment-table tr')].slice(0, 3).map((row) => row.cells[2].textContent)";
+        let shown =
+            "[...document.querySelectorAll('#experiment-table tr')].slice(0, 3).map((row) => row.cells[2].textContent)";
         assert_eq!(value(&browser, shown).await, programs_means(folder.path(), "17"));
 
         // One digit in a copy: every later hash is wrong, the other copies put it right, and no node has noticed.
         until(&browser, "copies", "document.querySelectorAll('[data-copy-row]').length === 3").await;
         browser.execute("document.getElementById('digit-1-1-2').click()", Vec::new()).await.unwrap();
-        let wrong = "[...document.querySelectorAll('[data-copy-row]')].map((row) => row.querySelectorAll('li.wrong').length)";
+        let wrong =
+            "[...document.querySelectorAll('[data-copy-row]')].map((row) => row.querySelectorAll('li.wrong').length)";
         assert_eq!(value(&browser, wrong).await, json!([0, 4, 0]));
         browser.execute("document.getElementById('lab-ask-peers-1').click()", Vec::new()).await.unwrap();
         until(&browser, "repaired", &format!("({wrong}).join() === '0,0,0'")).await;
@@ -75,7 +74,12 @@ async fn the_lab_hashes_mines_and_repairs_as_the_program_does() {
             browser.execute(&click, Vec::new()).await.unwrap();
         }
         browser.execute("document.getElementById('lab-ask-peers-0').click()", Vec::new()).await.unwrap();
-        until(&browser, "nobody can help", "document.querySelector('[data-copy-row] .buttons .main')?.disabled === false").await;
+        until(
+            &browser,
+            "nobody can help",
+            "document.querySelector('[data-copy-row] .buttons .main')?.disabled === false",
+        )
+        .await;
         assert_eq!(value(&browser, wrong).await, json!([1, 1, 1]));
 
         let is_wider = value(&browser, "document.documentElement.scrollWidth > innerWidth").await;
