@@ -13,6 +13,8 @@ const BLOCKS = 5;
 const OTHERS_MAX = 3;
 /** Digits of the statements' fingerprint that can be changed. */
 const DIGITS = 6;
+/** Digits of a hash on a cube. */
+const SHOWN = 8;
 const PORTION = 500;
 /** Between two blocks that are put right: slow enough to be followed. */
 const REPAIR_STEP_MS = 600;
@@ -121,10 +123,10 @@ class Table {
     return element("li", { class: isRight ? "right" : "wrong" },
       element("b", {}, `#${real.height}`),
       element("dl", {},
-        element("dt", {}, t("lab-cube-previous")), element("dd", {}, hashText(hex(field(header, "previous")), 10)),
+        element("dt", {}, t("lab-cube-previous")), element("dd", {}, hashText(hex(field(header, "previous")), SHOWN)),
         element("dt", {}, t("lab-cube-data")), element("dd", { class: isChanged ? "digits changed" : "digits" }, ...digits, "\u2026"),
         element("dt", {}, t("lab-cube-nonce")), element("dd", {}, grouped(Number(valueOf(header, "nonce")))),
-        element("dt", {}, t("hash")), element("dd", {}, hashText(found, 10))),
+        element("dt", {}, t("hash")), element("dd", {}, hashText(found, SHOWN))),
       element("p", { class: "small" }, `${isRight ? "\u2713" : "\u2717"} ${verdict}`));
   }
 
