@@ -12,7 +12,7 @@ const BLOCKS = 5;
 /** Copies beside this node's: more would not fit on a screen. */
 const OTHERS_MAX = 3;
 /** Digits of the statements' fingerprint that can be changed. */
-const DIGITS = 6;
+const DIGITS = 5;
 /** Digits of a hash on a cube. */
 const SHOWN = 8;
 const PORTION = 500;
