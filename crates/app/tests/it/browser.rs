@@ -3,6 +3,7 @@
 
 mod axe;
 mod lab;
+mod operator;
 mod story;
 mod verifier;
 

@@ -7,20 +7,25 @@ use units::Millis;
 
 const RELAY: &str = "dds238-2-zn-sr";
 
+/// A meter with a relay, its gateway beside the node's settings, and the gateway's address. All stop when dropped.
+pub(crate) fn relay_and_gateway(world: &World) -> (Running, Running, String) {
+    let (signer, from) = ("house/keys/gateway.key", world.day(0));
+    let meter = ["register", "meter", "A-102", "--signer", signer, "--member", "Chen", "--profile", RELAY];
+    world.submit("house/keys/operator.key", &[&meter[..], &["--from", &from]].concat()).ok();
+    let (simulation, place) = simulated(world, RELAY);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let bus = format!("tcp = \"{place}\"\nframing = \"rtu\"");
+    configure(world, ("A-102", RELAY), &bus, &format!("http = \"127.0.0.1:{port}\""));
+    let gateway = Running::start(world.path(), &["gateway", "--config", "house/gateway.toml"]);
+    gateway.line_with("meters 1");
+    (simulation, gateway, format!("http://127.0.0.1:{port}"))
+}
+
 #[test]
 fn a_load_is_switched_with_a_reason_read_back_and_told_in_the_journal_and_the_ledger() {
     let world = World::closing_in(Millis::from_minutes(60));
     world.register();
-    let (signer, from) = ("house/keys/gateway.key", world.day(0));
-    let meter = ["register", "meter", "A-102", "--signer", signer, "--member", "Chen", "--profile", RELAY];
-    world.submit("house/keys/operator.key", &[&meter[..], &["--from", &from]].concat()).ok();
-    let (_simulation, place) = simulated(&world, RELAY);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let bus = format!("tcp = \"{place}\"\nframing = \"rtu\"");
-    configure(&world, ("A-102", RELAY), &bus, &format!("http = \"127.0.0.1:{port}\""));
-    let gateway = Running::start(world.path(), &["gateway", "--config", "house/gateway.toml"]);
-    gateway.line_with("meters 1");
-    let url = format!("http://127.0.0.1:{port}");
+    let (_simulation, gateway, url) = relay_and_gateway(&world);
     let unknown = |arguments: &[&str]| world.run(&[&["load"], arguments, &["--gateway", &url]].concat());
     let token = ["--token-file", "house/access/operator.token"];
     let load = |arguments: &[&str]| unknown(&[arguments, &token].concat());

@@ -120,6 +120,15 @@ fn filled(fixture: &Fixture, path: &str) -> String {
     .fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
 }
 
+/// Every path of the table that is asked, with what it names filled in.
+pub(super) fn paths(fixture: &Fixture) -> Vec<String> {
+    EXPECTED
+        .lines()
+        .filter_map(|line| line.strip_prefix("GET ")?.split_whitespace().next())
+        .map(|path| filled(fixture, path))
+        .collect()
+}
+
 /// The cookie that following a member's new link gives.
 async fn cookie_of(fixture: &Fixture, account: AccountId) -> String {
     let secret = fixture.access().links().make(account, units::Timestamp::from_ms(0)).unwrap();

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use tokio::time::{Instant, sleep};
 use units::Millis;
 
-const OPERATOR: &str = "house/keys/operator.key";
+pub(super) const OPERATOR: &str = "house/keys/operator.key";
 
-async fn click(browser: &Client, css: &str) {
+pub(super) async fn click(browser: &Client, css: &str) {
     let found = browser.wait().at_most(WITHIN).for_element(Locator::Css(css)).await;
     found
         .unwrap_or_else(|error| panic!("{css}: {error}"))
@@ -21,7 +21,7 @@ async fn click(browser: &Client, css: &str) {
         .unwrap_or_else(|error| panic!("{css}: {error}"));
 }
 
-async fn typed(browser: &Client, css: &str, text: &str) {
+pub(super) async fn typed(browser: &Client, css: &str, text: &str) {
     browser.wait().at_most(WITHIN).for_element(Locator::Css(css)).await.unwrap().send_keys(text).await.unwrap();
 }
 
@@ -30,7 +30,7 @@ async fn chosen(browser: &Client, css: &str, option: &str) {
     select.select_by_value(option).await.unwrap();
 }
 
-async fn text(browser: &Client, css: &str) -> String {
+pub(super) async fn text(browser: &Client, css: &str) -> String {
     let script = format!("document.querySelector({})?.textContent ?? ''", json!(css));
     value(browser, &script).await.as_str().unwrap().to_owned()
 }

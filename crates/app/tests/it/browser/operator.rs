@@ -1,0 +1,91 @@
+//! The operator's story in a real browser, in Chinese: set a password, log in, switch a load by holding the button and see
+//! the current fall.
+
+use super::story::{click, text, typed};
+use super::{Driver, until, value};
+use crate::community::World;
+use crate::load::relay_and_gateway;
+use fantoccini::actions::{InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
+use fantoccini::{Client, Locator};
+use serde_json::Value;
+use std::time::Duration;
+use units::Millis;
+
+const PASSWORD: &str = "a window with a view";
+
+/// Sets the password with the code that the program has written down, and goes out again.
+async fn sets_a_password(world: &World, browser: &Client, url: &str) {
+    browser.goto(&format!("{url}/members?lang=zh-TW")).await.unwrap();
+    assert!(text(browser, "main").await.contains("管理者"), "it says whose this page is");
+    let code = std::fs::read_to_string(world.path().join("house/access/setup-code")).unwrap();
+    browser.goto(&format!("{url}/setup")).await.unwrap();
+    typed(browser, "#code", code.trim()).await;
+    typed(browser, "#password", PASSWORD).await;
+    typed(browser, "#again", PASSWORD).await;
+    click(browser, "form.card button[type=submit]").await;
+    until(browser, "logged in at once", "!!document.querySelector('.rail .who button')").await;
+    click(browser, ".rail .who button").await;
+    until(browser, "logged out", "!!document.querySelector('.rail .who a')").await;
+}
+
+/// Logs in, from the page that was asked for and back to it.
+async fn logs_in(browser: &Client, url: &str, path: &str) {
+    browser.goto(&format!("{url}{path}?lang=zh-TW")).await.unwrap();
+    click(browser, ".rail .who a").await;
+    for password in ["a window with no view", PASSWORD] {
+        browser.wait().for_element(Locator::Css("#password")).await.unwrap();
+        typed(browser, "#password", password).await;
+        click(browser, "form.card button[type=submit]").await;
+        if password != PASSWORD {
+            until(browser, "refused", "!!document.querySelector('.notice.bad')").await;
+        }
+    }
+    until(browser, "logged in", "!!document.querySelector('.rail .who button')").await;
+    assert_eq!(value(browser, "location.pathname").await, path, "back where the operator wanted to be");
+}
+
+async fn held(browser: &Client, css: &str, time: Duration) {
+    let button = browser.wait().for_element(Locator::Css(css)).await.unwrap();
+    let actions = MouseActions::new("mouse".to_owned())
+        .then(PointerAction::MoveToElement { element: button, duration: None, x: 0, y: 0 })
+        .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+        .pause(time)
+        .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+    browser.perform_actions(actions).await.unwrap();
+}
+
+/// The current that the load's card shows, in amperes.
+const CURRENT: &str = "Number(document.querySelector('#load-A-102 .facts div:nth-child(2) dd').firstChild.textContent)";
+
+async fn switches_a_load(browser: &Client, url: &str) {
+    browser.goto(&format!("{url}/loads?lang=zh-TW")).await.unwrap();
+    until(browser, "a current flows", &format!("{CURRENT} > 0.05")).await;
+    click(browser, "#load-A-102 a[href$='state=off']").await;
+    typed(browser, "#why", "檢修").await;
+    // A press in passing switches nothing.
+    held(browser, "button[data-hold]", Duration::from_millis(50)).await;
+    assert!(value(browser, "location.pathname").await.as_str().unwrap().ends_with("/switch"));
+    held(browser, "button[data-hold]", Duration::from_millis(1_500)).await;
+    until(browser, "switched off", "!!document.querySelector('#load-A-102 .load-state.off')").await;
+    until(browser, "the current falls", &format!("{CURRENT} === 0")).await;
+    assert!(text(browser, "#journal").await.contains("檢修"), "the journal tells why");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_logs_in_and_switches_a_load_whose_current_falls() {
+    let world = World::closing_in(Millis::from_minutes(60));
+    world.register();
+    let (_simulation, _gateway, gateway) = relay_and_gateway(&world);
+    let url = world.url.clone();
+    let driver = Driver::start().await;
+    let browser = driver.browser(1280, 900, false).await;
+    sets_a_password(&world, &browser, &url).await;
+    logs_in(&browser, &url, "/members").await;
+    // Beside the node's settings a gateway has the same password; a session is each program's own.
+    logs_in(&browser, &gateway, "/loads").await;
+    switches_a_load(&browser, &gateway).await;
+    browser.goto(&format!("{url}/members?lang=zh-TW")).await.unwrap();
+    until(&browser, "still logged in at the node", "!!document.querySelector('.rail .who button')").await;
+    assert_eq!(driver.console(&browser).await, Vec::<Value>::new());
+    browser.close().await.unwrap();
+}
