@@ -12,11 +12,13 @@ export function figure(value, scale, places) {
   return /^-[0.,]*$/.test(text) ? text.slice(1) : text.replace("-", "\u2212");
 }
 
-const source = new EventSource("/api/v1/events");
+// A gateway's own site has no events; its page asks for itself anew, and that tells of the connection.
+const address = document.body.dataset.events;
+const source = address ? new EventSource(address) : new EventTarget();
 
 // A page that is left may be kept for the way back, its connection with it, and a browser opens only six to a server:
 // the seventh page would wait for ever. What comes back is asked for anew.
-addEventListener("pagehide", () => source.close());
+addEventListener("pagehide", () => source.close?.());
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
@@ -47,6 +49,8 @@ source.addEventListener("error", () => {
   // A refusal ends the source for good; a broken connection it mends itself.
   if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 15000);
 });
+
+if (!address) document.addEventListener("htmx:afterRequest", ({ detail }) => showConnection(detail.successful));
 
 // Parts that htmx can ask for anew are, at most every two seconds, and not while the reader is in them.
 const REFRESH_EVERY_MS = 2000;

@@ -198,6 +198,11 @@ impl Frame {
         &self.reader.address
     }
 
+    /// Where the site tells what happens; a gateway alone does not.
+    pub(crate) fn events(&self) -> Option<&'static str> {
+        (self.reader.site != Site::Gateway).then_some("/api/v1/events")
+    }
+
     /// The secret that a form carries; empty without a session.
     pub(crate) fn csrf(&self) -> &str {
         self.reader.caller.csrf()
