@@ -75,7 +75,12 @@ async fn switches_a_load(browser: &Client, url: &str) {
     until(browser, "switched off", "!!document.querySelector('#load-A-102 .load-state.off')").await;
     until(browser, "the current falls", &format!("{CURRENT} === 0")).await;
     assert!(text(browser, "#journal").await.contains("檢修"), "the journal tells why");
-    until(browser, "the page shows that it is live", "document.querySelector('.rail [data-link-state]').dataset.state === 'open'").await;
+    until(
+        browser,
+        "the page shows that it is live",
+        "document.querySelector('.rail [data-link-state]').dataset.state === 'open'",
+    )
+    .await;
     assert_eq!(value(browser, "document.getElementById('offline').hidden").await, true);
 }
 
