@@ -14,8 +14,10 @@
 //! Invariant: founding makes the whole directory or nothing, and never touches an existing one.
 
 mod joining;
+mod names;
 
 pub(crate) use joining::Joining;
+pub(crate) use names::{change_entry, directory_path};
 
 use crate::key_file::{self, KeyFile, KeyFileError, KeyKind, Passphrase, PassphraseSource};
 use crate::web::directory::{Directory, NamesFor, Person};
@@ -71,6 +73,11 @@ impl KeyName {
             Self::Miner => "miner.key",
             Self::Gateway => "gateway.key",
         }
+    }
+
+    /// Where it lies in a community's directory.
+    pub(crate) fn path_in(self, dir: &Path) -> PathBuf {
+        dir.join("keys").join(self.file())
     }
 }
 
@@ -386,7 +393,7 @@ impl Community {
     }
     /// The names as pages look them up.
     pub(crate) fn directory(&self) -> Directory {
-        let mut directory = Directory::default();
+        let directory = Directory::default();
         for Entry { account, person } in &self.entries {
             directory.insert(*account, person.clone());
         }
@@ -431,7 +438,7 @@ impl Community {
     }
     /// Where a key lies.
     pub(crate) fn key_path(&self, name: KeyName) -> PathBuf {
-        self.dir.join("keys").join(name.file())
+        name.path_in(&self.dir)
     }
     /// Where the node keeps its blocks.
     pub(crate) fn node_dir(&self) -> PathBuf {

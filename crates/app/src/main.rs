@@ -7,6 +7,7 @@ mod clock;
 mod community;
 mod demo;
 mod export;
+mod hex;
 mod import;
 mod key_file;
 mod language;

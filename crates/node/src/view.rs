@@ -116,7 +116,9 @@ pub fn statement(
     }
 }
 
-fn act(act: &Act, state: &State) -> ActView {
+/// An act, of a statement or not yet in one.
+#[must_use]
+pub fn act(act: &Act, state: &State) -> ActView {
     match act {
         Act::Register(Register::Key(register)) => ActView::RegisterKey(RegisterKeyView {
             account: register.key.account(),

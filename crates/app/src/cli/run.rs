@@ -11,6 +11,7 @@ use crate::key_file::{self, PassphraseSource};
 use crate::reach::{self, Places};
 use crate::web;
 use crate::web::access::{Access, AccessError, AccessSetup};
+use crate::web::desk::Desk;
 use crate::web::tls::{Tls, TlsError};
 use gateway::{Config, HttpLink, HttpTransport, StartError};
 use ledger::bill::Due;
@@ -67,7 +68,8 @@ pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<Exi
         let state = web::AppState::new(node.clone(), None, Arc::new(community.directory()), access.clone())
             .with_losses(community.loss_rules()?)
             .with_names(community.config().names)
-            .with_address(places.elsewhere.clone());
+            .with_address(places.elsewhere.clone())
+            .with_desk(Desk::of(community.dir()));
         say(format_args!("`{}`: the pages are at {}; Ctrl-C stops the node", community.genesis().name, places.here));
         say_places(&places);
         say_setup(&access, &places)?;

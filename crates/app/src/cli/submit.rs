@@ -3,10 +3,11 @@
 mod acts;
 
 use super::names::Names;
-use super::terminal::{from_hex, note, say, say_json, warned};
+use super::terminal::{note, say, say_json, warned};
 use super::{
     ActCommand, NodeUrl, NoteArgs, RegisterCommand, RoleName, SpanArgs, SubmitArgs, TariffArgs, Trouble, bill,
 };
+use crate::hex::from_hex;
 use crate::key_file::{self, PassphraseSource};
 use crate::web::i18n::Texts;
 use api::{BillView, Client, ClientError, Problem, SheetView, StatementState, StatementView, Status};

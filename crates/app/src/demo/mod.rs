@@ -167,7 +167,8 @@ async fn run_all(args: &Args, texts: Texts) -> Result<ExitCode, DemoError> {
     let state = web::AppState::new(node.clone(), Some(gateway.handle().clone()), directory, access)
         .with_loads(loads)
         .with_names(NamesFor::Everybody)
-        .with_address(places.elsewhere.clone());
+        .with_address(places.elsewhere.clone())
+        .with_desk(web::desk::Desk::of(community.dir()));
     let (stop_pages, pages_stopped) = tokio::sync::oneshot::channel::<()>();
     let pages = tokio::spawn(web::serve(listener, tls, state, async {
         // A sender that is gone means the same.

@@ -174,6 +174,24 @@ pub(crate) fn read(path: &Path, source: &PassphraseSource) -> Result<KeyFile, Ke
     Ok(KeyFile { key, is_exposed: mode & MODE_OTHERS != 0 })
 }
 
+/// Whether a key file opens with a passphrase only.
+///
+/// # Errors
+/// When it does not exist or cannot be read.
+pub(crate) fn needs_passphrase(path: &Path) -> Result<bool, KeyFileError> {
+    let bytes = bytes_of(open(path)?, path)?;
+    Ok(std::str::from_utf8(&bytes).is_ok_and(encrypted::is_encrypted))
+}
+
+/// Reads a key file with a passphrase that somebody typed; one that is not encrypted takes any.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_typed(path: &Path, passphrase: &Passphrase) -> Result<SecretKey, KeyFileError> {
+    let bytes = bytes_of(open(path)?, path)?;
+    opened(&bytes, path, || Ok(passphrase.clone()))
+}
+
 /// Reads the public key of a file: of a key file, or one that holds a public key only.
 ///
 /// # Errors
@@ -192,10 +210,18 @@ pub(crate) fn read_public(path: &Path, source: &PassphraseSource) -> Result<Publ
 /// # Errors
 /// When it is none, or there is no passphrase that opens it.
 pub(crate) fn parse(bytes: &[u8], path: &Path, source: &PassphraseSource) -> Result<SecretKey, KeyFileError> {
+    opened(bytes, path, || source.to_open(path))
+}
+
+fn opened(
+    bytes: &[u8],
+    path: &Path,
+    passphrase: impl FnOnce() -> Result<Passphrase, KeyFileError>,
+) -> Result<SecretKey, KeyFileError> {
     let invalid = |error| KeyFileError::Key { path: path.to_owned(), error };
     match std::str::from_utf8(bytes) {
         Ok(text) if encrypted::is_encrypted(text) => {
-            let der = encrypted::open(text, &source.to_open(path)?).map_err(refused(path))?;
+            let der = encrypted::open(text, &passphrase()?).map_err(refused(path))?;
             // A wrong passphrase may leave bytes that only look unpadded.
             SecretKey::from_der(&der).map_err(|error| match error {
                 KeyError::InvalidForm => refused(path)(EncryptionError::WrongPassphrase),

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
 use units::AccountId;
 
 /// What the operator knows of an account.
@@ -16,21 +17,31 @@ pub(crate) struct Person {
     pub(crate) is_member: bool,
 }
 
-/// All that the operator knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// All that the operator knows. Pages read it while the operator changes it.
+#[derive(Debug, Default)]
 pub(crate) struct Directory {
-    people: BTreeMap<AccountId, Person>,
+    people: RwLock<BTreeMap<AccountId, Person>>,
 }
 
 impl Directory {
     /// Adds an account, replacing what was known of it.
-    pub(crate) fn insert(&mut self, account: AccountId, person: Person) {
-        self.people.insert(account, person);
+    pub(crate) fn insert(&self, account: AccountId, person: Person) {
+        self.people.write().unwrap_or_else(PoisonError::into_inner).insert(account, person);
+    }
+
+    /// Knows these from now on, and nobody else.
+    pub(crate) fn replace(&self, people: impl IntoIterator<Item = (AccountId, Person)>) {
+        *self.people.write().unwrap_or_else(PoisonError::into_inner) = people.into_iter().collect();
     }
 
     /// What is known of an account.
-    pub(crate) fn person(&self, account: &AccountId) -> Option<&Person> {
-        self.people.get(account)
+    pub(crate) fn person(&self, account: &AccountId) -> Option<Person> {
+        self.people.read().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
+    }
+
+    /// Everybody, for another directory to begin with.
+    pub(crate) fn people(&self) -> BTreeMap<AccountId, Person> {
+        self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The part of it that somebody may know.
@@ -70,14 +81,14 @@ pub(crate) struct Known<'a> {
     whom: Whom,
 }
 
-impl<'a> Known<'a> {
+impl Known<'_> {
     /// What is known of an account.
-    pub(crate) fn person(&self, account: &AccountId) -> Option<&'a Person> {
+    pub(crate) fn person(&self, account: &AccountId) -> Option<Person> {
         let is_known = match self.whom {
             Whom::Everybody => true,
             Whom::Only(one) => one == *account,
             Whom::Nobody => false,
         };
-        self.directory.person(account).filter(|_| is_known)
+        is_known.then(|| self.directory.person(account)).flatten()
     }
 }

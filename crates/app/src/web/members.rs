@@ -1,5 +1,9 @@
 //! `/members`: who has a personal link, for the operator; and `/m/...`, where such a link leads.
 
+mod one;
+
+pub(crate) use one::{member, rename};
+
 use super::AppState;
 use super::access::links::{Link, PATH};
 use super::access::{Access, AccessError, From, Scheme};
@@ -59,6 +63,11 @@ pub(crate) async fn members(
 }
 
 async fn page(state: &AppState, access: &Access, reader: &Reader) -> Result<MembersPage, Failure> {
+    if let Some(desk) = state.desk()
+        && let Err(error) = desk.read_names(&state.0.directory)
+    {
+        tracing::warn!(%error, "the names could not be read again");
+    }
     let (status, accounts) = state.ask(|node| Ok((node.status()?, node.accounts()?))).await?;
     let links = access.links().all().map_err(|error| Failure::internal(&error))?;
     let t = reader.texts();

@@ -9,6 +9,7 @@ mod api;
 mod assets;
 pub(crate) mod bundle;
 mod chart;
+pub(crate) mod desk;
 pub(crate) mod directory;
 mod events;
 mod failure;
@@ -41,6 +42,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::{Extension, Router};
+use desk::Desk;
 use directory::{Directory, Known, NamesFor, Whom};
 use events::{Hub, ReadingEvent};
 use failure::Failure;
@@ -79,6 +81,7 @@ struct Shared {
     losses: OnceLock<LossRules>,
     names: OnceLock<NamesFor>,
     address: OnceLock<String>,
+    desk: OnceLock<Arc<Desk>>,
 }
 
 impl AppState {
@@ -94,18 +97,18 @@ impl AppState {
         if let Some(gateway) = &live {
             hear_gateway(gateway, hub.clone());
         }
-        let (losses, names, address) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads: None, losses, names, address }))
+        let (losses, names, address, desk) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads: None, losses, names, address, desk }))
     }
 
     /// With the loads of the gateway in the same program.
     pub(crate) fn with_loads(self, loads: LoadSite) -> Self {
-        let Shared { node, live, directory, hub, access, news, losses, names, address, .. } = &*self.0;
+        let Shared { node, live, directory, hub, access, news, losses, names, address, desk, .. } = &*self.0;
         let (node, live, directory, hub) = (node.clone(), live.clone(), Arc::clone(directory), hub.clone());
         let (access, news, losses) = (access.clone(), news.clone(), losses.clone());
-        let (names, address) = (names.clone(), address.clone());
+        let (names, address, desk) = (names.clone(), address.clone(), desk.clone());
         let loads = Some(loads);
-        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads, losses, names, address }))
+        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads, losses, names, address, desk }))
     }
 
     /// With rules of the operator's for losses between meters.
@@ -133,6 +136,17 @@ impl AppState {
             let _ = self.0.address.set(address);
         }
         self
+    }
+
+    /// With the operator's desk: keys and names on this computer.
+    pub(crate) fn with_desk(self, desk: Desk) -> Self {
+        // Set once, before anything is served.
+        let _ = self.0.desk.set(Arc::new(desk));
+        self
+    }
+
+    fn desk(&self) -> Option<Arc<Desk>> {
+        self.0.desk.get().cloned()
     }
 
     fn address(&self) -> Option<&str> {
@@ -280,6 +294,11 @@ fn table(state: AppState) -> Table<AppState> {
         .merge(loads::pages(state.clone()))
         .merge(login_pages(state.clone()))
         .get(members::MEMBERS, Need::Operator, members::members)
+        .get("/members/{account}", Need::Operator, members::member)
+        .post("/members/{account}/name", Need::Operator, members::rename)
+        .get("/desk/{form}", Need::Operator, desk::form)
+        .post("/desk/{form}", Need::Operator, desk::send)
+        .get("/statements/{id}", Need::Anyone, desk::statement)
         .post("/members/{account}/link", Need::Operator, members::make_link)
         .post("/members/{account}/revoke-links", Need::Operator, members::revoke_links)
         .get("/m/{secret}", Need::Anyone, members::follow)

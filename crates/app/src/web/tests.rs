@@ -1,6 +1,7 @@
 //! The routes over a real node: status, content type, what is refused, and that nothing said by a person becomes markup.
 
 mod access;
+mod desk;
 pub(crate) mod fixture;
 mod login;
 
@@ -163,9 +164,16 @@ async fn what_a_person_wrote_is_never_markup() {
     let pages =
         ["/", "/accounts", "/members", "/chain", "/claims", "/blocks/1", "/submit", "/keys", "/results", "/verify"];
     let month = format!("/accounts/{lee}/{JULY}");
-    for path in
-        pages.into_iter().chain([&*month, "/login?next=/%3Cimg%20src=x%3E", "/meters/%3Cimg%20src=x%3E/readings"])
-    {
+    let (member, contract) = (format!("/members/{lee}"), format!("/desk/contract?account={lee}"));
+    let typed = "/desk/member?name=%3Cimg%20src=x%3E&key=%3C/textarea%3E%3Cimg%20src=x%3E";
+    for path in pages.into_iter().chain([
+        &*month,
+        &*member,
+        &*contract,
+        typed,
+        "/login?next=/%3Cimg%20src=x%3E",
+        "/meters/%3Cimg%20src=x%3E/readings",
+    ]) {
         let page = text(send(&site, HERE, by_operator(&fixture, get(path))).await).await;
         assert!(!page.contains("<img"), "{path}");
         let scripts = page.split("<script").skip(1).all(|rest| rest.starts_with(" src=\"/assets/"));

@@ -160,7 +160,8 @@ impl Words<'_> {
         }
     }
 
-    fn table_text(&self, tariff: &TariffView) -> String {
+    /// A price table in a few words.
+    pub(crate) fn table_text(&self, tariff: &TariffView) -> String {
         let t = self.t;
         let all = tariff.prices.iter().flat_map(|price| [price.other_1e4, price.summer_1e4]).flatten();
         let lowest = money(all.clone().min().unwrap_or_default());
@@ -175,7 +176,8 @@ impl Words<'_> {
         }
     }
 
-    fn lines(&self, act: &ActView) -> Vec<String> {
+    /// An act's sentences.
+    pub(crate) fn lines(&self, act: &ActView) -> Vec<String> {
         let t = self.t;
         let line = match act {
             ActView::RegisterKey(key) => {

@@ -3,7 +3,8 @@
 use super::args::DecodeArgs;
 use super::{profile, show_reading};
 use crate::cli::Trouble;
-use crate::cli::terminal::{from_hex, hex};
+use crate::cli::terminal::hex;
+use crate::hex::from_hex;
 use meter::{Exchange, Request};
 use std::process::ExitCode;
 

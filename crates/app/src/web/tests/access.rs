@@ -32,6 +32,11 @@ GET  /setup                                               200 200 200 200 200
 POST /setup                                               415 415 415 415 415
 POST /logout                                              303 303 303 303 303
 GET  /members                                             403 403 403 403 200
+GET  /members/{account}                                   403 403 403 403 200
+POST /members/{account}/name                              403 403 403 403 415
+GET  /desk/{form}                                         403 403 403 403 200
+POST /desk/{form}                                         403 403 403 403 415
+GET  /statements/{id}                                     200 200 200 200 200
 POST /members/{account}/link                              403 403 403 403 200
 POST /members/{account}/revoke-links                      403 403 403 403 303
 GET  /m/{secret}                                          403 403 403 403 403
@@ -112,6 +117,7 @@ fn filled(fixture: &Fixture, path: &str) -> String {
         ("{hash}", &"0".repeat(64)),
         ("{act}", "0"),
         ("{number}", "1"),
+        ("{form}", "member"),
         ("{secret}", "0123456789abcdef0123456789abcdef"),
         ("{fingerprint}", fingerprint),
         ("{*name}", "style.css"),

@@ -1,6 +1,8 @@
 //! A small community on a real node with real files: the operator, a gateway, Chen and Lee with a meter each, in July
 //! 2026. Chen's meter has an hour of readings with a voltage that rises to 130 V; Chen has sold 20 kWh to Lee.
 
+use crate::community::{KeyName, change_entry, directory_path};
+use crate::key_file::{self, Passphrase};
 use crate::web::access::{Access, AccessSetup};
 use crate::web::directory::{Directory, Person};
 use ledger::act::{
@@ -101,7 +103,7 @@ impl Fixture {
     }
 
     pub(crate) fn directory(&self) -> Directory {
-        let mut directory = Directory::default();
+        let directory = Directory::default();
         let person = |name: &str| Person { name: name.to_owned(), room: Some("301".to_owned()), is_member: true };
         directory.insert(self.chen(), person("Chen 301"));
         directory.insert(self.lee(), person("Lee <img src=x onerror=alert(1)>"));
@@ -142,6 +144,29 @@ impl Fixture {
         (self.transfer, self.transfer_bytes) = (sale.id(), sale.to_submission(None));
         self.node.submit(self.transfer_bytes.clone()).unwrap();
         self.mine_until(STATEMENTS);
+    }
+
+    /// A community's directory with the operator's key, under a passphrase if there is one, and Chen and Lee in it.
+    pub(crate) fn office(&self, passphrase: Option<&str>) -> tempfile::TempDir {
+        let office = tempfile::tempdir().unwrap();
+        std::fs::create_dir(office.path().join("keys")).unwrap();
+        let passphrase = passphrase.map(|text| Passphrase::new(text.to_owned()));
+        key_file::create(&KeyName::Operator.path_in(office.path()), &self.keys.operator, passphrase.as_ref()).unwrap();
+        let file = directory_path(office.path());
+        for (account, person) in self.directory().people() {
+            change_entry(&file, account, Some(person)).unwrap();
+        }
+        office
+    }
+
+    /// The gateway's account, which signs for meters.
+    pub(crate) fn gateway(&self) -> AccountId {
+        self.keys.gateway.account()
+    }
+
+    /// Moves the clock on until so many statements are final.
+    pub(crate) fn settle(&self, more: u64) {
+        self.mine_until(STATEMENTS + more);
     }
 
     /// Blocks keep a minute's distance, so the clock is moved on until everything is final.
