@@ -32,15 +32,13 @@ impl HttpTransport {
     /// To a node's address, such as `http://127.0.0.1:8080`.
     #[must_use]
     pub fn new(base: &str) -> Self {
-        let agent = Agent::config_builder()
-            // Errors of the node are answers, and their bodies say why.
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(CALL_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .build()
-            .new_agent();
-        Self { agent, base: base.trim_end_matches('/').to_owned(), token: None }
+        Self { agent: agent(CALL_TIMEOUT), base: base.trim_end_matches('/').to_owned(), token: None }
+    }
+
+    /// With another longest time for a whole call, for somebody who waits for the answer.
+    #[must_use]
+    pub fn within(self, longest: Duration) -> Self {
+        Self { agent: agent(longest), ..self }
     }
 
     /// With a bearer token (RFC 6750 2.1) for what a server lets only its holder do.
@@ -56,6 +54,18 @@ impl HttpTransport {
     fn failed(&self, error: &ureq::Error) -> TransportError {
         TransportError(format!("{}: {error}", self.base))
     }
+}
+
+/// Who calls, and for how long at most.
+fn agent(longest: Duration) -> Agent {
+    Agent::config_builder()
+        // Errors of the node are answers, and their bodies say why.
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(longest))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .build()
+        .new_agent()
 }
 
 impl Transport for HttpTransport {

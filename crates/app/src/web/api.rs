@@ -394,6 +394,20 @@ pub(crate) enum MiningOrder {
     ByHand,
 }
 
+impl MiningOrder {
+    /// Has the node do it.
+    ///
+    /// # Errors
+    /// When this node cannot mine.
+    pub(crate) fn carry_out(self, node: &node::NodeHandle) -> Result<(), node::NodeError> {
+        match self {
+            Self::MineNow => node.mine_now(),
+            Self::Automatic => node.set_automatic(true),
+            Self::ByHand => node.set_automatic(false),
+        }
+    }
+}
+
 /// Body of `POST /api/v1/mining`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub(crate) struct MiningRequest {
@@ -415,11 +429,7 @@ pub(crate) async fn mining(
 ) -> Answer<MiningStatus> {
     let Json(MiningRequest { order }) = request.map_err(|error| Failure::malformed(&error.body_text()))?;
     let status = state.ask(move |node| {
-        match order {
-            MiningOrder::MineNow => node.mine_now()?,
-            MiningOrder::Automatic => node.set_automatic(true)?,
-            MiningOrder::ByHand => node.set_automatic(false)?,
-        }
+        order.carry_out(node)?;
         Ok(node.status()?.mining)
     });
     status.await.map(Json)

@@ -82,6 +82,7 @@ struct Shared {
     names: OnceLock<NamesFor>,
     address: OnceLock<String>,
     desk: OnceLock<Arc<Desk>>,
+    beside: pages::Beside,
 }
 
 impl AppState {
@@ -98,17 +99,30 @@ impl AppState {
             hear_gateway(gateway, hub.clone());
         }
         let (losses, names, address, desk) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads: None, losses, names, address, desk }))
+        Self(Arc::new(Shared {
+            node,
+            live,
+            directory,
+            hub,
+            access,
+            news,
+            loads: None,
+            losses,
+            names,
+            address,
+            desk,
+            beside: pages::Beside::default(),
+        }))
     }
 
     /// With the loads of the gateway in the same program.
     pub(crate) fn with_loads(self, loads: LoadSite) -> Self {
-        let Shared { node, live, directory, hub, access, news, losses, names, address, desk, .. } = &*self.0;
+        let Shared { node, live, directory, hub, access, news, losses, names, address, desk, beside, .. } = &*self.0;
         let (node, live, directory, hub) = (node.clone(), live.clone(), Arc::clone(directory), hub.clone());
         let (access, news, losses) = (access.clone(), news.clone(), losses.clone());
         let (names, address, desk) = (names.clone(), address.clone(), desk.clone());
-        let loads = Some(loads);
-        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads, losses, names, address, desk }))
+        let (loads, beside) = (Some(loads), beside.clone());
+        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads, losses, names, address, desk, beside }))
     }
 
     /// With rules of the operator's for losses between meters.
@@ -278,6 +292,11 @@ fn table(state: AppState) -> Table<AppState> {
         .get("/meters", Need::Anyone, pages::meters)
         .get("/meters/{meter}/readings", Need::ReadingsOfMeter, pages::readings)
         .get("/chain", Need::Anyone, pages::chain)
+        .get("/chain/nodes", Need::Anyone, pages::nodes)
+        .get("/search", Need::Anyone, pages::search)
+        .get("/pool", Need::Anyone, pages::pool)
+        .post("/pool", Need::Operator, pages::mine)
+        .get("/tariff", Need::Anyone, pages::tariff)
         .get("/blocks/{block}", Need::Anyone, pages::block)
         .get("/accounts", Need::Anyone, pages::accounts)
         .get("/claims", Need::Anyone, pages::claims)

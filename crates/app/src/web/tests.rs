@@ -161,8 +161,22 @@ async fn what_a_person_wrote_is_never_markup() {
     let fixture = Fixture::new(true);
     let site = site(&fixture);
     let lee = fixture.lee();
-    let pages =
-        ["/", "/accounts", "/members", "/chain", "/claims", "/blocks/1", "/submit", "/keys", "/results", "/verify"];
+    let pages = [
+        "/",
+        "/accounts",
+        "/members",
+        "/chain",
+        "/claims",
+        "/blocks/1",
+        "/submit",
+        "/keys",
+        "/results",
+        "/verify",
+        "/pool",
+        "/tariff",
+        "/chain/nodes",
+        "/search?q=%3Cimg%20src=x%3E",
+    ];
     let month = format!("/accounts/{lee}/{JULY}");
     let (member, contract) = (format!("/members/{lee}"), format!("/desk/contract?account={lee}"));
     let typed = "/desk/member?name=%3Cimg%20src=x%3E&key=%3C/textarea%3E%3Cimg%20src=x%3E";

@@ -421,9 +421,11 @@ impl Shell {
         Ok(())
     }
 
-    /// Attempts a second while searching.
+    /// Attempts a second while searching, the search under way included.
     fn attempts_per_second(&self) -> u64 {
-        let rate = u128::from(self.searched).saturating_mul(1_000_000_000).checked_div(self.search_time.as_nanos());
+        let (attempts, time) = self.searchers.as_ref().and_then(Searchers::under_way).unwrap_or_default();
+        let (attempts, time) = (self.searched.saturating_add(attempts), self.search_time + time);
+        let rate = u128::from(attempts).saturating_mul(1_000_000_000).checked_div(time.as_nanos());
         u64::try_from(rate.unwrap_or(0)).unwrap_or(u64::MAX)
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Attempts between two looks at whether the search is still wanted: a millisecond or so.
 const ATTEMPTS_A_LOOK: u64 = 8_192;
@@ -58,6 +58,14 @@ impl Searchers {
         self.shared.wanted.store(template.0, Ordering::Release);
         *job = Some(Job { template, header, begun: Instant::now() });
         self.shared.changed.notify_all();
+    }
+
+    /// Attempts of the search under way, and how long it has gone on.
+    pub(super) fn under_way(&self) -> Option<(u64, Duration)> {
+        let job = lock(&self.shared.job);
+        let wanted = self.shared.wanted.load(Ordering::Acquire);
+        let job = job.as_ref().filter(|job| job.template.0 == wanted)?;
+        Some((self.shared.attempts.load(Ordering::Relaxed), job.begun.elapsed()))
     }
 
     /// Ends the search under way.

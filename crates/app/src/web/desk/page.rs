@@ -260,8 +260,9 @@ fn told(t: Texts, error: &SignError) -> String {
 
 const fn section(form: Form) -> Section {
     match form {
-        Form::Tariff | Form::Answer => Section::Accounts,
-        Form::Level => Section::Chain,
+        Form::Tariff => Section::Tariff,
+        Form::Answer => Section::Claims,
+        Form::Level => Section::Pool,
         _ => Section::Members,
     }
 }

@@ -12,12 +12,16 @@ pub(crate) enum Section {
     Readings,
     /// `/accounts`.
     Accounts,
+    /// `/tariff`.
+    Tariff,
     /// `/claims`.
     Claims,
     /// `/submit`, `/keys`, `/results` and `/verify`.
     Submit,
     /// `/chain` and `/blocks`.
     Chain,
+    /// `/pool`.
+    Pool,
     /// `/peers`.
     Peers,
     /// `/lab`.
@@ -79,9 +83,11 @@ const PARTS: &[Part] = &[
     part(Group::Energy, Section::Overview, "/", "overview"),
     part(Group::Energy, Section::Readings, "/meters", "readings"),
     part(Group::Energy, Section::Accounts, "/accounts", "accounts"),
+    part(Group::Energy, Section::Tariff, "/tariff", "tariff"),
     part(Group::Energy, Section::Claims, "/claims", "claims"),
     part(Group::Ledger, Section::Submit, "/submit", "submit"),
     part(Group::Ledger, Section::Chain, "/chain", "chain"),
+    part(Group::Ledger, Section::Pool, "/pool", "pool"),
     part(Group::Ledger, Section::Peers, "/peers", "peers"),
     part(Group::Ledger, Section::Lab, "/lab", "lab"),
     part(Group::House, Section::Loads, "/loads", "loads"),

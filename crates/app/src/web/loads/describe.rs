@@ -15,7 +15,7 @@ const fn power(on: bool) -> Power {
 
 impl LoadSite {
     /// Everything at this moment.
-    pub(super) fn view(&self) -> LoadsView {
+    pub(crate) fn view(&self) -> LoadsView {
         let gateway = &self.0.gateway;
         let meters = gateway.snapshot();
         let live = |load: &LoadView| meters.iter().find(|meter| meter.meter == load.meter);

@@ -27,6 +27,7 @@ pub(super) struct IntervalText {
 
 struct ClaimText {
     id: String,
+    act: u32,
     title: String,
     time: Moment,
     member: Party,
@@ -82,6 +83,7 @@ fn claim_text(words: &Words<'_>, claim: &ClaimView) -> ClaimText {
     };
     ClaimText {
         id: claim.statement.to_string(),
+        act: claim.act_index,
         title,
         time: words.face.moment(claim.time_ms),
         member: words.party(&claim.member),

@@ -63,7 +63,7 @@ pub(crate) async fn pool(State(state): State<AppState>, reader: Reader) -> Answe
     let more = pool.size.saturating_sub(u64::try_from(waiting.len()).unwrap_or(u64::MAX));
     let mining = &status.mining;
     let page = PoolPage {
-        frame: Frame::new(&reader, Section::Chain, &status.name, t.get("mining-title")),
+        frame: Frame::new(&reader, Section::Pool, &status.name, t.get("mining-title")),
         t,
         is_miner: mining.miner,
         automatic: mining.automatic,

@@ -33,7 +33,11 @@ struct SearchPage {
 }
 
 /// `GET /search?q=`: goes to what was found; what is found nothing says what to type.
-pub(crate) async fn search(State(state): State<AppState>, reader: Reader, Query(query): Query<SearchQuery>) -> Response {
+pub(crate) async fn search(
+    State(state): State<AppState>,
+    reader: Reader,
+    Query(query): Query<SearchQuery>,
+) -> Response {
     let typed = query.q.trim().to_owned();
     let named = (0..=TYPED_MAX).contains(&typed.len()).then(|| account_named(&state, &reader, &typed)).flatten();
     let asked = typed.clone();
@@ -57,13 +61,19 @@ pub(crate) async fn search(State(state): State<AppState>, reader: Reader, Query(
 fn account_named(state: &AppState, reader: &Reader, typed: &str) -> Option<AccountId> {
     let known = state.directory(&reader.caller);
     let same = |name: &str| !typed.is_empty() && name.to_lowercase() == typed.to_lowercase();
-    state.0.directory.people().into_keys().find(|account| known.person(account).is_some_and(|person| same(&person.name)))
+    state
+        .0
+        .directory
+        .people()
+        .into_keys()
+        .find(|account| known.person(account).is_some_and(|person| same(&person.name)))
 }
 
 /// Where it is shown. A number counts as a block's; digits as long as a hash are looked for among blocks first.
 fn place(node: &NodeHandle, typed: &str, named: Option<AccountId>) -> Result<Option<String>, Failure> {
     let plain = typed.strip_prefix('#').unwrap_or(typed).to_ascii_lowercase();
-    let is_number_or_hash = !plain.is_empty() && plain.len() <= 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number_or_hash =
+        !plain.is_empty() && plain.len() <= 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_number_or_hash && let Some(block) = optional(node.block(&plain))? {
         return Ok(Some(format!("/blocks/{}", block.height)));
     }

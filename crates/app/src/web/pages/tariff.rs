@@ -71,16 +71,11 @@ pub(crate) async fn tariff(State(state): State<AppState>, reader: Reader) -> Ans
     let t = reader.texts();
     let month = status.month.unwrap_or(status.first_open_month);
     let page = TariffPage {
-        frame: Frame::new(&reader, Section::Accounts, &status.name, t.get("tariff-title")),
+        frame: Frame::new(&reader, Section::Tariff, &status.name, t.get("tariff-title")),
         t,
         currency: status.currency.clone(),
         tariffs: texts(&words, &tariffs, month),
-        utilities: utilities
-            .iter()
-            .rev()
-            .take(UTILITIES_MAX)
-            .map(|bill| words.utility_lines(bill).join(" "))
-            .collect(),
+        utilities: utilities.iter().rev().take(UTILITIES_MAX).map(|bill| words.utility_lines(bill).join(" ")).collect(),
     };
     Ok(render(&page, StatusCode::OK))
 }
@@ -98,9 +93,8 @@ fn texts(words: &Words<'_>, tariffs: &[TariffView], month: Month) -> Vec<TariffT
 
 fn text(words: &Words<'_>, tariff: &TariffView, state: &'static str) -> TariffText {
     let t = words.t;
-    let amount = |key: &str, amount: units::Money| {
-        t.with(key, &[("currency", &words.currency), ("amount", &money(amount))])
-    };
+    let amount =
+        |key: &str, amount: units::Money| t.with(key, &[("currency", &words.currency), ("amount", &money(amount))]);
     let surcharge = tariff.surcharge.as_ref().map(|surcharge| {
         let values = [
             ("energy", &*kwh(surcharge.above_mwh)),
@@ -109,9 +103,9 @@ fn text(words: &Words<'_>, tariff: &TariffView, state: &'static str) -> TariffTe
         ];
         t.with("tariff-surcharge", &values)
     });
-    let summer = tariff.summer.map(|(first, last)| {
-        t.with("tariff-summer", &[("first", &first.to_string()), ("last", &last.to_string())])
-    });
+    let summer = tariff
+        .summer
+        .map(|(first, last)| t.with("tariff-summer", &[("first", &first.to_string()), ("last", &last.to_string())]));
     let together = (tariff.grouping == "together").then(|| t.get("tariff-together"));
     let more = [
         tariff.minimum_1e4.map(|minimum| amount("tariff-minimum", minimum)),
@@ -146,7 +140,9 @@ fn price_lines(words: &Words<'_>, prices: &[PriceView]) -> Vec<PriceLine> {
                 if name == key { band.clone() } else { name }
             }
             (None, Some(until), None) => t.arg("tariff-up-to", "until", kwh(until)),
-            (None, Some(until), Some(from)) => t.with("tariff-from-to", &[("from", &kwh(from)), ("until", &kwh(until))]),
+            (None, Some(until), Some(from)) => {
+                t.with("tariff-from-to", &[("from", &kwh(from)), ("until", &kwh(until))])
+            }
             (None, None, Some(from)) => t.arg("tariff-above", "from", kwh(from)),
             (None, None, None) => t.get("tariff-every-kwh"),
         };

@@ -17,6 +17,11 @@ GET  /                                                    200 200 200 200 200
 GET  /meters                                              307 307 307 307 307
 GET  /meters/{meter}/readings                             403 403 200 403 200
 GET  /chain                                               200 200 200 200 200
+GET  /chain/nodes                                         200 200 200 200 200
+GET  /search                                              200 200 200 200 200
+GET  /pool                                                200 200 200 200 200
+POST /pool                                                403 403 403 403 415
+GET  /tariff                                              200 200 200 200 200
 GET  /blocks/{block}                                      200 200 200 200 200
 GET  /accounts                                            200 200 200 200 200
 GET  /claims                                              200 200 200 200 200

@@ -2,6 +2,7 @@
 
 use super::super::{Answer, ask, render, words};
 use super::cards::{self, Booked, MeterCard};
+use super::operator::OperatorPart;
 use crate::web::AppState;
 use crate::web::access::Sight;
 use crate::web::failure::Failure;
@@ -13,6 +14,7 @@ use crate::web::view::{Words, is_over, statement_href};
 use api::{ActView, BlockDetail, StatementView, Status};
 use askama::Template;
 use axum::http::StatusCode;
+use axum::response::Response;
 use node::NodeHandle;
 use std::collections::BTreeMap;
 use units::{MeterId, Timestamp};
@@ -21,14 +23,17 @@ use units::{MeterId, Timestamp};
 const EVENT_BLOCKS: u32 = 48;
 const EVENTS_MAX: usize = 2;
 
-struct Gathered {
-    meters: Vec<Booked>,
+/// What the page is made of.
+pub(super) struct Gathered {
+    pub(super) meters: Vec<Booked>,
     closes: Option<Timestamp>,
     head: BlockDetail,
-    events: Vec<StatementView>,
+    /// The newest statements with a voltage event.
+    pub(super) events: Vec<StatementView>,
 }
 
-fn gather(node: &NodeHandle, status: &Status, sight: Sight) -> Result<Gathered, Failure> {
+/// What somebody may see of it.
+pub(super) fn gather(node: &NodeHandle, status: &Status, sight: Sight) -> Result<Gathered, Failure> {
     let meters = cards::gather(node, status, sight)?;
     let head = node.block(&status.height.to_string())?;
     let closes = meters.iter().find_map(|booked| booked.sheet.as_ref()).map(|sheet| sheet.closes_ms);
@@ -64,10 +69,13 @@ struct Community {
     power: String,
 }
 
-struct EventNotice {
-    title: String,
-    detail: String,
-    href: String,
+/// A voltage event in words.
+pub(super) struct EventNotice {
+    pub(super) title: String,
+    pub(super) detail: String,
+    pub(super) href: String,
+    /// When it began.
+    pub(super) from: Timestamp,
 }
 
 #[derive(Template)]
@@ -80,6 +88,8 @@ struct OverviewPage {
     meters: Vec<MeterCard>,
     /// Whether there may be meters that are not open to the reader.
     is_private: bool,
+    /// What the operator sees before the rest.
+    operator: Option<OperatorPart>,
 }
 
 /// The page.
@@ -87,7 +97,18 @@ pub(super) async fn overview(state: AppState, reader: Reader) -> Answer {
     let caller = reader.caller.clone();
     let question = move |node: &NodeHandle, status: &Status| gather(node, status, caller.sight(status.public_readings));
     let (status, gathered) = ask(&state, &reader, question).await?;
-    let words = words(&state, &reader, &status);
+    Ok(page(&state, &reader, &status, &gathered, None))
+}
+
+/// The page over what was gathered.
+pub(super) fn page(
+    state: &AppState,
+    reader: &Reader,
+    status: &Status,
+    gathered: &Gathered,
+    operator: Option<OperatorPart>,
+) -> Response {
+    let words = words(state, reader, status);
     let sight = reader.caller.sight(status.public_readings);
     let mut live = state.live();
     live.retain(|number, _| {
@@ -95,14 +116,16 @@ pub(super) async fn overview(state: AppState, reader: Reader) -> Answer {
     });
     let t = reader.texts();
     let page = OverviewPage {
-        frame: Frame::new(&reader, Section::Overview, &status.name, t.get("overview-title")),
+        frame: Frame::new(reader, Section::Overview, &status.name, t.get("overview-title")),
         t,
-        community: community(&words, &status, &gathered, &live),
-        events: gathered.events.iter().flat_map(|event| notices(&words, &gathered.meters, event)).collect(),
-        meters: gathered.meters.iter().map(|booked| cards::card(&words, &status, booked, &live)).collect(),
+        community: community(&words, status, gathered, &live),
+        // The operator sees them among the alarms.
+        events: if operator.is_some() { Vec::new() } else { notices(&words, gathered) },
+        meters: gathered.meters.iter().map(|booked| cards::card(&words, status, booked, &live)).collect(),
         is_private: !sight.reads_all(),
+        operator,
     };
-    Ok(render(&page, StatusCode::OK))
+    render(&page, StatusCode::OK)
 }
 
 fn community(words: &Words<'_>, status: &Status, gathered: &Gathered, live: &BTreeMap<MeterId, Live>) -> Community {
@@ -128,7 +151,12 @@ fn short(words: &Words<'_>, time: Timestamp) -> String {
     full.get(5..16).unwrap_or(&full).to_owned()
 }
 
-fn notices(words: &Words<'_>, meters: &[Booked], statement: &StatementView) -> Vec<EventNotice> {
+/// The newest voltage events in words.
+pub(super) fn notices(words: &Words<'_>, gathered: &Gathered) -> Vec<EventNotice> {
+    gathered.events.iter().flat_map(|statement| of_statement(words, &gathered.meters, statement)).collect()
+}
+
+fn of_statement(words: &Words<'_>, meters: &[Booked], statement: &StatementView) -> Vec<EventNotice> {
     let t = words.t;
     let readings = statement.acts.iter().filter_map(|act| match act {
         ActView::Readings(readings) => Some(readings),
@@ -148,7 +176,7 @@ fn notices(words: &Words<'_>, meters: &[Booked], statement: &StatementView) -> V
             let (from, until) = (words.when(event.from_ms), words.face.moment(event.until_ms).time);
             let span = [("from", from.as_str()), ("until", &until), ("meter", &meter), ("height", &height)];
             let href = statement_href(&statement.id.to_string(), statement.place);
-            notices.push(EventNotice { title, detail: t.with("voltage-span", &span), href });
+            notices.push(EventNotice { title, detail: t.with("voltage-span", &span), href, from: event.from_ms });
         }
     }
     notices

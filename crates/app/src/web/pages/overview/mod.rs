@@ -1,7 +1,9 @@
 //! `/`: what the meters say now, and where the ledger stands. Who asks decides which page it is.
 
+mod alarms;
 mod cards;
 mod community;
+mod flow;
 mod member;
 mod operator;
 
