@@ -9,6 +9,7 @@ use units::{Energy, Month};
 
 /// A form as it was sent, by the names of its fields.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Typed(BTreeMap<String, String>);
 
 impl Typed {

@@ -39,10 +39,10 @@ fn pages() -> Vec<Page> {
 }
 
 /// What the paths name: things of the demo's.
-fn filled(path: &str, account: &str, month: &str) -> String {
+fn filled(path: &str, account: &str, month: &str, statement: &str) -> String {
     let meter = if path.starts_with("/loads") { "TW-102" } else { "TW-101" };
     let filled = path.replace("{meter}", meter).replace("{account}", account).replace("{month}", month);
-    let filled = filled.replace("{block}", "1");
+    let filled = filled.replace("{block}", "1").replace("{form}", "member").replace("{id}", statement);
     assert!(!filled.contains('{'), "{path}: say here what it names");
     // The page of a switching has to know which way.
     if path.ends_with("/switch") { filled + "?state=off" } else { filled }
@@ -107,13 +107,16 @@ async fn axe_finds_nothing_wrong_with_any_page_for_operator_or_member() {
     let mut parts = url.path_segments().unwrap().skip(1);
     let (account, month) = (parts.next().unwrap().to_owned(), parts.next().unwrap().to_owned());
 
+    let statement = "return (await (await fetch('/api/v1/blocks/1')).json()).statements[0].id";
+    let statement = promised(&browser, statement, json!(null)).await.as_str().unwrap().to_owned();
+
     let mut wrong = Vec::new();
     for (lang, is_member, themes) in [("zh-TW", false, ["light", "dark"]), ("en", true, ["dark", "light"])] {
         if is_member {
             browser.goto(link.lines().next().unwrap()).await.unwrap();
         }
         for page in pages().iter().filter(|page| page.is_members || !is_member) {
-            let path = filled(page.path, &account, &month);
+            let path = filled(page.path, &account, &month, &statement);
             let joint = if path.contains('?') { '&' } else { '?' };
             wrong.extend(looked_at(&driver, &browser, &format!("{address}{path}{joint}lang={lang}"), themes).await);
         }
