@@ -15,6 +15,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use units::AccountId;
 
+/// What to do about a picture that cannot be written.
+const NEW_FILE: &str = "name a new file in a folder of yours";
+
 /// What is done about members' links.
 #[derive(Debug, Subcommand)]
 pub(super) enum MemberCommand {
@@ -102,6 +105,10 @@ fn link(args: &LinkArgs) -> Result<ExitCode, Trouble> {
         let remedy = "give it as the member types it, such as https://192.168.1.5:8080";
         return Err(Trouble::environment(format_args!("`{base}` is no address of pages"), remedy));
     }
+    // Before the link is made: what a refused command made, nobody would know of.
+    if let Some(path) = args.svg.as_deref().filter(|path| path.exists()) {
+        return Err(Trouble::environment(format_args!("{}: it exists", path.display()), NEW_FILE));
+    }
     let secret = opened.links.make(account, now()).map_err(|error| match error {
         AccessError::TooManyLinks(reason) => Trouble::refused(reason, "wattproof member revoke-link MEMBER --data DIR"),
         other => access_trouble(&other),
@@ -110,9 +117,7 @@ fn link(args: &LinkArgs) -> Result<ExitCode, Trouble> {
     if let Some(path) = &args.svg {
         let svg = qr::draw(&url).map(|picture| picture.svg()).unwrap_or_default();
         let written = std::fs::File::create_new(path).and_then(|mut file| file.write_all(svg.as_bytes()));
-        written.map_err(|error| {
-            Trouble::environment(format_args!("{}: {error}", path.display()), "name a new file in a folder of yours")
-        })?;
+        written.map_err(|error| Trouble::environment(format_args!("{}: {error}", path.display()), NEW_FILE))?;
     }
     if args.whose.data.json {
         say_json(&serde_json::json!({ "account": account.to_string(), "url": url }));

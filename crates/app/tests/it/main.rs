@@ -3,6 +3,7 @@
 // Tells clippy that the helpers are tests too.
 #![cfg(test)]
 
+mod access;
 mod acts;
 mod browser;
 mod cli;
@@ -14,6 +15,7 @@ mod import;
 mod kill;
 mod load;
 mod meters;
+mod network;
 mod nodes;
 #[path = "../../../gateway/tests/peers/mod.rs"]
 mod peers;
