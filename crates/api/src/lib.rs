@@ -40,7 +40,7 @@ pub use load::{
     Switching,
 };
 pub use losses::{LossIntervalView, LossView, LossesView};
-pub use meter::{ChainHeadView, LoadView, MeterView, ReadingRow};
+pub use meter::{ChainHeadView, CoursePoint, CourseView, IntervalView, LoadView, MeterView, ReadingRow};
 pub use peer::{Agreement, PeerHead, PeerIdentity, PeerNews, PeerState, PeerView, PeersStatus};
 pub use pool::{PoolEntry, PoolView};
 pub use problem::Problem;

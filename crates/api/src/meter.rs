@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use units::{AccountId, BindingId, Energy, MeterId, StatementId, Timestamp};
+use units::{AccountId, BindingId, Current, Energy, MeterId, Power, StatementId, Timestamp, Voltage};
 use utoipa::ToSchema;
 
 /// `GET /api/v1/meters/{id}`: a meter's present binding and the head of its chain, which a gateway continues.
@@ -72,6 +72,40 @@ pub struct ChainHeadView {
     pub export_mwh: Option<Energy>,
 }
 
+/// What an interval of a meter comes to, as its statement says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IntervalView {
+    /// The statement.
+    #[schema(value_type = String)]
+    pub statement: StatementId,
+    /// Start.
+    #[schema(value_type = u64)]
+    pub start_ms: Timestamp,
+    /// End, exclusive.
+    #[schema(value_type = u64)]
+    pub end_ms: Timestamp,
+    /// Import counter at the start.
+    #[schema(value_type = u64)]
+    pub import_start_mwh: Energy,
+    /// Import counter at the end.
+    #[schema(value_type = u64)]
+    pub import_end_mwh: Energy,
+    /// Readings in it.
+    pub count: u32,
+    /// Lowest voltage.
+    #[schema(value_type = Option<u64>)]
+    pub voltage_min_mv: Option<Voltage>,
+    /// Highest voltage.
+    #[schema(value_type = Option<u64>)]
+    pub voltage_max_mv: Option<Voltage>,
+    /// Highest current.
+    #[schema(value_type = Option<u64>)]
+    pub peak_current_ua: Option<Current>,
+    /// Highest active power.
+    #[schema(value_type = Option<i64>)]
+    pub peak_power_mw: Option<Power>,
+}
+
 /// One reading out of an attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReadingRow {
@@ -84,4 +118,59 @@ pub struct ReadingRow {
     /// Each quantity under its name, which carries the unit: `voltage_mv`, `current_ua`, `active_power_mw`, ...
     #[serde(flatten)]
     pub values: BTreeMap<String, i64>,
+}
+
+/// `GET /api/v1/meters/{meter}/course`: what a meter read over a span, in steps short enough to draw and few enough to
+/// send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CourseView {
+    /// `reading`, `1m`, `15m`, `day`, or `interval`: as long as the ledger's intervals, or several of them together.
+    pub step: String,
+    /// Where the points are from: `ledger`, `gateway`, `archive`, or `several`.
+    pub source: String,
+    /// Whether points are missing because the archive that has them is away.
+    pub is_away: bool,
+    /// Start of the span.
+    #[schema(value_type = u64)]
+    pub from_ms: Timestamp,
+    /// Its end, exclusive.
+    #[schema(value_type = u64)]
+    pub until_ms: Timestamp,
+    /// The points, oldest first.
+    pub points: Vec<CoursePoint>,
+}
+
+/// A reading, or what a step of time came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CoursePoint {
+    /// When it was read, or begins.
+    #[schema(value_type = u64)]
+    pub time_ms: Timestamp,
+    /// When it ends; the same as `time_ms` for a reading.
+    #[schema(value_type = u64)]
+    pub end_ms: Timestamp,
+    /// The voltage, or its mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voltage_mv: Option<i64>,
+    /// The lowest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voltage_min_mv: Option<i64>,
+    /// The highest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voltage_max_mv: Option<i64>,
+    /// The current, or the highest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_ua: Option<i64>,
+    /// The active power, or its mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_power_mw: Option<i64>,
+    /// The highest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_power_max_mw: Option<i64>,
+    /// What the counter showed; of a reading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub energy_import_mwh: Option<i64>,
+    /// What was used; of a step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub energy_mwh: Option<i64>,
 }

@@ -40,6 +40,8 @@ pub const METERS: &str = "/api/v1/meters";
 pub const METER: &str = "/api/v1/meters/{meter}";
 /// `GET`: a [`crate::Page`] of [`crate::ReadingRow`], oldest first.
 pub const READINGS: &str = "/api/v1/meters/{meter}/readings";
+/// `GET`: [`crate::CourseView`], `from` and `until` in the query.
+pub const COURSE: &str = "/api/v1/meters/{meter}/course";
 /// `GET`: [`crate::LoadsView`] of the gateway in the same program, or of a gateway that runs alone.
 pub const LOADS: &str = "/api/v1/loads";
 /// `POST`: a [`crate::LoadOrder`]; answers [`crate::OrderTaken`].

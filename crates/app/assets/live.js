@@ -99,8 +99,9 @@ function showReading(card, reading) {
       place.textContent = figure(Math.max(0, difference), 6, 3);
     }
   }
-  const age = card.querySelector("[data-age]");
-  if (age) {
+  for (const age of card.querySelectorAll("[data-age]")) {
+    // A value that this reading lacks stays as old as it is.
+    if (age.dataset.of && reading[age.dataset.of] === undefined) continue;
     age.dataset.ageMs = "0";
     age.dataset.at = String(performance.now());
     age.dataset.quality = "live";

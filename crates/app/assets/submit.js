@@ -11,6 +11,8 @@ import { draft, readBack, submission } from "./wattproof/statement.js";
 
 /** How long the ledger may take to book it; a trade lives at most an hour. */
 const LIFE = 30n * 60_000n;
+/** Acts in a statement (docs/protocol.md section 6). */
+const ACTS_MAX = 64;
 const MEDIA_COSE = "application/cose";
 const place = document.getElementById("submit");
 const t = textsOf(place);
@@ -52,6 +54,17 @@ async function begin() {
   part("key").replaceChildren(...entries.map((entry) => element("option", { value: entry.account }, words(entry))));
   part("key").addEventListener("change", () => useKey(entries));
   await useKey(entries);
+  await addWanted(new URLSearchParams(location.search));
+}
+
+/** Acts that another page asks for in the address: they fill the forms, and the person still looks at them and signs. */
+async function addWanted(wanted) {
+  const readings = wanted.getAll("reading").slice(0, ACTS_MAX);
+  for (const reading of readings) await add("note", { reading });
+  const kind = wanted.get("act");
+  if (!readings.length && part("add").querySelector(`[data-add="${CSS.escape(kind ?? "")}"]`)) {
+    await add(kind, { intervals: wanted.getAll("interval"), words: wanted.get("words") ?? "" });
+  }
 }
 
 /** The account behind a key: its own, or the one that changed to it. */
@@ -91,8 +104,8 @@ async function tellRemaining(account) {
   note.textContent = sheet ? t("submit-remaining", { energy: kwh(sheet.terms.remaining_mwh) }) : "";
 }
 
-async function add(kind) {
-  const { fields, make } = await formOf(kind, { t, ledger, account: now.account, offers: now.offers, time });
+async function add(kind, wanted = {}) {
+  const { fields, make } = await formOf(kind, { t, ledger, account: now.account, offers: now.offers, time, wanted });
   const remove = element("button", { class: "button", type: "button" }, t("submit-remove"));
   const legend = element("legend", {}, t(`act-${kind.replace("_", "-")}`));
   const box = element("fieldset", { class: "act form", "data-act": kind }, legend, ...fields, element("p", { class: "buttons" }, remove));
@@ -260,6 +273,17 @@ function showStages(state, height = "") {
   const rows = words.map((text, at) => element("li", { class: at <= reached ? "done" : "", "data-stage": ORDER[at] }, text));
   part("stages").replaceChildren(...rows);
   part("stages").dataset.state = state;
+  if (state === "final") offerEvidence();
+}
+
+/** A claim that is final can be saved with every reading of its intervals, as a file that proves itself. */
+function offerEvidence() {
+  const claims = readBack(now.drafted).map((act, at) => [act.kind, at]).filter(([kind]) => kind.startsWith("claim_"));
+  const links = claims.map(([, at]) => {
+    const href = `/api/v1/statements/${now.drafted.id}/acts/${at}/claim.cbor`;
+    return element("a", { class: "button", href, download: `claim-${now.drafted.id.slice(0, 12)}-${at}.cbor` }, t("download-claim"));
+  });
+  part("evidence").replaceChildren(...links);
 }
 
 for (const name of ["accepted", "block", "final"]) listen(name, follow);

@@ -22,7 +22,9 @@ export class Wrong extends Error {
 
 /**
  * What forms choose among.
- * @typedef {{t: Function, ledger: object, account: object, offers: object[], time: () => bigint}} Choices
+ * @typedef {{t: Function, ledger: object, account: object, offers: object[], time: () => bigint, wanted: object}} Choices
+ * `wanted` is what another page asked for: {@link claimVoltage} takes `intervals` ("statement.act") and `words`,
+ * {@link note} a `reading` ("meter@milliseconds").
  */
 
 /** The fields of each kind: a form is its elements and a function that gives the act. */
@@ -148,9 +150,10 @@ export const QUANTITIES = [
 ];
 
 /** What a member states of their own meter: the newest booked reading, and a remark. */
-async function note({ t, account, time }) {
-  const found = await Promise.all((account.meters ?? []).map(newestReading));
-  const readings = found.filter((reading) => reading !== null);
+async function note({ t, account, time, wanted }) {
+  const [meter, at] = (wanted.reading ?? "").split("@");
+  const asked = at ? [readingAt(meter, Number(at))] : (account.meters ?? []).map(newestReading);
+  const readings = (await Promise.all(asked)).filter((reading) => reading !== null);
   const held = (reading) => QUANTITIES.filter(({ name }) => reading?.[name] !== undefined);
   const value = (reading, { name, scale, label, unit }) => `${t(label)} ${exact(BigInt(reading[name]), scale, 1)} ${unit}`;
   const words = (reading) => `${reading.meter}: ${held(reading).map((quantity) => value(reading, quantity)).join(", ")}`;
@@ -165,6 +168,12 @@ async function note({ t, account, time }) {
   };
   const none = readings.length === 0 ? [element("p", { class: "quiet" }, t("submit-no-meters"))] : [];
   return { fields: [...none, labelled(t("submit-reading"), chosen, "reading"), labelled(t("submit-remark"), remark, "remark")], make };
+}
+
+async function readingAt(meter, time) {
+  const place = `/api/v1/meters/${encodeURIComponent(meter)}/readings?from=${time}&until=${time + 1}&limit=1`;
+  const reading = (await ask(place).catch(() => null))?.items[0];
+  return reading ? { ...reading, meter } : null;
 }
 
 async function newestReading(meter) {
@@ -229,15 +238,18 @@ async function claimBill({ t, account, ledger }) {
   };
 }
 
-async function claimVoltage({ t, account, ledger }) {
-  const found = (account.outside ?? []).filter((one) => !one.claim).slice(0, INTERVALS_MAX);
+async function claimVoltage({ t, account, ledger, wanted }) {
+  const claimable = (account.outside ?? []).filter((one) => !one.claim);
+  const isWanted = (one) => (wanted.intervals ?? []).includes(`${one.statement}.${one.act_index}`);
+  const asked = claimable.filter(isWanted).slice(0, INTERVALS_MAX);
+  const found = asked.length > 0 ? asked : claimable.slice(0, INTERVALS_MAX);
   if (found.length === 0) return nothing(t, "submit-no-intervals");
   const volts = (value) => exact(BigInt(value ?? 0), 3, 1);
   const range = (one) => `${volts(one.voltage_min_mv)}\u2013${volts(one.voltage_max_mv)} V`;
   const line = (one) => `${one.meter ?? ""} ${moment(one.start_ms, ledger.zone)}: ${range(one)}`;
-  const boxes = found.map((one, at) => [one, element("input", { type: "checkbox", checked: at === 0 })]);
+  const boxes = found.map((one, at) => [one, element("input", { type: "checkbox", checked: asked.length > 0 || at === 0 })]);
   const rows = boxes.map(([one, box]) => element("label", { class: "tick" }, box, element("span", {}, line(one))));
-  const words = input();
+  const words = input({ value: wanted.words ?? "" });
   const make = () => {
     const intervals = boxes.filter(([, box]) => box.checked).map(([one]) => ({ statement: one.statement, index: one.act_index }));
     if (intervals.length === 0) throw new Wrong("submit-no-intervals");

@@ -49,6 +49,101 @@ fn join(values: &[i64]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// A line through points in time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Traced {
+    /// The line, as SVG path data.
+    pub(crate) line: String,
+    /// The area between the line and the ground.
+    pub(crate) area: String,
+    /// What the ground stands for.
+    pub(crate) least: i64,
+    /// What the top stands for.
+    pub(crate) most: i64,
+}
+
+impl Traced {
+    /// Through values at their times within a span; none for fewer than two. The ground is zero where that is asked for.
+    pub(crate) fn through(
+        points: &[(u64, i64)],
+        (from, until): (u64, u64),
+        canvas: Canvas,
+        from_zero: bool,
+    ) -> Option<Self> {
+        if points.len() < 2 {
+            return None;
+        }
+        let least = points.iter().map(|(_, value)| *value).min()?;
+        let most = points.iter().map(|(_, value)| *value).max()?;
+        let least = if from_zero { least.min(0) } else { least };
+        let most = most.max(least.saturating_add(1));
+        let width = i128::from(until.saturating_sub(from).max(1));
+        let x = |time: u64| i128::from(canvas.width) * i128::from(time.saturating_sub(from)) / width;
+        let y = |value: i64| {
+            let span = i128::from(most) - i128::from(least);
+            i128::from(canvas.height) * (i128::from(most) - i128::from(value)) / span
+        };
+        let mut line = String::new();
+        for (at, (time, value)) in points.iter().enumerate() {
+            // Writing to a string does not fail.
+            let _ = write!(line, "{}{} {}", if at == 0 { 'M' } else { 'L' }, x(*time), y(*value));
+        }
+        let (first, last) = points.first().zip(points.last())?;
+        let area = format!("{line}L{} {}L{} {}Z", x(last.0), canvas.height, x(first.0), canvas.height);
+        Some(Self { line, area, least, most })
+    }
+}
+
+/// The least and most of one step of a course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Which step, from 0.
+    pub(crate) at: u64,
+    /// Least value in it.
+    pub(crate) min: i64,
+    /// Most.
+    pub(crate) max: i64,
+}
+
+/// A course as the band between its least and most values, with lines such as limits across it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Band {
+    /// The band, as SVG path data.
+    pub(crate) path: String,
+    /// Height of each line.
+    pub(crate) lines: Vec<i64>,
+    /// What the ground stands for.
+    pub(crate) least: i64,
+    /// What the top stands for.
+    pub(crate) most: i64,
+}
+
+impl Band {
+    /// Over so many steps; none without a value. Steps without one leave a hole.
+    pub(crate) fn through(extents: &[Extent], lines: &[i64], steps: u64, canvas: Canvas) -> Option<Self> {
+        let all = || extents.iter().flat_map(|one| [one.min, one.max]).chain(lines.iter().copied());
+        let (least, most) = (all().min().filter(|_| !extents.is_empty())?, all().max()?);
+        // A twentieth of air, so that no line lies on the edge.
+        let air = (most.saturating_sub(least) / 20).max(1);
+        let (least, most) = (least.saturating_sub(air), most.saturating_add(air));
+        let x = |at: u64| i128::from(canvas.width) * i128::from(at) / i128::from(steps.max(1));
+        let y = |value: i64| {
+            let span = i128::from(most) - i128::from(least);
+            i128::from(canvas.height) * (i128::from(most) - i128::from(value)) / span
+        };
+        let mut path = String::new();
+        for one in extents {
+            let (left, right, top) = (x(one.at), x(one.at + 1), y(one.max));
+            // A steady supply is still seen: one unit high at least.
+            let ground = y(one.min).max(top + 1);
+            // Writing to a string does not fail.
+            let _ = write!(path, "M{left} {top}H{right}V{ground}H{left}Z");
+        }
+        let lines = lines.iter().map(|line| i64::try_from(y(*line)).unwrap_or_default()).collect();
+        Some(Self { path, lines, least, most })
+    }
+}
+
 /// One step of a sum that is drawn as a row of bars: where its bar begins and how long it is, in thousandths of the
 /// width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +190,27 @@ mod tests {
         assert_eq!(Curve::through(&[-10, 10], CANVAS).line, "M0 40L100 0");
         assert_eq!(Curve::through(&[7], CANVAS).line, "");
         assert_eq!(Curve::through(&[i64::MIN, i64::MAX], CANVAS).line, "M0 40L100 0");
+    }
+
+    #[test]
+    fn a_line_keeps_the_distances_in_time() {
+        let points = [(100, 50), (200, 100), (600, 50)];
+        let zero = Traced::through(&points, (100, 1_100), CANVAS, true).unwrap();
+        assert_eq!((zero.line.as_str(), zero.least, zero.most), ("M0 20L10 0L50 20", 0, 100));
+        assert_eq!(zero.area, "M0 20L10 0L50 20L50 40L0 40Z");
+        assert_eq!(Traced::through(&points, (100, 1_100), CANVAS, false).unwrap().line, "M0 40L10 0L50 40");
+        assert_eq!(Traced::through(&points[..1], (100, 1_100), CANVAS, true), None);
+    }
+
+    #[test]
+    fn a_band_covers_each_steps_values_and_the_limits_lie_within_the_box() {
+        let extents = [Extent { at: 0, min: 0, max: 100 }, Extent { at: 9, min: 50, max: 50 }];
+        let band = Band::through(&extents, &[20, 180], 10, CANVAS).unwrap();
+        assert_eq!((band.least, band.most), (-9, 189));
+        assert_eq!(band.path, "M0 17H10V38H0ZM90 28H100V29H90Z");
+        assert_eq!(band.lines, [34, 1]);
+        assert_eq!(Band::through(&[], &[20, 180], 10, CANVAS), None);
+        assert!(Band::through(&[Extent { at: 0, min: i64::MIN, max: i64::MAX }], &[], 1, CANVAS).is_some());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod api;
 mod assets;
 pub(crate) mod bundle;
 mod chart;
+mod course;
 pub(crate) mod desk;
 pub(crate) mod directory;
 mod events;
@@ -291,6 +292,7 @@ fn table(state: AppState) -> Table<AppState> {
         .get("/", Need::Anyone, pages::overview)
         .get("/meters", Need::Anyone, pages::meters)
         .get("/meters/{meter}/readings", Need::ReadingsOfMeter, pages::readings)
+        .get("/meters/{meter}/voltage", Need::ReadingsOfMeter, pages::voltage)
         .get("/chain", Need::Anyone, pages::chain)
         .get("/chain/nodes", Need::Anyone, pages::nodes)
         .get("/search", Need::Anyone, pages::search)

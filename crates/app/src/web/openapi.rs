@@ -4,7 +4,7 @@
 use super::access::{Need, Table};
 use super::loads::api as loads;
 use super::loads::tables;
-use super::{AppState, api, events, metrics, peers, proofs, readings_csv};
+use super::{AppState, api, course, events, metrics, peers, proofs, readings_csv};
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -57,6 +57,7 @@ routes! {
     get api meters __path_meters Anyone,
     get api meter __path_meter Anyone,
     get api readings __path_readings ReadingsOfMeter,
+    get course course __path_course ReadingsOfMeter,
     get readings_csv readings_csv __path_readings_csv ReadingsOfMeter,
     post api mining __path_mining Operator,
     get api checkpoint __path_checkpoint Anyone,
@@ -135,6 +136,7 @@ mod tests {
             path::METERS,
             path::METER,
             path::READINGS,
+            path::COURSE,
             path::EVENTS,
             path::GENESIS,
             path::PEERS,

@@ -4,6 +4,7 @@ mod access;
 mod desk;
 pub(crate) mod fixture;
 mod login;
+mod member;
 
 use super::{AppState, router};
 use axum::Router;
@@ -82,7 +83,18 @@ async fn every_route_answers_with_its_status_and_type() {
         ("/verify".to_owned(), 200, html),
         ("/verify.html".to_owned(), 200, html),
         ("/results".to_owned(), 200, html),
-        (format!("/results?account={chen}&act=transfer&before=999"), 200, html),
+        (format!("/results?account={chen}&act=transfer&before=999&from=&until=&text=&node="), 200, html),
+        ("/results?node=http://169.254.169.254/".to_owned(), 200, html),
+        ("/results?from=ten".to_owned(), 400, html),
+        (format!("/meters/{CHEN_METER}/voltage"), 200, html),
+        (format!("/meters/{CHEN_METER}/voltage?month={JULY}"), 200, html),
+        (format!("/meters/{CHEN_METER}/voltage?month=1999-01"), 404, html),
+        (format!("/meters/{CHEN_METER}/readings?span=366d&show=voltage"), 200, html),
+        (format!("/meters/{CHEN_METER}/readings?span=1m&show=energy&until=1782835500000"), 200, html),
+        (format!("/api/v1/meters/{CHEN_METER}/course?from=1782835200000&until=1782838800000"), 200, json),
+        (format!("/api/v1/meters/{CHEN_METER}/course?from=1782835200000&until=1782835200001"), 400, problem),
+        (format!("/api/v1/meters/{CHEN_METER}/course"), 400, problem),
+        ("/api/v1/meters/none/course?from=0&until=60000".to_owned(), 404, problem),
         ("/results?account=nobody".to_owned(), 400, html),
         ("/nowhere".to_owned(), 404, html),
         (format!("{}/style.css", super::assets::base()), 200, "text/css; charset=utf-8"),

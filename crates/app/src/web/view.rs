@@ -1,8 +1,10 @@
 //! Small pieces that several pages show: a hash, a person, a statement.
 
 mod acts;
+mod total;
 
 pub(crate) use acts::volts;
+pub(crate) use total::{Total, currency_sign};
 
 use super::directory::Known;
 use super::format::{Clockface, Moment, decimal, group_number, kwh, money};

@@ -6,8 +6,8 @@ use crate::audit::{AuditError, AuditReport, audit};
 use crate::core::{Input, Submission};
 use crate::losses::{Comparison, LossRules};
 use api::{
-    AccountSummary, AccountView, BlockDetail, BlockSummary, ClaimView, Event, MeterView, OpenOffer, Page, PeerIdentity,
-    PeerView, PoolView, ReadingRow, SheetView, StatementView, Status, SubmitAnswer,
+    AccountSummary, AccountView, BlockDetail, BlockSummary, ClaimView, Event, IntervalView, MeterView, OpenOffer, Page,
+    PeerIdentity, PeerView, PoolView, ReadingRow, SheetView, StatementView, Status, SubmitAnswer,
 };
 use consensus::peer::{Answer, Ask};
 use ledger::State;
@@ -380,6 +380,15 @@ impl NodeHandle {
         limit: u32,
     ) -> Result<Page<ReadingRow>, NodeError> {
         self.ask(move |shell| shell.readings(&meter, from, until, limit))?
+    }
+
+    /// What a meter's intervals that overlap a half-open span come to, oldest first, at most a month of minutes. Who may
+    /// see them is the caller's to decide.
+    ///
+    /// # Errors
+    /// When there is no such meter, or the tables fail.
+    pub fn intervals(&self, meter: MeterId, from: Timestamp, until: Timestamp) -> Result<Vec<IntervalView>, NodeError> {
+        self.ask(move |shell| shell.intervals(&meter, (from, until)))?
     }
 
     /// The newest checkpoint, a C2SP signed note.

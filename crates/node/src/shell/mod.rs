@@ -6,6 +6,7 @@
 mod claims;
 mod error;
 mod handle;
+mod intervals;
 mod load;
 pub mod peers;
 mod read;

@@ -66,7 +66,8 @@ const LAYOUTS: [Layout; 5] = [
     },
     Layout {
         table: "intervals",
-        query: "SELECT meter, end_ms, log_index, start_ms, binding, seq, import_start_mwh, import_end_mwh, statement
+        query: "SELECT meter, end_ms, log_index, start_ms, binding, seq, import_start_mwh, import_end_mwh, statement,
+                count, voltage_min_mv, voltage_max_mv, peak_current_ua, peak_power_mw
                 FROM intervals ORDER BY meter, end_ms, log_index",
         key_columns: 3,
     },

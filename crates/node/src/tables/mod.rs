@@ -5,9 +5,11 @@
 //! entry digests and statement ids are compared where rows are used, and [`Tables::differences`] compares every value.
 
 mod compare;
+mod intervals;
 mod write;
 
 pub use compare::Difference;
+pub use intervals::IntervalRow;
 
 use crate::core::Committed;
 use ledger::Header;
@@ -28,7 +30,7 @@ pub enum TablesError {
 }
 
 /// Raised when the columns change; another number means a rebuild.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -48,7 +50,8 @@ const SCHEMA: &str = "
     CREATE TABLE intervals (
         meter TEXT NOT NULL, end_ms INTEGER NOT NULL, log_index INTEGER NOT NULL, start_ms INTEGER NOT NULL,
         binding BLOB NOT NULL, seq INTEGER NOT NULL, import_start_mwh INTEGER NOT NULL,
-        import_end_mwh INTEGER NOT NULL, statement BLOB NOT NULL,
+        import_end_mwh INTEGER NOT NULL, statement BLOB NOT NULL, count INTEGER NOT NULL, voltage_min_mv INTEGER,
+        voltage_max_mv INTEGER, peak_current_ua INTEGER, peak_power_mw INTEGER,
         PRIMARY KEY (meter, end_ms, log_index)) WITHOUT ROWID;
 ";
 

@@ -7,7 +7,7 @@ use ledger::act::{Act, Readings};
 use ledger::state::Entry;
 use rusqlite::{Transaction, params};
 use std::collections::BTreeMap;
-use units::{AccountId, Height, Month};
+use units::{AccountId, Height, Month, Power};
 
 pub(super) fn block(transaction: &Transaction<'_>, committed: &Committed) -> Result<(), TablesError> {
     let header = committed.block.header();
@@ -83,7 +83,8 @@ fn interval(
 ) -> Result<(), TablesError> {
     let Some(meter) = committed.meters.get(&readings.binding) else { return Ok(()) };
     let put = "INSERT INTO intervals (meter, end_ms, log_index, start_ms, binding, seq, import_start_mwh,
-               import_end_mwh, statement) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+               import_end_mwh, statement, count, voltage_min_mv, voltage_max_mv, peak_current_ua, peak_power_mw)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     transaction.prepare_cached(put)?.execute(params![
         meter.as_str(),
         integer(readings.end.ms()),
@@ -94,6 +95,11 @@ fn interval(
         integer(readings.import.start.mwh()),
         integer(readings.import.end.mwh()),
         statement.id().as_bytes(),
+        readings.count,
+        readings.voltage.map(|voltage| integer(voltage.min.mv())),
+        readings.voltage.map(|voltage| integer(voltage.max.mv())),
+        readings.peak_current.map(|current| integer(current.ua())),
+        readings.peak_power.map(Power::mw),
     ])?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The node on its thread, with real files.
 
 use crate::community::{Community, JULY, meter, minutes};
-use api::{Event, SubmitState};
+use api::{ActView, Event, SubmitState};
 use ledger::act::{Act, Bill};
 use ledger::{Checkpoint, TransparentStatement, bundle::BillBundle};
 use node::audit::{Finding, audit};
@@ -154,6 +154,22 @@ fn a_month_runs_from_registration_to_a_bill_that_proves_itself() {
     assert_eq!(times, (5..20).map(minutes).collect::<Vec<_>>());
     assert_eq!(readings.next, Some(minutes(20).ms().to_string()));
     assert_eq!(readings.items[0].values["energy_import_mwh"], 1_000_250_000);
+
+    let intervals = node.intervals(meter("M-chen"), minutes(5), minutes(25)).unwrap();
+    assert!(intervals.len() > 1 && intervals.is_sorted_by_key(|interval| interval.start_ms));
+    for interval in &intervals {
+        let stated = node.statement(interval.statement).unwrap();
+        let ActView::Readings(stated) = &stated.acts[0] else { panic!("{stated:?}") };
+        assert_eq!(
+            (interval.start_ms, interval.end_ms, interval.import_start_mwh, interval.import_end_mwh, interval.count),
+            (stated.start_ms, stated.end_ms, stated.import_start_mwh, stated.import_end_mwh, stated.count)
+        );
+        assert_eq!(
+            (interval.voltage_min_mv, interval.voltage_max_mv, interval.peak_current_ua, interval.peak_power_mw),
+            (stated.voltage_min_mv, stated.voltage_max_mv, stated.peak_current_ua, stated.peak_power_mw)
+        );
+    }
+    assert!(intervals[0].voltage_max_mv.is_some() || intervals[0].peak_power_mw.is_some(), "something is compared");
 
     let page = node.blocks(None, 2).unwrap();
     let heights: Vec<_> = page.items.iter().map(|block| (block.height.number(), block.statements)).collect();

@@ -20,6 +20,7 @@ mod search;
 mod submit;
 mod tariff;
 mod verify;
+mod voltage;
 
 pub(crate) use accounts::accounts;
 pub(crate) use chain::{block, chain};
@@ -39,6 +40,7 @@ pub(crate) use search::search;
 pub(crate) use submit::submit;
 pub(crate) use tariff::tariff;
 pub(crate) use verify::{VerifyPart, verify};
+pub(crate) use voltage::voltage;
 
 use super::AppState;
 use super::failure::Failure;

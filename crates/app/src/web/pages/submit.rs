@@ -50,7 +50,7 @@ fn ledger(words: &Words<'_>, status: &Status, accounts: &[AccountSummary]) -> St
 }
 
 /// What the script says.
-const TEXTS: [Key; 91] = [
+const TEXTS: [Key; 92] = [
     Key("submit-no-key"),
     Key("keys-make"),
     Key("submit-add-first"),
@@ -110,6 +110,7 @@ const TEXTS: [Key; 91] = [
     Key("submit-line-claim-bill"),
     Key("submit-line-claim-voltage"),
     Key("submit-node-silent"),
+    Key("download-claim"),
     Key("act-transfer"),
     Key("act-offer"),
     Key("act-accept"),

@@ -16,6 +16,7 @@ const EXPECTED: &str = "
 GET  /                                                    200 200 200 200 200
 GET  /meters                                              307 307 307 307 307
 GET  /meters/{meter}/readings                             403 403 200 403 200
+GET  /meters/{meter}/voltage                              403 403 200 403 200
 GET  /chain                                               200 200 200 200 200
 GET  /chain/nodes                                         200 200 200 200 200
 GET  /search                                              200 200 200 200 200
@@ -71,6 +72,7 @@ GET  /api/v1/losses                                       403 403 403 403 200
 GET  /api/v1/meters                                       200 200 200 200 200
 GET  /api/v1/meters/{meter}                               200 200 200 200 200
 GET  /api/v1/meters/{meter}/readings                      403 403 200 403 200
+GET  /api/v1/meters/{meter}/course                        403 403 400 403 400
 GET  /api/v1/meters/{meter}/readings.csv                  403 403 200 403 200
 GET  /api/v1/meters/{meter}/rollups.csv                   403 403 404 403 404
 POST /api/v1/mining                                       403 403 403 403 400
@@ -141,7 +143,7 @@ pub(super) fn paths(fixture: &Fixture) -> Vec<String> {
 }
 
 /// The cookie that following a member's new link gives.
-async fn cookie_of(fixture: &Fixture, account: AccountId) -> String {
+pub(super) async fn cookie_of(fixture: &Fixture, account: AccountId) -> String {
     let secret = fixture.access().links().make(account, units::Timestamp::from_ms(0)).unwrap();
     let response = send(&site(fixture), ELSEWHERE, get(&format!("{PATH}{secret}"))).await;
     assert_eq!(header_of(&response, "location"), format!("/accounts/{account}"));
@@ -150,7 +152,7 @@ async fn cookie_of(fixture: &Fixture, account: AccountId) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
-fn with_cookie(mut request: Request<Body>, cookie: &str) -> Request<Body> {
+pub(super) fn with_cookie(mut request: Request<Body>, cookie: &str) -> Request<Body> {
     request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
     request
 }

@@ -33,15 +33,20 @@ pub(super) struct Booked {
     newest: BTreeMap<String, i64>,
 }
 
-/// The meters that somebody may see.
-pub(super) fn gather(node: &NodeHandle, status: &Status, sight: Sight) -> Result<Vec<Booked>, Failure> {
+/// The wanted ones among the meters that somebody may see.
+pub(super) fn gather(
+    node: &NodeHandle,
+    status: &Status,
+    sight: Sight,
+    is_wanted: impl Fn(&MeterView) -> bool,
+) -> Result<Vec<Booked>, Failure> {
     let face = Clockface::new(&status.time_zone);
-    let open = node.meters()?.into_iter().filter(|meter| sight.sees(&meter.member)).take(METERS_MAX);
-    open.map(|meter| {
+    let wanted = node.meters()?.into_iter().filter(|meter| is_wanted(meter) && sight.sees(&meter.member));
+    let each = |meter: MeterView| {
         let with_readings = sight.reads(&meter.member);
         booked(node, status, &face, meter, with_readings)
-    })
-    .collect()
+    };
+    wanted.take(METERS_MAX).map(each).collect()
 }
 
 fn booked(
@@ -99,7 +104,8 @@ pub(super) fn value(booked: &Booked, live: &BTreeMap<MeterId, Live>, name: &str)
     live.or_else(|| booked.newest.get(name)).copied()
 }
 
-fn shown(value: Option<i64>, scale: u32, places: u32) -> String {
+/// A value in words; a dash where there is none.
+pub(super) fn shown(value: Option<i64>, scale: u32, places: u32) -> String {
     value.map_or_else(|| "–".to_owned(), |value| decimal(i128::from(value), scale, places))
 }
 

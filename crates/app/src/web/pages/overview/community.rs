@@ -34,7 +34,7 @@ pub(super) struct Gathered {
 
 /// What somebody may see of it.
 pub(super) fn gather(node: &NodeHandle, status: &Status, sight: Sight) -> Result<Gathered, Failure> {
-    let meters = cards::gather(node, status, sight)?;
+    let meters = cards::gather(node, status, sight, |_| true)?;
     let head = node.block(&status.height.to_string())?;
     let closes = meters.iter().find_map(|booked| booked.sheet.as_ref()).map(|sheet| sheet.closes_ms);
     Ok(Gathered { meters, closes, head, events: voltage_events(node)? })

@@ -8,6 +8,7 @@ mod member;
 mod operator;
 
 pub(super) use cards::{Quota, percent_used};
+pub(super) use member::in_force;
 
 use super::Answer;
 use crate::web::AppState;
@@ -19,7 +20,7 @@ use axum::extract::State;
 pub(crate) async fn overview(State(state): State<AppState>, reader: Reader) -> Answer {
     match reader.caller.who {
         Who::Anyone => community::overview(state, reader).await,
-        Who::Member(_) => member::overview(state, reader).await,
+        Who::Member(account) => member::overview(state, reader, account).await,
         Who::Operator => operator::overview(state, reader).await,
     }
 }

@@ -1,31 +1,33 @@
 //! `/meters/{meter}/readings`: a meter's newest values, their course, and its readings wherever they still are.
 
+mod drawn;
+mod window;
+
 use super::error::ErrorPage;
 use super::past::{Past, PastRow, READINGS_MAX, SPAN_MAX, SPAN_MIN};
 use super::{Answer, ask, render, words};
 use crate::web::AppState;
 use crate::web::access::{ReadableSince, Sight};
-use crate::web::chart::{Canvas, Curve};
+use crate::web::course;
 use crate::web::failure::Failure;
 use crate::web::format::{Moment, decimal};
 use crate::web::frame::{Frame, Link, Reader, Section};
 use crate::web::i18n::Texts;
 use crate::web::live::{Freshness, Live};
 use crate::web::view::Words;
-use api::{MeterView, Status};
+use api::{CourseView, MeterView, Status};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
+use drawn::Drawn;
 use node::NodeHandle;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use units::{MeterId, Millis, Timestamp};
+use window::{Asked, Window};
 
 /// Rows of the table, newest first: some screens full.
 const ROWS_MAX: usize = 40;
-
-const PLOT: Canvas = Canvas { width: 600, height: 200 };
 
 /// Quantities of the table's columns with their scale and the decimals shown.
 const COLUMNS: [(&str, u32, u32); 7] = [
@@ -37,12 +39,6 @@ const COLUMNS: [(&str, u32, u32); 7] = [
     ("power_factor_1e4", 4, 3),
     ("energy_import_mwh", 6, 3),
 ];
-
-/// Which readings: those before a point in time.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Window {
-    until: Option<u64>,
-}
 
 struct Gathered {
     meter: MeterView,
@@ -73,6 +69,8 @@ fn gather(
 
 struct Row {
     time: Moment,
+    /// Its name for who submits it: meter and time; none before it is booked.
+    pick: Option<String>,
     values: Vec<String>,
     is_booked: bool,
 }
@@ -105,14 +103,31 @@ struct ReadingsPage {
     others: Vec<Link>,
     newest: Option<Newest>,
     rows: Vec<Row>,
-    spark: Curve,
-    course_note: String,
+    /// Whether some row can be submitted.
+    is_pickable: bool,
+    chart: Option<Chart>,
     heading: String,
     source_note: String,
-    chart_labels: String,
-    chart_from_ms: String,
     earlier: Option<String>,
     later: Option<String>,
+}
+
+/// The course with all that changes what it shows.
+struct Chart {
+    drawn: Option<Drawn>,
+    note: String,
+    from: String,
+    until: String,
+    spans: Vec<(Link, u64)>,
+    quantities: Vec<Link>,
+    earlier: String,
+    later: Option<String>,
+    from_ms: u64,
+    until_ms: u64,
+    /// Whether it goes on with what is read from now on.
+    is_now: bool,
+    labels: String,
+    tables: Vec<Link>,
 }
 
 /// `GET /meters`: the first meter's readings.
@@ -135,12 +150,10 @@ pub(crate) async fn meters(State(state): State<AppState>, reader: Reader) -> Ans
         others: Vec::new(),
         newest: None,
         rows: Vec::new(),
-        spark: Curve::default(),
-        course_note: String::new(),
+        is_pickable: false,
+        chart: None,
         heading: String::new(),
         source_note: String::new(),
-        chart_labels: String::new(),
-        chart_from_ms: String::new(),
         earlier: None,
         later: None,
     };
@@ -153,26 +166,68 @@ pub(crate) async fn readings(
     reader: Reader,
     since: ReadableSince,
     Path(number): Path<String>,
-    Query(window): Query<Window>,
+    Query(asked): Query<Asked>,
 ) -> Answer {
-    let until = window.until.map(Timestamp::from_ms);
+    let window = Window::of(&asked);
+    let until = window.until;
     let caller = reader.caller.clone();
     let question = move |node: &NodeHandle, status: &Status| {
         let number = number.parse().map_err(|error| Failure::malformed(&error))?;
         gather(node, &number, until, (since, caller.sight(status.public_readings)))
     };
     let (status, mut gathered) = ask(&state, &reader, question).await?;
-    gathered.past = gathered
-        .past
-        .or_of_gateway(&state, &gathered.meter.meter, until)
-        .await
-        .map_err(|failure| ErrorPage::new(&reader, &status.name, &failure))?;
+    let failed = |failure: Failure| ErrorPage::new(&reader, &status.name, &failure);
+    gathered.past = gathered.past.or_of_gateway(&state, &gathered.meter.meter, until).await.map_err(failed)?;
     // What the gateway's archive has from before is who lived there before's.
     gathered.past.rows.retain(|row| row.time >= since.0);
     let live = state.live();
+    let gateway = state.0.live.as_ref().filter(|_| live.contains_key(&gathered.meter.meter));
+    let now = gateway.map_or(gathered.meter.head.end_ms, gateway::GatewayHandle::now);
+    let (from, end) = window.span(now);
+    let from = from.max(since.0).min(end);
+    let course = course::of(&state, &gathered.meter, (from, end)).await.map_err(failed)?;
     let words = words(&state, &reader, &status);
-    let page = page(&words, &reader, &status, &gathered, live.get(&gathered.meter.meter), until);
+    let chart = chart(&words, &status, (&gathered.meter.meter, gateway.is_some()), (&window, now), &course);
+    let page = page(&words, &reader, &status, &gathered, live.get(&gathered.meter.meter), (window, chart));
     Ok(render(&page, StatusCode::OK))
+}
+
+fn chart(
+    words: &Words<'_>,
+    status: &Status,
+    (meter, has_gateway): (&MeterId, bool),
+    (window, now): (&Window, Timestamp),
+    course: &CourseView,
+) -> Chart {
+    let t = words.t;
+    Chart {
+        drawn: drawn::draw(t, course, window.show),
+        note: drawn::note(words, course, window.show),
+        from: words.when(course.from_ms),
+        until: words.when(course.until_ms),
+        spans: window.spans(t, meter),
+        quantities: window.quantities(t, meter),
+        earlier: window.earlier(meter, now),
+        later: window.later(meter, now),
+        from_ms: course.from_ms.ms(),
+        until_ms: course.until_ms.ms(),
+        is_now: window.until.is_none(),
+        labels: drawn::labels(words, &status.time_zone, window),
+        tables: tables(t, meter, has_gateway, course),
+    }
+}
+
+/// The span as tables: readings, and what minutes, quarters of an hour and days came to where a gateway keeps that.
+fn tables(t: Texts, meter: &MeterId, has_gateway: bool, course: &CourseView) -> Vec<Link> {
+    let span = format!("from={}&until={}&bom=true", course.from_ms.ms(), course.until_ms.ms());
+    let link = |href: String, label: String| Link { href, label, icon: "", current: false };
+    let readings = link(format!("/api/v1/meters/{meter}/readings.csv?{span}"), t.get("csv-readings"));
+    let rollups = [("1m", t.get("csv-minutes")), ("15m", t.get("csv-quarters")), ("day", t.get("csv-days"))];
+    let rollups = rollups
+        .into_iter()
+        .filter(|_| has_gateway)
+        .map(|(interval, label)| link(format!("/api/v1/meters/{meter}/rollups.csv?interval={interval}&{span}"), label));
+    std::iter::once(readings).chain(rollups).collect()
 }
 
 fn page(
@@ -181,18 +236,18 @@ fn page(
     status: &Status,
     gathered: &Gathered,
     live: Option<&Live>,
-    until: Option<Timestamp>,
+    (window, chart): (Window, Chart),
 ) -> ReadingsPage {
     let t = words.t;
     let meter = &gathered.meter;
     let name = words.name(&meter.member);
     let past = &gathered.past;
-    let power: Vec<i64> = past.rows.iter().filter_map(|row| row.values.get("active_power_mw").copied()).collect();
     let title = t.arg("readings-title", "name", &name);
     let has_earlier = !past.rows.is_empty() && past.from > meter.from_ms;
     let shown_from = past.rows.len().saturating_sub(ROWS_MAX);
-    let oldest_shown = past.rows.get(shown_from).map(|row| row.time.ms());
+    let oldest_shown = past.rows.get(shown_from).map(|row| row.time);
     let earlier = oldest_shown.filter(|_| shown_from > 0 || has_earlier);
+    let rows: Vec<Row> = past.rows.iter().rev().take(ROWS_MAX).map(|row| table_row(words, &meter.meter, row)).collect();
     ReadingsPage {
         frame: Frame::new(reader, Section::Readings, &status.name, title),
         t,
@@ -201,15 +256,13 @@ fn page(
         profile: meter.profile.clone(),
         others: gathered.others.iter().map(|other| meter_link(words, other, &meter.meter)).collect(),
         newest: newest(words, meter, live, past.rows.last()),
-        rows: past.rows.iter().rev().take(ROWS_MAX).map(|row| table_row(words, row)).collect(),
-        spark: Curve::through(&power, PLOT),
-        course_note: course_note(words, &past.rows, &power),
+        is_pickable: rows.iter().any(|row| row.pick.is_some()),
+        rows,
+        chart: Some(chart),
         heading: past.heading(t),
         source_note: past.note(t),
-        chart_labels: chart_labels(words, &status.time_zone),
-        chart_from_ms: past.from.ms().to_string(),
-        earlier: earlier.map(|until| format!("/meters/{}/readings?until={until}", meter.meter)),
-        later: until.map(|_| format!("/meters/{}/readings", meter.meter)),
+        earlier: earlier.map(|until| window.at(&meter.meter, Some(until))),
+        later: window.until.map(|_| window.at(&meter.meter, None)),
         name,
     }
 }
@@ -223,11 +276,16 @@ fn meter_link(words: &Words<'_>, other: &MeterView, current: &MeterId) -> Link {
     }
 }
 
-fn table_row(words: &Words<'_>, row: &PastRow) -> Row {
+fn table_row(words: &Words<'_>, meter: &MeterId, row: &PastRow) -> Row {
     let value = |(name, scale, places): (&str, u32, u32)| {
         row.values.get(name).map_or_else(|| "–".to_owned(), |value| decimal(i128::from(*value), scale, places))
     };
-    Row { time: words.face.moment(row.time), values: COLUMNS.map(value).into(), is_booked: row.is_booked }
+    Row {
+        time: words.face.moment(row.time),
+        pick: row.is_booked.then(|| format!("{meter}@{}", row.time.ms())),
+        values: COLUMNS.map(value).into(),
+        is_booked: row.is_booked,
+    }
 }
 
 /// Live values where a gateway in this program has them, else the last booked ones.
@@ -255,38 +313,4 @@ fn figures(t: Texts, values: &BTreeMap<String, i64>) -> Vec<Figure> {
         Some(Figure { key, name, scale, places, value, unit: unit.to_owned() })
     };
     known.into_iter().filter_map(figure).collect()
-}
-
-fn course_note(words: &Words<'_>, rows: &[PastRow], power: &[i64]) -> String {
-    let ends = rows.first().zip(rows.last());
-    let range = power.iter().min().zip(power.iter().max());
-    let Some(((first, last), (least, most))) = ends.zip(range) else {
-        return words.t.get("course-empty");
-    };
-    words.t.with(
-        "course-note",
-        &[
-            ("count", &power.len().to_string()),
-            ("from", &words.when(first.time)),
-            ("until", &words.when(last.time)),
-            ("least", &decimal(i128::from(*least), 3, 1)),
-            ("most", &decimal(i128::from(*most), 3, 1)),
-        ],
-    )
-}
-
-/// What the script needs to draw: names, units and time zone, as JSON in an attribute.
-fn chart_labels(words: &Words<'_>, time_zone: &str) -> String {
-    let t = words.t;
-    serde_json::json!({
-        "time": t.get("time"),
-        "zone": time_zone,
-        "series": [
-            ["active_power_mw", t.get("active-power"), "W", 3, 1],
-            ["voltage_mv", t.get("voltage"), "V", 3, 1],
-            ["current_ua", t.get("current"), "A", 6, 3],
-            ["energy_import_mwh", t.get("counter"), t.get("kwh"), 6, 3],
-        ],
-    })
-    .to_string()
 }
