@@ -1,9 +1,9 @@
 //! A typed client: builds requests and reads answers. Who carries them is the [`Transport`].
 
 use crate::{
-    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, ClaimView, LoadOrder, LoadReset, LoadsView,
-    MEDIA_COSE, MEDIA_JSON, MeterView, OpenOffer, OrderTaken, Page, PeerView, PoolView, Problem, ReadingRow, SheetView,
-    StatementView, Status, SubmitAnswer, Switching, path,
+    AccountSummary, AccountView, BillView, BlockDetail, BlockSummary, ClaimView, FindingsView, LoadOrder, LoadReset,
+    LoadsView, MEDIA_COSE, MEDIA_JSON, MeterView, OpenOffer, OrderTaken, Page, PeerView, PoolView, Problem, ReadingRow,
+    SheetView, StatementView, Status, SubmitAnswer, Switching, path,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -304,6 +304,13 @@ impl<T: Transport> Client<T> {
     /// [`ClientError`].
     pub fn peers(&self) -> Result<Vec<PeerView>, ClientError> {
         Ok(self.get::<Page<PeerView>>(path::PEERS.to_owned())?.items)
+    }
+    /// What was found changed in what the node stores: the newest, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ClientError`]; it is told to the operator, and at the node's own computer.
+    pub fn findings(&self, limit: usize) -> Result<FindingsView, ClientError> {
+        self.get(format!("{}?limit={limit}", path::FINDINGS))
     }
     /// The genesis document's bytes; whether they are those of the ledger is the caller's to check.
     ///

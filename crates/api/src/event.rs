@@ -1,6 +1,6 @@
 //! What a node tells as it happens, at `/api/v1/events` (server-sent events).
 
-use crate::BlockSummary;
+use crate::{BlockSummary, FindingsStatus};
 use serde::{Deserialize, Serialize};
 use units::{Height, MeterId, Month, StatementId, Timestamp, Voltage};
 use utoipa::ToSchema;
@@ -68,6 +68,11 @@ pub enum Event {
         /// Whether it is on now.
         automatic: bool,
     },
+    /// Something stored was found changed, or was put right. What and where is in `GET /api/v1/findings`.
+    Finding {
+        /// How many findings there are now.
+        findings: FindingsStatus,
+    },
 }
 
 impl Event {
@@ -82,6 +87,7 @@ impl Event {
             Self::MonthClosed { .. } => "month_closed",
             Self::Voltage { .. } => "voltage",
             Self::Mining { .. } => "mining",
+            Self::Finding { .. } => "finding",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The state of a node at a glance, and pages of lists.
 
-use crate::PeersStatus;
 use crate::act::VoltageLimitsView;
+use crate::{FindingsStatus, PeersStatus};
 use serde::{Deserialize, Serialize};
 use units::{AccountId, BlockHash, Digest, Height, LedgerId, Month, Timestamp};
 use utoipa::ToSchema;
@@ -47,6 +47,8 @@ pub struct Status {
     pub mining: MiningStatus,
     /// This node among its peers.
     pub peers: PeersStatus,
+    /// What was found changed in what this node stores.
+    pub findings: FindingsStatus,
     /// The month that the community's clock lies in; absent outside the ledger's calendar.
     #[schema(value_type = Option<String>)]
     pub month: Option<Month>,

@@ -33,7 +33,7 @@ pub use act::{
 pub use block::{BlockDetail, BlockSummary};
 pub use client::{Client, ClientError, Method, Request, Response, Transport, TransportError};
 pub use event::Event;
-pub use finding::{Finding, FindingsView, Repaired};
+pub use finding::{Finding, FindingKind, FindingsStatus, FindingsView, Repaired};
 pub use ledger::{MiningStatus, Page, Status};
 pub use load::{
     ArchiveNow, BusNow, LineNow, LoadLock, LoadNow, LoadOrder, LoadReset, LoadsView, OrderTaken, Power, RuleNow,

@@ -58,6 +58,8 @@ pub const EVENTS: &str = "/api/v1/events";
 pub const GENESIS: &str = "/api/v1/genesis";
 /// `GET`: all [`crate::PeerView`], in one [`crate::Page`].
 pub const PEERS: &str = "/api/v1/peers";
+/// `GET`: [`crate::FindingsView`]; `limit` says how many, the newest of them.
+pub const FINDINGS: &str = "/api/v1/findings";
 /// `GET`: [`crate::PeerHead`].
 pub const PEER_HEAD: &str = "/api/v1/peer/head";
 /// `GET`: headers, each in its 212 bytes, one after the other; `after` names up to 64 block hashes, newest first.

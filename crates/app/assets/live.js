@@ -67,7 +67,7 @@ function refreshSoon() {
     }
   }, Math.max(100, refreshed + REFRESH_EVERY_MS - performance.now()));
 }
-for (const name of ["block", "final", "voltage", "month_closed"]) listen(name, refreshSoon);
+for (const name of ["block", "final", "voltage", "month_closed", "finding"]) listen(name, refreshSoon);
 document.addEventListener("visibilitychange", refreshSoon);
 listen("accepted", () => {
   for (const place of document.querySelectorAll("[data-pool]")) {

@@ -1,10 +1,10 @@
 //! What was found damaged or changed in a node's folder, one line of JSON each, so that the operator learns of it after the
 //! node has gone on. Not part of what the node stores: without it nothing is lost but the memory of repairs.
 
-use api::Finding;
+use api::{Finding, FindingsStatus, FindingsView};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file in the node's folder.
 pub const FINDINGS_FILE: &str = "findings.jsonl";
@@ -20,13 +20,24 @@ pub fn remember(folder: &Path, found: &[Finding]) -> io::Result<()> {
         return Ok(());
     }
     let mut all = read(folder)?;
-    // What was noticed while the node ran is now looked at in full.
-    all.retain(|known| !is_open(known) || !found.iter().any(|finding| finding.place == known.place));
-    all.extend_from_slice(found);
-    let first = all.len().saturating_sub(FINDINGS_MAX);
+    add(&mut all, found);
+    write(folder, &all)
+}
+
+/// Adds to what is remembered. What was only noticed before, at the same place, is now told in full.
+fn add(all: &mut Vec<Finding>, found: &[Finding]) {
+    for finding in found {
+        let known = all.iter().position(|known| known.is_open() && known.place == finding.place);
+        let first_noticed = known.map(|known| all.remove(known).noticed_ms);
+        all.push(Finding { noticed_ms: first_noticed.unwrap_or(finding.noticed_ms), ..finding.clone() });
+    }
+    all.drain(..all.len().saturating_sub(FINDINGS_MAX));
+}
+
+fn write(folder: &Path, all: &[Finding]) -> io::Result<()> {
     let (path, new) = (folder.join(FINDINGS_FILE), folder.join(format!("{FINDINGS_FILE}.new")));
     let mut file = File::create(&new)?;
-    for finding in all.get(first..).unwrap_or_default() {
+    for finding in all {
         writeln!(file, "{}", finding.to_line())?;
     }
     file.sync_all()?;
@@ -34,10 +45,56 @@ pub fn remember(folder: &Path, found: &[Finding]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Whether a finding was only noticed: nothing was set aside or put right yet.
-#[must_use]
-pub fn is_open(finding: &Finding) -> bool {
-    finding.repaired.is_none() && finding.kept_in.is_none()
+/// The findings of a node that runs.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    folder: PathBuf,
+    all: Vec<Finding>,
+}
+
+impl Findings {
+    /// Those that a folder remembers; none where they cannot be read.
+    pub(crate) fn of(folder: &Path) -> Self {
+        let all = read(folder).unwrap_or_else(|error| {
+            tracing::warn!("{FINDINGS_FILE} cannot be read ({error}); what was found before is not shown");
+            Vec::new()
+        });
+        Self { folder: folder.to_owned(), all }
+    }
+
+    /// Adds those that tell something new; whether there were any. A disk that takes no note of them is told of, and
+    /// they are remembered until the node stops.
+    pub(crate) fn add(&mut self, found: &[Finding]) -> bool {
+        let is_known = |finding: &&Finding| {
+            let same = |known: &Finding| known.place == finding.place && known.is_open();
+            finding.is_open() && self.all.iter().any(same)
+        };
+        let new: Vec<Finding> = found.iter().filter(|finding| !is_known(finding)).cloned().collect();
+        if new.is_empty() {
+            return false;
+        }
+        for finding in &new {
+            tracing::error!("{}: {}", finding.place, finding.what);
+        }
+        add(&mut self.all, &new);
+        if let Err(error) = write(&self.folder, &self.all) {
+            tracing::error!("what was found cannot be written down: {error}");
+        }
+        true
+    }
+
+    /// How many there are.
+    pub(crate) fn status(&self) -> FindingsStatus {
+        let natural = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let open = self.all.iter().filter(|finding| finding.is_open()).count();
+        FindingsStatus { count: natural(self.all.len()), open: natural(open) }
+    }
+
+    /// The newest.
+    pub(crate) fn newest(&self, limit: usize) -> FindingsView {
+        let FindingsStatus { count, open } = self.status();
+        FindingsView { count, open, findings: self.all.iter().rev().take(limit).cloned().collect() }
+    }
 }
 
 /// All that are remembered, oldest first. A line that is none is passed over.
@@ -55,21 +112,37 @@ pub fn read(folder: &Path) -> io::Result<Vec<Finding>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use api::{FindingKind, Repaired};
     use units::Timestamp;
+
+    fn noticed(place: &str, time_ms: u64) -> Finding {
+        Finding::new(FindingKind::Block, place.to_owned(), "damaged".into(), Timestamp::from_ms(time_ms))
+    }
+
+    #[test]
+    fn what_was_noticed_is_told_once_and_then_what_became_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut findings = Findings::of(folder.path());
+        let status = |findings: &Findings| (findings.status().count, findings.status().open);
+        assert!(findings.add(&[noticed("a", 1), noticed("b", 1)]));
+        assert!(!findings.add(&[noticed("a", 2)]), "known already");
+        assert_eq!(status(&findings), (2, 2));
+        let repaired = Some(Repaired { time_ms: Timestamp::from_ms(3), from: "a peer".into() });
+        assert!(findings.add(&[Finding { repaired, ..noticed("a", 3) }]));
+        assert_eq!(status(&findings), (2, 1));
+        assert_eq!(findings.newest(1).findings[0].noticed_ms, Timestamp::from_ms(1), "when it was noticed first");
+        assert!(findings.add(&[noticed("a", 4)]), "changed once more");
+        assert_eq!(status(&findings), (3, 2));
+        assert_eq!(read(folder.path()).unwrap().len(), 3);
+    }
 
     #[test]
     fn the_newest_findings_are_remembered_and_none_is_half_a_line() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(read(folder.path()).unwrap(), []);
         let finding = |number: u64| Finding {
-            place: format!("blocks-00000000.seg at byte {number}"),
-            what: "damaged".into(),
-            found: None,
-            expected: None,
             kept_in: Some("a copy".into()),
-            noticed_ms: Timestamp::from_ms(number),
-            repaired: None,
-            lost: None,
+            ..noticed(&format!("blocks-00000000.seg at byte {number}"), number)
         };
         let all: Vec<Finding> = (0..1_200).map(finding).collect();
         for part in all.chunks(300) {

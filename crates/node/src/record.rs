@@ -1,5 +1,6 @@
 //! What a node stores: everything that it could not compute again. Each record goes to one of the store's logs.
 
+use api::FindingKind;
 use units::{Height, StatementId, Timestamp};
 
 /// One stored record.
@@ -56,6 +57,18 @@ pub enum LogName {
 impl LogName {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Blocks, Self::Attachments, Self::Pool, Self::Anchors, Self::Evidence];
+
+    /// What is told of its records when one is found changed.
+    #[must_use]
+    pub const fn kind(self) -> FindingKind {
+        match self {
+            Self::Blocks => FindingKind::Block,
+            Self::Attachments => FindingKind::Attachment,
+            Self::Pool => FindingKind::Waiting,
+            Self::Anchors => FindingKind::Checkpoint,
+            Self::Evidence => FindingKind::Evidence,
+        }
+    }
 
     /// What its file names begin with.
     #[must_use]

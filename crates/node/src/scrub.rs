@@ -5,7 +5,6 @@
 //! aside and fetches what was there. Derived rows are compared with the log by the audit, which is too much work to do
 //! beside everything else.
 
-use crate::findings;
 use crate::record::LogName;
 use crate::store::segment::{HEAD_BYTES, Head};
 use crate::store::segment_name;
@@ -34,6 +33,8 @@ pub(crate) struct Scrub {
     clock: Arc<dyn Clock>,
     /// Whether the node has stopped.
     is_over: Box<dyn Fn() -> bool + Send>,
+    /// Tells the node what was found.
+    tell: Box<dyn Fn(Vec<Finding>) + Send>,
 }
 
 /// Why a segment is left before its end.
@@ -51,8 +52,13 @@ impl From<io::Error> for Left {
 }
 
 impl Scrub {
-    pub(crate) fn new(folder: &Path, clock: Arc<dyn Clock>, is_over: Box<dyn Fn() -> bool + Send>) -> Self {
-        Self { folder: folder.to_owned(), clock, is_over }
+    pub(crate) fn new(
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        is_over: Box<dyn Fn() -> bool + Send>,
+        tell: Box<dyn Fn(Vec<Finding>) + Send>,
+    ) -> Self {
+        Self { folder: folder.to_owned(), clock, is_over, tell }
     }
 
     /// Pass after pass, until the node stops.
@@ -61,7 +67,7 @@ impl Scrub {
             for log in LogName::ALL {
                 for number in 0.. {
                     let file = segment_name(log, number);
-                    match self.segment(&file) {
+                    match self.segment(log, &file) {
                         Ok(true) => {}
                         Ok(false) => break,
                         Err(Left::Over) => return,
@@ -77,7 +83,7 @@ impl Scrub {
     }
 
     /// Reads a segment record by record; `false` when there is none.
-    fn segment(&self, name: &str) -> Result<bool, Left> {
+    fn segment(&self, log: LogName, name: &str) -> Result<bool, Left> {
         let mut file = match File::open(self.folder.join(name)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -96,7 +102,7 @@ impl Scrub {
                     if !matches!(look(&mut file, offset)?, Look::Broken(_)) {
                         continue;
                     }
-                    self.tell(name, offset);
+                    self.found(log, name, offset);
                     match next {
                         Some(bytes) => offset += bytes,
                         // Without its head there is no telling where the next record begins.
@@ -123,27 +129,10 @@ impl Scrub {
         }
     }
 
-    fn tell(&self, file: &str, offset: u64) {
+    fn found(&self, log: LogName, file: &str, offset: u64) {
+        let what = "a record is not what was written; the next start with peers sets it aside and fetches it again";
         let place = format!("{file} at byte {offset}");
-        let known = findings::read(&self.folder).unwrap_or_default();
-        if known.iter().any(|finding| finding.place == place && finding.repaired.is_none()) {
-            return;
-        }
-        tracing::error!("{place} is damaged; start the node again with a peer that has what was there");
-        let finding = Finding {
-            place,
-            what: "a record is not what was written; the next start with peers sets it aside and fetches it again"
-                .to_owned(),
-            found: None,
-            expected: None,
-            kept_in: None,
-            noticed_ms: self.clock.now(),
-            repaired: None,
-            lost: None,
-        };
-        if let Err(error) = findings::remember(&self.folder, &[finding]) {
-            tracing::error!("what was found damaged cannot be written down: {error}");
-        }
+        (self.tell)(vec![Finding::new(log.kind(), place, what.to_owned(), self.clock.now())]);
     }
 }
 

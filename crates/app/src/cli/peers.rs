@@ -16,12 +16,19 @@ pub(super) fn peers(args: &StatusArgs, texts: Texts) -> Result<ExitCode, Trouble
     }
     if peers.is_empty() {
         say(texts.get("cli-peers-none"));
-        return Ok(ExitCode::SUCCESS);
     }
     for peer in &peers {
         say_peer(peer, &asked, texts);
     }
-    let status = asked.client.status()?.peers;
+    let status = asked.client.status()?;
+    if status.findings.count > 0 {
+        let (count, open) = (status.findings.count.to_string(), status.findings.open.to_string());
+        say(texts.with("cli-peers-findings", &[("count", &count), ("open", &open)]));
+    }
+    let status = status.peers;
+    if peers.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
     say(texts.with(
         "cli-peers-sum",
         &[

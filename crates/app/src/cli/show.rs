@@ -65,6 +65,11 @@ fn show_status(status: &Status, texts: Texts) {
     line(texts.get("cli-status-pool"), status.pool_size);
     line(texts.get("cli-status-open"), status.first_open_month);
     line(texts.get("cli-status-level"), format_args!("{} (1/{})", status.mining.level, status.mining.difficulty));
+    if status.findings.count > 0 {
+        let (count, open) = (status.findings.count.to_string(), status.findings.open.to_string());
+        let value = texts.with("cli-status-findings-value", &[("count", &count), ("open", &open)]);
+        line(texts.get("cli-status-findings"), value);
+    }
     if let Some(reason) = &status.read_only {
         line(texts.get("cli-status-read-only"), reason);
     }

@@ -8,7 +8,9 @@ pub(crate) use news::News;
 use super::AppState;
 use super::access::{Caller, Need};
 use super::failure::Failure;
-use ::api::{MEDIA_COSE, Page, PeerHead, PeerIdentity, PeerNews, PeerView, Problem, path};
+use ::api::{
+    FindingsView, MEDIA_COSE, PAGE_ITEMS_DEFAULT, Page, PeerHead, PeerIdentity, PeerNews, PeerView, Problem, path,
+};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -16,6 +18,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use consensus::peer::{Answer, Ask, LOCATOR_MAX};
 use ledger::{Header, SignedStatement};
+use node::findings::FINDINGS_MAX;
 use node::{NodeError, NodeHandle};
 use serde::Deserialize;
 use units::{BlockHash, StatementId};
@@ -52,6 +55,28 @@ fn bytes(kind: &'static str, bytes: Vec<u8>) -> Response {
 pub(crate) async fn peers(State(state): State<AppState>) -> Result<Json<Page<PeerView>>, Failure> {
     let items = state.ask(|node| Ok(node.peers()?)).await?;
     Ok(Json(Page { items, next: None }))
+}
+
+/// How many.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FindingsQuery {
+    /// The newest so many, at most 1,000, which are all that are remembered; 50 unless said otherwise.
+    limit: Option<u32>,
+}
+
+/// What was found changed in what this node stores, newest first: where, what, when, and what became of it.
+#[utoipa::path(get, path = path::FINDINGS, tag = "peers", params(FindingsQuery), responses(
+    (status = 200, body = FindingsView),
+    (status = 403, description = "For the operator, and at the node's own computer", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn findings(
+    State(state): State<AppState>,
+    asked: Result<Query<FindingsQuery>, QueryRejection>,
+) -> Result<Json<FindingsView>, Failure> {
+    let limit = query(asked)?.limit.unwrap_or(PAGE_ITEMS_DEFAULT);
+    let limit = usize::try_from(limit).unwrap_or(FINDINGS_MAX).min(FINDINGS_MAX);
+    Ok(Json(state.ask(move |node| Ok(node.findings(limit)?)).await?))
 }
 
 /// The genesis document: what another node begins with, and what whoever verifies must trust. Its SHA-256 is the ledger's id.

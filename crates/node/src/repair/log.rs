@@ -16,6 +16,7 @@ pub(super) struct Segment {
 /// A log in memory. Repair reads it whole: it is done by hand, or when something is wrong.
 #[derive(Debug)]
 pub(super) struct Log {
+    pub(super) name: LogName,
     pub(super) segments: Vec<Segment>,
 }
 
@@ -46,7 +47,7 @@ impl Log {
             let pieces = pieces(&bytes);
             segments.push(Segment { file, bytes, pieces });
         }
-        Ok(Self { segments })
+        Ok(Self { name: log, segments })
     }
 
     /// Lets the log be filled at its end, where records are missing that nothing damaged stands for.

@@ -147,18 +147,15 @@ impl Repair<'_> {
         lost: Option<String>,
     ) {
         let Some((file, offset, bytes)) = log.place(at) else { return };
+        let what = match bytes {
+            0 => format!("the file ends too early: {what}"),
+            _ => format!("{bytes} bytes are not what was written: {what}"),
+        };
         self.findings.push(Finding {
-            place: format!("{file} at byte {offset}"),
-            what: match bytes {
-                0 => format!("the file ends too early: {what}"),
-                _ => format!("{bytes} bytes are not what was written: {what}"),
-            },
-            found: None,
-            expected: None,
             kept_in: copies.get(at.0).cloned().flatten(),
-            noticed_ms: self.now,
             repaired,
             lost,
+            ..Finding::new(log.name.kind(), format!("{file} at byte {offset}"), what, self.now)
         });
     }
 }

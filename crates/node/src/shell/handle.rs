@@ -6,8 +6,8 @@ use crate::audit::{AuditError, AuditReport, audit};
 use crate::core::{Input, Submission};
 use crate::losses::{Comparison, LossRules};
 use api::{
-    AccountSummary, AccountView, BlockDetail, BlockSummary, ClaimView, Event, IntervalView, MeterView, OpenOffer, Page,
-    PeerIdentity, PeerView, PoolView, ReadingRow, SheetView, StatementView, Status, SubmitAnswer,
+    AccountSummary, AccountView, BlockDetail, BlockSummary, ClaimView, Event, FindingsView, IntervalView, MeterView,
+    OpenOffer, Page, PeerIdentity, PeerView, PoolView, ReadingRow, SheetView, StatementView, Status, SubmitAnswer,
 };
 use consensus::peer::{Answer, Ask};
 use ledger::State;
@@ -161,6 +161,14 @@ impl NodeHandle {
     /// When the node has stopped.
     pub fn peers(&self) -> Result<Vec<PeerView>, NodeError> {
         self.ask(|shell| shell.peers.views(&shell.node, shell.clock.now()))
+    }
+
+    /// What was found changed in what the node stores: the newest, at most `limit`.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub fn findings(&self, limit: usize) -> Result<FindingsView, NodeError> {
+        self.ask(move |shell| shell.findings.newest(limit))
     }
 
     /// Shows who this node is, over somebody's challenge.

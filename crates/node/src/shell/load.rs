@@ -5,17 +5,18 @@ use super::{Keys, Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
 use crate::clock::Clock;
 use crate::core::Committed;
 use crate::core::{Config, Node, RecoverError, Recovery, UNFINAL_MAX};
-use crate::findings;
+use crate::findings::{self, Findings};
 use crate::record::{LogName, Record};
 use crate::repair;
 use crate::scrub::Scrub;
 use crate::store::{Disk, Folder, Store, StoreError};
 use crate::tables::{Change, Tables};
 use crate::threads::Threads;
+use api::Finding;
 use ledger::{Block, Genesis};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use units::{Height, Timestamp};
@@ -61,7 +62,7 @@ pub(crate) fn genesis_of(store: &mut Store) -> Result<Genesis, NodeError> {
 pub fn start(options: Options, clock: Arc<dyn Clock>) -> Result<NodeHandle, NodeError> {
     let folder = Folder::open(&options.data_dir)?;
     let noticed = findings::read(&options.data_dir).unwrap_or_default();
-    if !options.peers.is_empty() && noticed.iter().any(findings::is_open) {
+    if !options.peers.is_empty() && noticed.iter().any(Finding::is_open) {
         drop(folder);
         set_aside(&options.data_dir, clock.now())?;
         return start_on(Box::new(Folder::open(&options.data_dir)?), options, clock);
@@ -117,6 +118,7 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
         peers: Peers::start(&addresses, &instance, listeners.clone(), &around)?,
         inbox: VecDeque::new(),
         standing,
+        findings: Findings::of(&options.data_dir),
         node,
         store,
         rows: Rows::start(tables).map_err(NodeError::Thread)?,
@@ -135,16 +137,25 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     };
     let stopped = Arc::new(Mutex::new(None));
     let reason = Arc::clone(&stopped);
-    scrub(&options.data_dir, Arc::clone(&shell.clock), Arc::clone(&stopped))?;
+    scrub(&options.data_dir, Arc::clone(&shell.clock), Arc::clone(&stopped), sender.clone())?;
     let thread = std::thread::Builder::new().name("node".into()).spawn(move || live(shell, requests, &reason));
     let company = Company { instance, listeners };
     Ok(NodeHandle::new((sender, keys, company), thread.map_err(NodeError::Thread)?, stopped, options.data_dir))
 }
 
 /// Reads again what is stored, on a thread of its own, until the node has stopped.
-fn scrub(data_dir: &Path, clock: Arc<dyn Clock>, stopped: Arc<Mutex<Option<String>>>) -> Result<(), NodeError> {
+fn scrub(
+    data_dir: &Path,
+    clock: Arc<dyn Clock>,
+    stopped: Arc<Mutex<Option<String>>>,
+    node: SyncSender<Message>,
+) -> Result<(), NodeError> {
     let is_over = move || stopped.lock().is_ok_and(|stopped| stopped.is_some());
-    let scrub = Scrub::new(data_dir, clock, Box::new(is_over));
+    // A node that has stopped is told nothing.
+    let tell = move |found: Vec<Finding>| {
+        drop(node.send(Message::Ask(Box::new(move |shell| shell.find(&found)))));
+    };
+    let scrub = Scrub::new(data_dir, clock, Box::new(is_over), Box::new(tell));
     let thread = std::thread::Builder::new().name("scrub".into()).spawn(move || scrub.run());
     thread.map(drop).map_err(NodeError::Thread)
 }

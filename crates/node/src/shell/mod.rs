@@ -20,10 +20,11 @@ pub use load::{create, read_genesis, start, start_on};
 
 use crate::clock::Clock;
 use crate::core::{Config, Input, Node, Output, ReplyId, Submission, TemplateId};
+use crate::findings::Findings;
 use crate::record::{LogName, Record};
 use crate::store::{Store, StoreError};
 use crate::tables::Change;
-use api::{Event, SubmitAnswer};
+use api::{Event, Finding, SubmitAnswer};
 use consensus::peer::{Answer, Ask};
 use consensus::sync::Contradiction;
 use ledger::{Block, PublicKey, SecretKey};
@@ -117,6 +118,7 @@ pub(crate) struct Shell {
     /// What peers told that the node has not taken yet.
     inbox: VecDeque<Input>,
     standing: load::Standing,
+    findings: Findings,
     subscribers: Vec<SyncSender<Event>>,
     keys: Keys,
     replies: BTreeMap<ReplyId, Reply>,
@@ -420,6 +422,13 @@ impl Shell {
             self.store.rewrite(LogName::Anchors, &[Record::Anchor(anchor.note.clone())])?;
         }
         Ok(())
+    }
+
+    /// Remembers what was found changed, and says that there is something new.
+    fn find(&mut self, found: &[Finding]) {
+        if self.findings.add(found) {
+            self.show(Output::Publish(Event::Finding { findings: self.findings.status() }));
+        }
     }
 
     /// Attempts a second while searching, the search under way included.

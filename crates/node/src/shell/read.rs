@@ -59,6 +59,7 @@ impl Shell {
                 mean_attempts: mining.mean_attempts(),
             },
             peers: self.peers_status(),
+            findings: self.findings.status(),
             month: genesis.month_at(now),
             first_open_month: state.first_open(),
             currency: genesis.currency.clone(),

@@ -186,7 +186,7 @@ fn object(need: Need, params: &RawPathParams) -> Option<Object> {
     let param =
         |names: &[&str]| params.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| value.to_owned());
     match need {
-        Need::Anyone | Need::Readings | Need::Operator => None,
+        Need::Anyone | Need::Readings | Need::Upkeep | Need::Operator => None,
         Need::ReadingsOfMeter => param(&["meter"]).map(Object::Meter),
         Need::Account => param(&["account", "id"]).map(Object::Account),
         Need::Attachment => param(&["id"]).map(Object::Attachment),

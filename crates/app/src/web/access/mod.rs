@@ -50,6 +50,8 @@ pub(crate) enum Need {
     Attachment,
     /// Whom the claim in the path (`id`) is open to: it holds readings.
     Claim,
+    /// The operator, or whoever sits at this computer.
+    Upkeep,
     /// The operator.
     Operator,
 }
@@ -145,10 +147,16 @@ impl Sight {
         self.reads(account) || self.origin == Origin::Here
     }
 
+    /// Whether what was found changed in the node's files is open to them.
+    pub(crate) fn keeps_up(self) -> bool {
+        self.who == Who::Operator || self.origin == Origin::Here
+    }
+
     fn meets(self, need: Need, owner: Option<&AccountId>) -> bool {
         match need {
             Need::Anyone => true,
             Need::Operator => self.who == Who::Operator,
+            Need::Upkeep => self.keeps_up(),
             Need::Readings => self.reads_all(),
             Need::Account => self.reads_all() || owner.is_some_and(|owner| self.sees(owner)),
             Need::ReadingsOfMeter | Need::Attachment | Need::Claim => {
@@ -164,7 +172,7 @@ impl Need {
         let token = caller.token_path.as_ref().map(|path| format!(", or show the token in {}", path.display()));
         let token = token.unwrap_or_default();
         let (name, detail) = match self {
-            Self::Anyone | Self::Operator => {
+            Self::Anyone | Self::Upkeep | Self::Operator => {
                 ("not_allowed", format!("only the operator may do this: log in at /login{token}"))
             }
             Self::Account => (
@@ -206,16 +214,17 @@ mod tests {
             Need::Attachment,
             Need::Claim,
             Need::Readings,
+            Need::Upkeep,
             Need::Operator,
         ];
         for (what, who, origin, public, may) in [
-            ("nobody", Who::Anyone, elsewhere, false, "y......"),
-            ("nobody, readings open", Who::Anyone, elsewhere, true, "yyyyyy."),
-            ("somebody at this computer", Who::Anyone, here, false, "yy....."),
-            ("the member", Who::Member(chen), elsewhere, false, "yyyyy.."),
-            ("another member", Who::Member(lee), elsewhere, false, "y......"),
-            ("another member at this computer", Who::Member(lee), here, false, "yy....."),
-            ("the operator", Who::Operator, elsewhere, false, "yyyyyyy"),
+            ("nobody", Who::Anyone, elsewhere, false, "y......."),
+            ("nobody, readings open", Who::Anyone, elsewhere, true, "yyyyyy.."),
+            ("somebody at this computer", Who::Anyone, here, false, "yy....y."),
+            ("the member", Who::Member(chen), elsewhere, false, "yyyyy..."),
+            ("another member", Who::Member(lee), elsewhere, false, "y......."),
+            ("another member at this computer", Who::Member(lee), here, false, "yy....y."),
+            ("the operator", Who::Operator, elsewhere, false, "yyyyyyyy"),
         ] {
             let sight = Sight { who, origin, public_readings: public };
             let found: String =

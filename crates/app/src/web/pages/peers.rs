@@ -6,11 +6,14 @@ use crate::web::format::{Moment, group_number};
 use crate::web::frame::{Frame, Reader, Section};
 use crate::web::i18n::Texts;
 use crate::web::view::{HashText, Words};
-use api::{Agreement, PeerState, PeerView, Status};
+use api::{Agreement, Finding, FindingKind, FindingsStatus, FindingsView, PeerState, PeerView, Status};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use node::NodeHandle;
+
+/// Findings on the page; the interface for programs gives all.
+const FINDINGS_SHOWN: usize = 20;
 
 /// Hexadecimal digits of a hash in the table: enough to compare by eye.
 const HASH_DIGITS: usize = 16;
@@ -31,6 +34,33 @@ struct NodeText {
     trouble: String,
 }
 
+/// A finding as the page tells it.
+struct FindingText {
+    kind: String,
+    place: String,
+    /// The block, and which value; empty where it is not known.
+    which: String,
+    /// Found and right value, where both are known.
+    values: Option<(String, String)>,
+    noticed: Moment,
+    state: String,
+    state_class: &'static str,
+    repaired: Option<Moment>,
+    from: String,
+    lost: String,
+    kept_in: String,
+}
+
+/// What was found changed in this node's files.
+struct FindingsText {
+    sentence: String,
+    /// Class of the notice; empty when something is open.
+    class: &'static str,
+    rows: Vec<FindingText>,
+    /// Whether there are more than are shown.
+    more: String,
+}
+
 #[derive(Template)]
 #[template(path = "peers.html")]
 struct PeersPage {
@@ -48,16 +78,19 @@ struct PeersPage {
     nodes: Vec<NodeText>,
     is_alone: bool,
     ledger: String,
+    findings: FindingsText,
 }
 
 /// `GET /peers`.
 pub(crate) async fn peers(State(state): State<AppState>, reader: Reader) -> Answer {
-    let (status, peers) = ask(&state, &reader, |node: &NodeHandle, _: &Status| Ok(node.peers()?)).await?;
+    let shown = if reader.caller.sight(false).keeps_up() { FINDINGS_SHOWN } else { 0 };
+    let question = move |node: &NodeHandle, _: &Status| Ok((node.peers()?, node.findings(shown)?));
+    let (status, (peers, findings)) = ask(&state, &reader, question).await?;
     let words = words(&state, &reader, &status);
-    Ok(render(&page(&words, &reader, &status, &peers), StatusCode::OK))
+    Ok(render(&page(&words, &reader, &status, &peers, &findings), StatusCode::OK))
 }
 
-fn page(words: &Words<'_>, reader: &Reader, status: &Status, peers: &[PeerView]) -> PeersPage {
+fn page(words: &Words<'_>, reader: &Reader, status: &Status, peers: &[PeerView], findings: &FindingsView) -> PeersPage {
     let t = words.t;
     let (verdict, verdict_class) = verdict(t, status, peers);
     let own = std::iter::once(own_text(t, status));
@@ -75,6 +108,66 @@ fn page(words: &Words<'_>, reader: &Reader, status: &Status, peers: &[PeerView])
         nodes: own.chain(peers.iter().map(|peer| node_text(words, peer))).collect(),
         is_alone: peers.is_empty(),
         ledger: status.ledger.to_string(),
+        findings: findings_text(words, findings),
+    }
+}
+
+fn findings_text(words: &Words<'_>, view: &FindingsView) -> FindingsText {
+    let t = words.t;
+    let (sentence, class) = findings_sentence(t, FindingsStatus { count: view.count, open: view.open });
+    let shown = u64::try_from(view.findings.len()).unwrap_or(u64::MAX);
+    let more = view.count.saturating_sub(shown);
+    FindingsText {
+        sentence,
+        class,
+        rows: view.findings.iter().map(|finding| finding_text(words, finding)).collect(),
+        more: if more > 0 && shown > 0 { t.arg("findings-more", "count", group_number(more)) } else { String::new() },
+    }
+}
+
+fn findings_sentence(t: Texts, FindingsStatus { count, open }: FindingsStatus) -> (String, &'static str) {
+    let values = [("count", &*group_number(count)), ("open", &*group_number(open))];
+    match (count, open) {
+        (0, _) => (t.get("findings-none"), "calm"),
+        (_, 0) => (t.with("findings-closed", &values), "calm"),
+        _ => (t.with("findings-open", &values), "bad"),
+    }
+}
+
+/// What was stored where something was changed, in a word.
+const fn kind_name(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::Block => "block",
+        FindingKind::Checkpoint => "checkpoint",
+        FindingKind::Waiting => "waiting",
+        FindingKind::Evidence => "evidence",
+        FindingKind::Attachment => "attachment",
+        FindingKind::Row => "row",
+    }
+}
+
+fn finding_text(words: &Words<'_>, finding: &Finding) -> FindingText {
+    let t = words.t;
+    let kind = kind_name(finding.kind);
+    let (state, state_class) = match (&finding.repaired, &finding.kept_in) {
+        (Some(_), _) => ("finding-repaired", "final"),
+        (None, Some(_)) => ("finding-set-aside", "warn"),
+        (None, None) => ("finding-noticed", "bad"),
+    };
+    let block = finding.height.map(|height| t.arg("finding-height", "height", height.to_string()));
+    let which: Vec<String> = block.into_iter().chain(finding.field.clone()).collect();
+    FindingText {
+        kind: t.get(&format!("finding-{kind}")),
+        place: finding.place.clone(),
+        which: which.join(", "),
+        values: finding.found.clone().zip(finding.expected.clone()),
+        noticed: words.face.moment(finding.noticed_ms),
+        state: t.get(state),
+        state_class,
+        repaired: finding.repaired.as_ref().map(|repaired| words.face.moment(repaired.time_ms)),
+        from: finding.repaired.as_ref().map(|repaired| repaired.from.clone()).unwrap_or_default(),
+        lost: if finding.lost.is_some() { t.get(&format!("finding-lost-{kind}")) } else { String::new() },
+        kept_in: finding.kept_in.clone().unwrap_or_default(),
     }
 }
 

@@ -91,6 +91,7 @@ GET  /api/v1/log/consistency                              400 400 400 400 400
 GET  /peers                                               200 200 200 200 200
 GET  /api/v1/genesis                                      200 200 200 200 200
 GET  /api/v1/peers                                        200 200 200 200 200
+GET  /api/v1/findings                                     403 200 403 403 200
 GET  /api/v1/peer/head                                    200 200 200 200 200
 GET  /api/v1/peer/headers                                 400 400 400 400 400
 GET  /api/v1/peer/blocks/{hash}                           404 404 404 404 404
