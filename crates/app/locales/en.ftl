@@ -899,6 +899,7 @@ finding-repaired = put right
 finding-set-aside = set aside
 finding-noticed = not put right yet
 finding-from = from { $from }
+finding-from-itself = by this node, from its blocks
 finding-kept = as it was found: { $file }
 finding-lost-block = The blocks from here on are fetched again from other nodes.
 finding-lost-checkpoint = The checkpoint is lost unless another node or a bill has it.

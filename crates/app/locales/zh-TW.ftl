@@ -899,6 +899,7 @@ finding-repaired = 已還原
 finding-set-aside = 已隔離
 finding-noticed = 尚未還原
 finding-from = 來源：{ $from }
+finding-from-itself = 由本節點依區塊還原
 finding-kept = 發現時的原樣：{ $file }
 finding-lost-block = 這裡之後的區塊會重新向其他節點取得。
 finding-lost-checkpoint = 除非其他節點或帳單上留有查核點，否則就此遺失。

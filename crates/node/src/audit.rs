@@ -3,16 +3,18 @@
 
 use crate::core::{Committed, Config, RecoverError, Recovery};
 use crate::record::{LogName, Record};
+use crate::repair::Suspects;
 use crate::shell::{NodeError, TABLES_FILE, genesis_of, replay_blocks};
 use crate::store::{Folder, Store, StoreError};
-use crate::tables::{Change, Difference, Tables, TablesError};
+use crate::tables::{Change, Correction, Difference, Tables, TablesError};
 use crate::threads::Threads;
+use ledger::Jobs;
 use ledger::act::Act;
 use ledger::attachment::Attachment;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
-use units::{Height, LedgerId, StatementId};
+use units::{BlockHash, Height, LedgerId, StatementId};
 
 /// Findings in a report; a folder with more is not worth a longer list.
 pub const FINDINGS_MAX: usize = 1_000;
@@ -75,6 +77,22 @@ impl AuditReport {
         self.findings.is_empty()
     }
 
+    /// Records that are whole and yet wrong.
+    #[must_use]
+    pub fn suspects(&self) -> Suspects {
+        let mut suspects = Suspects::default();
+        for finding in &self.findings {
+            match finding {
+                Finding::Chain(RecoverError::Block { height, .. } | RecoverError::RolledBack { height, .. }) => {
+                    suspects.heights.extend([*height]);
+                }
+                Finding::Attachment { statement, .. } => suspects.attachments.extend([*statement]),
+                _ => {}
+            }
+        }
+        suspects
+    }
+
     fn find(&mut self, finding: Finding) {
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(finding);
@@ -93,8 +111,28 @@ pub enum AuditError {
     Tables(#[from] TablesError),
 }
 
+/// What a look through a folder gives besides its report, for whoever puts it right.
+pub(crate) struct Inspection {
+    pub(crate) report: AuditReport,
+    /// Rows that are not what the blocks give.
+    pub(crate) corrections: Vec<Correction>,
+    /// The newest block that rows were compared up to.
+    pub(crate) rows_up_to: Option<(Height, BlockHash)>,
+    /// Hashes of the blocks that check, by height.
+    pub(crate) hashes: Vec<BlockHash>,
+}
+
+/// How a look through a folder is done.
+pub(crate) struct Manner<'a> {
+    /// Who runs what is independent.
+    pub(crate) jobs: &'a dyn Jobs,
+    /// Called between blocks; false ends the look.
+    pub(crate) goes_on: &'a dyn Fn() -> bool,
+}
+
 /// Why the walk through the blocks ends early.
 enum Broken {
+    Stopped,
     Store(StoreError),
     Chain(RecoverError),
     Tables(TablesError),
@@ -117,7 +155,14 @@ impl From<StoreError> for Broken {
 /// # Errors
 /// When the folder holds no ledger, or its genesis document cannot be read. Whatever else is wrong is a finding.
 pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
+    let manner = Manner { jobs: &Threads::all(), goes_on: &|| true };
+    Ok(inspect(data_dir, &manner)?.map(|inspection| inspection.report).unwrap_or_default())
+}
+
+/// The audit, with what is needed to put right what it finds; `None` when it was ended early.
+pub(crate) fn inspect(data_dir: &Path, manner: &Manner<'_>) -> Result<Option<Inspection>, AuditError> {
     let mut report = AuditReport::default();
+    let (mut corrections, mut rows_up_to, mut hashes) = (Vec::new(), None, Vec::new());
     let genesis = crate::shell::read_genesis(data_dir)?;
     let tables_file = data_dir.join(TABLES_FILE);
     let (tables, store) = moment(data_dir, genesis.ledger());
@@ -137,15 +182,16 @@ pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
         Ok(store) => store,
         Err(error) => {
             report.find(Finding::Store(error.to_string()));
-            return Ok(report);
+            return Ok(Some(Inspection { report, corrections, rows_up_to, hashes }));
         }
     };
     store.warnings().iter().for_each(|warning| report.find(Finding::Store(warning.clone())));
     let up_to = tables.as_ref().map_or(Height::GENESIS, Tables::height);
     let genesis = genesis_of(&mut store)?;
     let config = Config { genesis, miner: None, log_key: None, automatic: false };
-    match check_chain(&mut store, config, &mut right, up_to, &mut report) {
-        Ok(statements) => check_attachments(&mut store, statements, &mut report),
+    match check_chain(&mut store, config, (&mut right, up_to), manner, (&mut report, &mut hashes)) {
+        Ok(statements) => check_attachments(&mut store, statements, manner, &mut report),
+        Err(Broken::Stopped) => return Ok(None),
         Err(Broken::Store(error)) => report.find(Finding::Store(error.to_string())),
         Err(Broken::Chain(error)) => report.find(Finding::Chain(error)),
         Err(Broken::Tables(error)) => return Err(error.into()),
@@ -157,10 +203,12 @@ pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
             report.find(Finding::Tables(format!("table meta: rows up to block {claimed}, but {found} blocks check")));
         }
         let room = FINDINGS_MAX.saturating_sub(report.findings.len());
-        let differences = tables.differences(&right, room)?;
-        differences.into_iter().for_each(|difference| report.find(Finding::Row(difference)));
+        corrections = tables.differences(&right, room)?;
+        corrections.iter().for_each(|wrong| report.find(Finding::Row(wrong.difference.clone())));
+        let newest = usize::try_from(tables.height().number()).ok().and_then(|height| hashes.get(height));
+        rows_up_to = newest.map(|hash| (tables.height(), *hash));
     }
-    Ok(report)
+    Ok(Some(Inspection { report, corrections, rows_up_to, hashes }))
 }
 
 /// Looks at a running node that may just be changing branches.
@@ -198,12 +246,12 @@ type Interval = (StatementId, Box<ledger::act::Readings>);
 fn check_chain(
     store: &mut Store,
     config: Config,
-    right: &mut Tables,
-    up_to: Height,
-    report: &mut AuditReport,
+    (right, up_to): (&mut Tables, Height),
+    manner: &Manner<'_>,
+    (report, hashes): (&mut AuditReport, &mut Vec<BlockHash>),
 ) -> Result<Vec<Interval>, Broken> {
-    let threads = Threads::all();
-    let mut recovery = Recovery::new(config, &threads).map_err(Broken::Chain)?;
+    let mut recovery = Recovery::new(config, manner.jobs).map_err(Broken::Chain)?;
+    hashes.push(recovery.head());
     let mut intervals = Vec::new();
     // Which blocks may yet be undone is told by the checkpoints; that they vouch for nothing here is the point of an audit.
     store.replay(LogName::Anchors, |record: Record| {
@@ -211,7 +259,11 @@ fn check_chain(
     })?;
     // Attachments are compared afterwards.
     replay_blocks(store, &mut recovery, |committed| -> Result<(), Broken> {
+        if !(manner.goes_on)() {
+            return Err(Broken::Stopped);
+        }
         report.height = committed.block.header().height;
+        hashes.push(committed.block.hash());
         report.statements = committed.block.header().log_size;
         intervals.extend(intervals_of(&committed));
         if report.height <= up_to {
@@ -236,8 +288,8 @@ fn intervals_of(committed: &Committed) -> impl Iterator<Item = Interval> + '_ {
 const ATTACHMENTS_TOGETHER: usize = 64;
 
 /// Reads the attachments in order and compares them on all cores.
-fn check_attachments(store: &mut Store, intervals: Vec<Interval>, report: &mut AuditReport) {
-    for together in intervals.chunks(ATTACHMENTS_TOGETHER) {
+fn check_attachments(store: &mut Store, intervals: Vec<Interval>, manner: &Manner<'_>, report: &mut AuditReport) {
+    for together in intervals.chunks(ATTACHMENTS_TOGETHER).take_while(|_| (manner.goes_on)()) {
         let read: Vec<_> = together.iter().map(|(statement, _)| store.attachment(statement)).collect();
         let compare = |index: usize| {
             let (statement, readings) = &together[index];
@@ -250,7 +302,7 @@ fn check_attachments(store: &mut Store, intervals: Vec<Interval>, report: &mut A
                 Err(error) => Err(Finding::Attachment { statement: *statement, reason: error.to_string() }),
             }
         };
-        let compared = ledger::jobs::map(&Threads::all(), together.len(), &compare);
+        let compared = ledger::jobs::map(manner.jobs, together.len(), &compare);
         for ((_, readings), (bytes, compared)) in together.iter().zip(read.iter().zip(compared)) {
             if matches!(bytes, Ok(Some(_))) {
                 report.attachments += 1;

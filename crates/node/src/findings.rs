@@ -83,6 +83,20 @@ impl Findings {
         true
     }
 
+    /// Forgets what was noticed before it was looked at in full; what is told instead was noticed when that was.
+    pub(crate) fn add_instead(&mut self, noticed: &[Finding], found: &[Finding]) -> bool {
+        let is_noticed =
+            |known: &Finding| known.is_open() && noticed.iter().any(|noticed| noticed.place == known.place);
+        let of_kind = |finding: &Finding| {
+            let same = self.all.iter().filter(|known| known.kind == finding.kind && is_noticed(known));
+            same.map(|known| known.noticed_ms).min().unwrap_or(finding.noticed_ms)
+        };
+        let found: Vec<Finding> =
+            found.iter().map(|finding| Finding { noticed_ms: of_kind(finding), ..finding.clone() }).collect();
+        self.all.retain(|known| !(is_noticed(known) && found.iter().any(|finding| finding.kind == known.kind)));
+        self.add(&found)
+    }
+
     /// How many there are.
     pub(crate) fn status(&self) -> FindingsStatus {
         let natural = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);

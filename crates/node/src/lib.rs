@@ -20,6 +20,7 @@ mod threads;
 pub mod view;
 
 pub use clock::Clock;
+pub use scrub::Scrubbing;
 pub use serve::{head, missing_attachments, serve};
 pub use shell::{EntryDetail, NodeError, NodeHandle, Options, StatementProof, create, read_genesis, start, start_on};
 pub use threads::Threads;

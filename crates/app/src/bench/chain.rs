@@ -100,6 +100,7 @@ fn options(folder: &Path) -> Options {
         automatic: true,
         peers: Vec::new(),
         search_threads: 1,
+        scrubbing: node::Scrubbing::default(),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::web::format::Clockface;
 use gateway::Config;
 use meter::Profile;
 use node::audit::AuditError;
+use node::repair::{FolderRepairError, repair_folder};
 use node::shell::peers::PeerSource;
-use node::store::Folder;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -65,15 +65,15 @@ pub(super) fn audit(args: &AuditArgs) -> Result<ExitCode, Trouble> {
 /// Puts right what is damaged in the node's folder, from the node at an address; what was found is remembered.
 fn repair(community: &Community, peer: &str) -> Result<(), Trouble> {
     let folder = community.node_dir();
-    let mut disk = Folder::open(&folder).map_err(|error| Trouble::environment(error, "stop the node first"))?;
     let mut source = PeerSource::connect(peer).map_err(|error| {
         Trouble::environment(error, "name a node of this ledger that runs, such as http://192.168.1.20:8080")
     })?;
-    let found = node::repair::repair(&mut disk, RealClock.time(), &mut source).map_err(|error| {
-        Trouble::environment(
+    let found = repair_folder(&folder, RealClock.time(), &mut source).map_err(|error| match error {
+        FolderRepairError::Folder(error) => Trouble::environment(error, "stop the node first"),
+        error => Trouble::environment(
             error,
             "see that the disk has room and can be written, and that the peer keeps this ledger",
-        )
+        ),
     })?;
     node::findings::remember(&folder, &found)
         .map_err(|error| Trouble::environment(error, "see that the disk has room and can be written"))
@@ -173,6 +173,11 @@ fn utc(time: units::Timestamp) -> String {
 fn show_remembered(finding: &api::Finding) {
     let noticed = utc(finding.noticed_ms);
     say(format_args!("noticed {noticed}: {}: {}", finding.place, finding.what));
+    if let Some(field) = &finding.field {
+        let block = finding.height.map(|height| format!("block {height}, ")).unwrap_or_default();
+        let (found, right) = (finding.found.as_deref().unwrap_or("-"), finding.expected.as_deref().unwrap_or("-"));
+        say(format_args!("  {block}{field}: {found}, where {right} is right"));
+    }
     if let Some(repaired) = &finding.repaired {
         say(format_args!("  repaired {} from {}", utc(repaired.time_ms), repaired.from));
     }

@@ -103,6 +103,9 @@ fn say_places(places: &Places) {
     }
     if let Some(fingerprint) = &places.fingerprint {
         say(format_args!("certificate (SHA-256): {fingerprint}"));
+        let place = places.elsewhere.as_ref().unwrap_or(&places.here);
+        let digits = fingerprint.replace(':', "").to_lowercase();
+        say(format_args!("other nodes name this one: --peer {place}#sha256={digits}"));
     }
 }
 
@@ -156,6 +159,7 @@ pub(super) fn start_node(
         automatic,
         peers,
         search_threads: 1,
+        scrubbing: node::Scrubbing::default(),
     };
     node::start(options, clock).map_err(|error| node_trouble(&error))
 }

@@ -110,6 +110,7 @@ fn start_node(community: &Community, clock: &ScaledClock, peers: Vec<String>) ->
         automatic: true,
         peers,
         search_threads: 1,
+        scrubbing: node::Scrubbing::default(),
     };
     Ok(node::start(options, Arc::new(clock.clone()))?)
 }

@@ -116,6 +116,11 @@ impl<'a> Recovery<'a> {
         self.node.is_unsure = true;
     }
 
+    /// Hash of the newest block so far.
+    pub(crate) fn head(&self) -> BlockHash {
+        self.node.state.head().hash()
+    }
+
     /// Lets the newest checkpoint taken so far vouch for the signatures of the blocks that are yet to come.
     pub(crate) fn vouch(&mut self) -> Result<(), RecoverError> {
         if let Some(note) = &self.anchor {

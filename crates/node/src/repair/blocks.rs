@@ -5,8 +5,12 @@ use super::log::{Fill, Log, Place, framed};
 use super::{RepairError, Source};
 use crate::record::Record;
 use consensus::peer::{Answer, Ask};
-use ledger::{Block, Checkpoint, Genesis, Header, State};
+use ledger::{Block, Genesis, Header, State};
+use std::collections::{BTreeMap, BTreeSet};
 use units::{BlockHash, Height};
+
+/// The block that a chain must end with, or have reached.
+pub(super) type End = (Height, BlockHash);
 
 /// Kind number of the genesis document's record.
 const GENESIS_KIND: u8 = 1;
@@ -63,16 +67,23 @@ fn header_of(bytes: &[u8]) -> Option<Header> {
 }
 
 /// The genesis document: the log's own, or the peer's when it founds the ledger that the blocks belong to.
-pub(super) fn genesis(log: &Log, source: &mut dyn Source) -> Result<Genesis, RepairError> {
-    let mut ledger = None;
+pub(super) fn genesis(log: &mut Log, source: &mut dyn Source) -> Result<Genesis, RepairError> {
+    let (mut own, mut ledger) = (None, None);
     for (_, kind, payload) in log.whole() {
         match Record::read(kind, payload) {
-            Ok(Record::Genesis(bytes)) => {
-                return Genesis::from_bytes(&bytes).map_err(|error| RepairError::Genesis(error.to_string()));
-            }
-            Ok(Record::Block(bytes)) if ledger.is_none() => ledger = header_of(&bytes).map(|header| header.ledger),
+            Ok(Record::Genesis(bytes)) => own = Some(Genesis::from_bytes(&bytes)),
+            Ok(Record::Block(bytes)) => ledger = header_of(&bytes).map(|header| header.ledger),
             _ => {}
         }
+        if ledger.is_some() {
+            break;
+        }
+    }
+    match own {
+        Some(Ok(own)) if ledger.is_none_or(|ledger| ledger == own.ledger()) => return Ok(own),
+        // Rewritten: the blocks belong to another one.
+        Some(_) => log.doubt(&[(0, 0)]),
+        None => {}
     }
     let theirs = source.genesis().and_then(|bytes| Genesis::from_bytes(&bytes).ok());
     let theirs = theirs.ok_or_else(|| RepairError::Genesis("the peer has none".to_owned()))?;
@@ -85,20 +96,46 @@ pub(super) fn genesis(log: &Log, source: &mut dyn Source) -> Result<Genesis, Rep
 }
 
 /// Whether the log, whole as it is, ends before the block that the log key signed last.
-pub(super) fn is_short(log: &Log, genesis: &Genesis, anchor: Option<&Checkpoint>) -> Result<bool, RepairError> {
-    let Some(anchor) = anchor else { return Ok(false) };
+pub(super) fn is_short(log: &Log, genesis: &Genesis, end: Option<End>) -> Result<bool, RepairError> {
+    let Some((end, _)) = end else { return Ok(false) };
     let mut chain = Chain::begin(genesis.clone())?;
     log.whole()
         .filter_map(|(_, kind, payload)| Record::read(kind, payload).ok())
         .for_each(|record| chain.take(&record));
-    Ok(chain.height() < anchor.height.number())
+    Ok(chain.height() < end.number())
+}
+
+/// Blocks that are whole and yet not those of the chain: the one above names another hash, or `end` does, or an audit
+/// named them.
+pub(super) fn wrong(log: &Log, end: Option<End>, suspects: &BTreeSet<Height>) -> Vec<Place> {
+    let mut chain: BTreeMap<Height, (Place, Header)> = BTreeMap::new();
+    for (at, kind, payload) in log.whole() {
+        match Record::read(kind, payload) {
+            Ok(Record::Block(bytes)) => {
+                chain.extend(header_of(&bytes).map(|header| (header.height, (at, header))));
+            }
+            Ok(Record::Rewound(height)) => drop(chain.split_off(&height.next())),
+            _ => {}
+        }
+    }
+    let mut wrong = Vec::new();
+    // What the block above names as its parent.
+    let mut parent: Option<(Height, BlockHash)> = None;
+    for (height, (at, header)) in chain.iter().rev() {
+        let named = [end, parent].into_iter().flatten().find(|(named, _)| named == height);
+        let is_wrong = suspects.contains(height) || named.is_some_and(|(_, hash)| hash != header.hash());
+        wrong.extend(is_wrong.then_some(*at));
+        let below = height.number().checked_sub(1).map(Height::from_number).filter(|_| !is_wrong);
+        parent = below.map(|below| (below, header.previous));
+    }
+    wrong
 }
 
 /// Fills every damaged piece of the log, or says what is missing.
 pub(super) fn fill(
     log: &Log,
     genesis: &Genesis,
-    anchor: Option<&Checkpoint>,
+    end: Option<End>,
     source: &mut dyn Source,
 ) -> Result<Vec<(Place, Filled)>, RepairError> {
     let mut chain = Chain::begin(genesis.clone())?;
@@ -116,7 +153,7 @@ pub(super) fn fill(
         });
         let result = match behind {
             Some(header) => chain.fill_before(gap, &header, source)?,
-            None => chain.fill_up_to(gap, anchor, source)?,
+            None => chain.fill_up_to(gap, end, source)?,
         };
         let result = if gap == (0, 0) { with_genesis(result, &chain.genesis)? } else { result };
         let is_missing = matches!(result, Filled::Missing { .. });
@@ -169,22 +206,17 @@ impl Chain {
         Ok(Filled::Whole(Fill { at, records }, count))
     }
 
-    /// The blocks behind the chain up to the one that the log key signed last. What comes behind that is not final, and a
-    /// node fetches it when it runs.
-    fn fill_up_to(
-        &mut self,
-        at: Place,
-        anchor: Option<&Checkpoint>,
-        source: &mut dyn Source,
-    ) -> Result<Filled, RepairError> {
+    /// The blocks behind the chain up to the one that it must reach: the log key signed it last, or a node that runs ends
+    /// with it. What comes behind it a node fetches when it runs.
+    fn fill_up_to(&mut self, at: Place, end: Option<End>, source: &mut dyn Source) -> Result<Filled, RepairError> {
         let mut records = Vec::new();
         let mut count = 0;
-        let signed = anchor.map_or(0, |anchor| anchor.height.number());
-        while self.height() < signed {
+        let last = end.map_or(0, |(height, _)| height.number());
+        while self.height() < last {
             let locator = [self.tip()].into_iter().chain(self.hashes.first().copied()).collect();
             let Answer::Headers(headers) = source.ask(&Ask::Headers { locator }) else { break };
             let before = self.height();
-            for header in headers.iter().filter(|header| header.height.number() <= signed) {
+            for header in headers.iter().filter(|header| header.height.number() <= last) {
                 if header.previous != self.tip() {
                     break;
                 }
@@ -197,15 +229,15 @@ impl Chain {
                 break;
             }
         }
-        match anchor.filter(|anchor| self.height() < signed || (signed > 0 && !self.holds(anchor))) {
-            Some(anchor) => Ok(missing(at, format!("block {}, {}", anchor.height, anchor.block))),
+        match end.filter(|end| self.height() < last || (last > 0 && !self.holds(end))) {
+            Some((height, hash)) => Ok(missing(at, format!("block {height}, {hash}"))),
             None => Ok(Filled::Whole(Fill { at, records }, count)),
         }
     }
 
-    fn holds(&self, anchor: &Checkpoint) -> bool {
-        let height = usize::try_from(anchor.height.number()).ok();
-        height.and_then(|height| self.hashes.get(height)) == Some(&anchor.block)
+    fn holds(&self, (height, hash): &End) -> bool {
+        let height = usize::try_from(height.number()).ok();
+        height.and_then(|height| self.hashes.get(height)) == Some(hash)
     }
 }
 

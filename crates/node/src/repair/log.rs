@@ -3,6 +3,7 @@
 use super::RepairError;
 use super::pieces::{Piece, pieces};
 use crate::record::LogName;
+use crate::store::segment::HEAD_BYTES;
 use crate::store::{Disk, segment, segment_name};
 
 /// A segment in memory.
@@ -58,6 +59,25 @@ impl Log {
         }
     }
 
+    /// Takes whole records for damaged ones: they were rewritten together with their checks.
+    pub(super) fn doubt(&mut self, places: &[Place]) {
+        for (number, piece) in places {
+            let piece = self.segments.get_mut(*number).and_then(|segment| segment.pieces.get_mut(*piece));
+            if let Some(piece) = piece
+                && let Piece::Whole { at, .. } = piece
+            {
+                *piece = Piece::Damaged(at.clone());
+            }
+        }
+    }
+
+    /// What stands where the payload of a record lies, whole or not.
+    pub(super) fn payload(&self, (number, piece): Place) -> Option<&[u8]> {
+        let segment = self.segments.get(number)?;
+        let (Piece::Whole { at, .. } | Piece::Damaged(at)) = segment.pieces.get(piece)?;
+        segment.bytes.get(at.start + HEAD_BYTES..at.end)
+    }
+
     /// Places of damage.
     pub(super) fn damaged(&self) -> Vec<Place> {
         let numbered = self.segments.iter().enumerate();
@@ -91,6 +111,7 @@ impl Log {
         &self,
         disk: &mut dyn Disk,
         cut: Option<Place>,
+        mark: &str,
     ) -> Result<Vec<Option<String>>, RepairError> {
         let damaged = self.damaged();
         let mut copies = Vec::new();
@@ -100,7 +121,7 @@ impl Log {
             let is_behind = cut.is_some_and(|(cut, _)| number > cut);
             copies.push(match first.or(is_behind.then_some(0)) {
                 Some(offset) => {
-                    let name = format!("{}{}{offset}", segment.file, super::KEPT_MARK);
+                    let name = format!("{}{mark}{offset}", segment.file);
                     let io = |error| RepairError::Io { file: name.clone(), error };
                     disk.replace(&name, &segment.bytes).map_err(io)?;
                     Some(name)

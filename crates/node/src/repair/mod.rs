@@ -2,24 +2,30 @@
 //!
 //! Each damaged segment is copied beside itself first, named with the place of the first damage. Blocks come back by hash
 //! and attachments by statement, and neither is believed: the hashes are those that whole blocks name, and an attachment
-//! fits its statement or is not taken. What no other node has (the pool's statements, evidence of signing twice) is left
+//! fits its statement or is not taken. A record that was rewritten together with its check is found by the chain of hashes,
+//! or named by an audit ([`Suspects`]), and goes the same way. What no other node has (the pool's statements, evidence of signing twice) is left
 //! out and named as lost. What was found is told as [`api::Finding`]s; the audit that follows shows whether anything is
 //! still wrong.
 
 mod blocks;
+mod changed;
+mod folder;
 mod log;
 mod pieces;
 mod rest;
 
-use crate::record::LogName;
+pub use folder::{FolderRepairError, repair_folder};
+
+use crate::record::{LogName, Record};
 use crate::store::Disk;
 use api::{Finding, Repaired};
 use blocks::Filled;
 use consensus::peer::{Answer, Ask};
 use ledger::{Checkpoint, Genesis};
-use log::{Log, Place};
+use log::{Fill, Log, Place};
+use std::collections::BTreeSet;
 use std::io;
-use units::Timestamp;
+use units::{BlockHash, Height, StatementId, Timestamp};
 
 /// A node that has what is missing here.
 pub trait Source {
@@ -49,6 +55,40 @@ impl Source for Nobody {
 
 /// What the names of copies of damaged files have between the file's name and the place of the first damage.
 pub const KEPT_MARK: &str = ".damaged-at-";
+/// The same for what a node has put right while it ran: nothing of it is in doubt.
+pub const MENDED_MARK: &str = ".mended-at-";
+
+/// Records that are whole and yet wrong, as an audit found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Suspects {
+    /// Blocks that do not check.
+    pub heights: BTreeSet<Height>,
+    /// Statements whose attachments do not fit them.
+    pub attachments: BTreeSet<StatementId>,
+}
+
+impl Suspects {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.heights.is_empty() && self.attachments.is_empty()
+    }
+}
+
+/// How a store is repaired.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// What is wrong though it is whole.
+    pub suspects: &'a Suspects,
+    /// The block that the chain must end with; without one, it must reach the newest checkpoint's.
+    pub end: Option<(Height, BlockHash)>,
+    /// What the names of copies have: [`KEPT_MARK`] or [`MENDED_MARK`].
+    pub mark: &'static str,
+    /// Whether what nobody has may be left out of the blocks and attachments. Else they stay as they are.
+    pub may_cut: bool,
+}
 
 /// Why a repair ends early.
 #[derive(Debug, thiserror::Error)]
@@ -75,10 +115,19 @@ pub enum RepairError {
 /// # Errors
 /// When the disk fails, or not even the ledger can be told. What was not yet written is as it was.
 pub fn repair(disk: &mut dyn Disk, now: Timestamp, source: &mut dyn Source) -> Result<Vec<Finding>, RepairError> {
+    let suspects = Suspects::default();
+    repair_as(disk, &Task { now, suspects: &suspects, end: None, mark: KEPT_MARK, may_cut: true }, source)
+}
+
+/// [`repair`], told more.
+///
+/// # Errors
+/// As [`repair`].
+pub fn repair_as(disk: &mut dyn Disk, task: &Task<'_>, source: &mut dyn Source) -> Result<Vec<Finding>, RepairError> {
     let mut findings = Vec::new();
     let mut blocks = Log::read(disk, LogName::Blocks)?;
-    let genesis = blocks::genesis(&blocks, source)?;
-    let mut repair = Repair { disk, now, source, genesis, findings: &mut findings };
+    let genesis = blocks::genesis(&mut blocks, source)?;
+    let mut repair = Repair { disk, now: task.now, task: *task, source, genesis, findings: &mut findings };
     let anchor = repair.anchors()?;
     repair.blocks(&mut blocks, anchor.as_ref())?;
     repair.pool()?;
@@ -91,6 +140,7 @@ pub fn repair(disk: &mut dyn Disk, now: Timestamp, source: &mut dyn Source) -> R
 struct Repair<'a> {
     disk: &'a mut dyn Disk,
     now: Timestamp,
+    task: Task<'a>,
     source: &'a mut dyn Source,
     genesis: Genesis,
     findings: &'a mut Vec<Finding>,
@@ -98,15 +148,21 @@ struct Repair<'a> {
 
 impl Repair<'_> {
     fn blocks(&mut self, log: &mut Log, anchor: Option<&Checkpoint>) -> Result<(), RepairError> {
+        let end = self.task.end.or(anchor.map(|anchor| (anchor.height, anchor.block)));
+        let wrong = blocks::wrong(log, end, &self.task.suspects.heights);
+        log.doubt(&wrong);
         if log.damaged().is_empty() {
-            if !self.has_somebody() || !blocks::is_short(log, &self.genesis, anchor)? {
+            if !self.has_somebody() || !blocks::is_short(log, &self.genesis, end)? {
                 return Ok(());
             }
             log.open_end();
         }
-        let filled = blocks::fill(log, &self.genesis, anchor, self.source)?;
+        let filled = blocks::fill(log, &self.genesis, end, self.source)?;
         let cut = filled.iter().find(|(_, filled)| matches!(filled, Filled::Missing { .. })).map(|(at, _)| *at);
-        let copies = log.quarantine(self.disk, cut)?;
+        if cut.is_some() && !self.task.may_cut {
+            return Ok(());
+        }
+        let copies = log.quarantine(self.disk, cut, self.task.mark)?;
         let mut fills = Vec::new();
         for (at, filled) in filled {
             let (fill, repaired, lost, what) = match filled {
@@ -122,10 +178,26 @@ impl Repair<'_> {
                     )
                 }
             };
-            fills.push(fill);
             self.find(log, at, &copies, what, repaired, lost);
+            self.compare(log, &fill);
+            fills.push(fill);
         }
         log.write(self.disk, &fills, cut)
+    }
+
+    /// Says in the last finding what was changed, where one block is put in place of another.
+    fn compare(&mut self, log: &Log, fill: &Fill) {
+        let right = pieces::pieces(&fill.records);
+        let mut blocks = right.iter().filter_map(|piece| piece.payload(&fill.records));
+        let block = blocks.find(|(kind, _)| *kind == Record::BLOCK_KIND).map(|(_, payload)| payload);
+        let is_one = blocks.next().is_none();
+        let changed = block.zip(log.payload(fill.at)).and_then(|(right, found)| changed::between(found, right));
+        if let Some((finding, changed)) = self.findings.last_mut().zip(changed).filter(|_| is_one) {
+            finding.height = Some(changed.height);
+            finding.field = Some(changed.field);
+            finding.found = Some(changed.found);
+            finding.expected = Some(changed.right);
+        }
     }
 
     /// Whether there is anybody to fetch from: what is missing without being damaged is of interest only then.

@@ -29,7 +29,7 @@ impl Repair<'_> {
             _ => None,
         };
         let newer = theirs.filter(|(theirs, _)| own.is_none_or(|own| theirs.height > own.height));
-        let copies = log.quarantine(self.disk, None)?;
+        let copies = log.quarantine(self.disk, None, self.task.mark)?;
         let mut fills = Vec::new();
         for at in &damaged {
             // An older one is of no use besides a newer one.
@@ -68,7 +68,7 @@ impl Repair<'_> {
         if damaged.is_empty() {
             return Ok(());
         }
-        let copies = log.quarantine(self.disk, None)?;
+        let copies = log.quarantine(self.disk, None, self.task.mark)?;
         for at in damaged {
             self.find(&log, at, &copies, what.to_owned(), None, Some(lost.to_owned()));
         }
@@ -78,6 +78,13 @@ impl Repair<'_> {
     /// Attachments of committed readings that are not whole here.
     pub(super) fn attachments(&mut self) -> Result<(), RepairError> {
         let mut log = Log::read(self.disk, LogName::Attachments)?;
+        let is_wrong = |kind: u8, payload: &[u8]| match Record::read(kind, payload) {
+            Ok(Record::Attachment { statement, .. }) => self.task.suspects.attachments.contains(&statement),
+            _ => false,
+        };
+        let wrong: Vec<_> =
+            log.whole().filter(|(_, kind, payload)| is_wrong(*kind, payload)).map(|(at, ..)| at).collect();
+        log.doubt(&wrong);
         let whole: BTreeSet<StatementId> = records(&log)
             .filter_map(|record| match record {
                 Record::Attachment { statement, .. } => Some(statement),
@@ -102,7 +109,10 @@ impl Repair<'_> {
                 None => missing.push(statement.to_string()),
             }
         }
-        let copies = log.quarantine(self.disk, None)?;
+        if !missing.is_empty() && !self.task.may_cut {
+            return Ok(());
+        }
+        let copies = log.quarantine(self.disk, None, self.task.mark)?;
         let lost = (!missing.is_empty())
             .then(|| format!("the attachments of {}, unless another node has them", missing.join(", ")));
         let repaired = missing.is_empty().then(|| self.by_peer());

@@ -1,14 +1,14 @@
 //! Making, opening and starting a node.
 
-use super::peers::{self, Listeners, Peers, Surroundings};
+use super::peers::{self, Listeners, Peers, Several, Surroundings};
 use super::{Keys, Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
 use crate::clock::Clock;
 use crate::core::Committed;
 use crate::core::{Config, Node, RecoverError, Recovery, UNFINAL_MAX};
 use crate::findings::{self, Findings};
 use crate::record::{LogName, Record};
-use crate::repair;
-use crate::scrub::Scrub;
+use crate::repair::{self, Suspects, Task};
+use crate::scrub::{Scrub, Scrubbing};
 use crate::store::{Disk, Folder, Store, StoreError};
 use crate::tables::{Change, Tables};
 use crate::threads::Threads;
@@ -16,12 +16,13 @@ use api::Finding;
 use ledger::{Block, Genesis};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use units::{Height, Timestamp};
 
 use super::handle::Company;
+use super::mend::Mender;
 use super::rows::Rows;
 use super::search::Searchers;
 
@@ -55,38 +56,57 @@ pub(crate) fn genesis_of(store: &mut Store) -> Result<Genesis, NodeError> {
     Ok(Genesis::from_bytes(&bytes).map_err(RecoverError::Genesis)?)
 }
 
-/// Opens a folder, reads everything stored through the checking path, and runs the node on a thread of its own.
+/// Repairs before a start: each finds a block that the one before did not, so more mean that something else is wrong.
+const REPAIRS_MAX: usize = 16;
+
+/// Opens a folder, reads everything stored through the checking path, and runs the node on a thread of its own. With other
+/// nodes to fetch it from, what is damaged or rewritten is set aside first.
 ///
 /// # Errors
 /// When the folder is in use, holds no ledger or a damaged one, or contradicts what the log key signed.
 pub fn start(options: Options, clock: Arc<dyn Clock>) -> Result<NodeHandle, NodeError> {
-    let folder = Folder::open(&options.data_dir)?;
+    // The folder is locked before anything in it is looked at.
+    let mut folder = Folder::open(&options.data_dir)?;
     let noticed = findings::read(&options.data_dir).unwrap_or_default();
-    if !options.peers.is_empty() && noticed.iter().any(Finding::is_open) {
-        drop(folder);
-        set_aside(&options.data_dir, clock.now())?;
-        return start_on(Box::new(Folder::open(&options.data_dir)?), options, clock);
-    }
-    match start_on(Box::new(folder), options.clone(), Arc::clone(&clock)) {
-        // With other nodes to fetch it from, what is damaged is set aside, and the node goes on without it.
-        Err(NodeError::Store(error @ (StoreError::Damaged { .. } | StoreError::Record { .. })))
-            if !options.peers.is_empty() =>
-        {
-            tracing::error!("{error}");
-            set_aside(&options.data_dir, clock.now())?;
-            start_on(Box::new(Folder::open(&options.data_dir)?), options, clock)
+    let mut suspects = Suspects::default();
+    let mut is_wrong = noticed.iter().any(Finding::is_open);
+    for _ in 0..REPAIRS_MAX {
+        if is_wrong && !options.peers.is_empty() {
+            set_aside(&mut folder, &options, &suspects, clock.now())?;
         }
-        other => other,
+        match start_on(Box::new(folder), options.clone(), Arc::clone(&clock)) {
+            Err(error) if !options.peers.is_empty() && suspect(&error, &mut suspects) => tracing::error!("{error}"),
+            other => return other,
+        }
+        folder = Folder::open(&options.data_dir)?;
+        is_wrong = true;
+    }
+    start_on(Box::new(folder), options, clock)
+}
+
+/// Whether a start failed for something stored that another node may have; notes which block it is.
+fn suspect(error: &NodeError, suspects: &mut Suspects) -> bool {
+    match error {
+        NodeError::Store(StoreError::Damaged { .. } | StoreError::Record { .. }) => true,
+        NodeError::Recover(RecoverError::Block { height, .. } | RecoverError::RolledBack { height, .. }) => {
+            suspects.heights.insert(*height)
+        }
+        _ => false,
     }
 }
 
-/// Copies what is damaged beside and takes it out of the logs; what was found is remembered.
-fn set_aside(data_dir: &Path, now: Timestamp) -> Result<(), NodeError> {
-    let found = repair::repair(&mut Folder::open(data_dir)?, now, &mut repair::Nobody)?;
+/// Copies what is damaged beside, puts back what a peer has and takes the rest out of the logs; what was found is
+/// remembered.
+fn set_aside(disk: &mut Folder, options: &Options, suspects: &Suspects, now: Timestamp) -> Result<(), NodeError> {
+    let task = Task { now, suspects, end: None, mark: repair::KEPT_MARK, may_cut: true };
+    let found = match Several::connect(&options.peers) {
+        Some(mut peers) => repair::repair_as(disk, &task, &mut peers)?,
+        None => repair::repair_as(disk, &task, &mut repair::Nobody)?,
+    };
     for finding in &found {
         tracing::error!("{}: {}", finding.place, finding.what);
     }
-    findings::remember(data_dir, &found).map_err(NodeError::Findings)
+    findings::remember(&options.data_dir, &found).map_err(NodeError::Findings)
 }
 
 /// Runs a node on another disk than its folder; only the derived tables are then in the folder.
@@ -137,7 +157,8 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     };
     let stopped = Arc::new(Mutex::new(None));
     let reason = Arc::clone(&stopped);
-    scrub(&options.data_dir, Arc::clone(&shell.clock), Arc::clone(&stopped), sender.clone())?;
+    let mender = Mender::new(sender.clone(), addresses);
+    scrub(&options.data_dir, options.scrubbing, Arc::clone(&shell.clock), Arc::clone(&stopped), mender)?;
     let thread = std::thread::Builder::new().name("node".into()).spawn(move || live(shell, requests, &reason));
     let company = Company { instance, listeners };
     Ok(NodeHandle::new((sender, keys, company), thread.map_err(NodeError::Thread)?, stopped, options.data_dir))
@@ -146,16 +167,13 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
 /// Reads again what is stored, on a thread of its own, until the node has stopped.
 fn scrub(
     data_dir: &Path,
+    scrubbing: Scrubbing,
     clock: Arc<dyn Clock>,
     stopped: Arc<Mutex<Option<String>>>,
-    node: SyncSender<Message>,
+    mender: Mender,
 ) -> Result<(), NodeError> {
     let is_over = move || stopped.lock().is_ok_and(|stopped| stopped.is_some());
-    // A node that has stopped is told nothing.
-    let tell = move |found: Vec<Finding>| {
-        drop(node.send(Message::Ask(Box::new(move |shell| shell.find(&found)))));
-    };
-    let scrub = Scrub::new(data_dir, clock, Box::new(is_over), Box::new(tell));
+    let scrub = Scrub::new(data_dir, scrubbing, clock, Box::new(is_over), mender);
     let thread = std::thread::Builder::new().name("scrub".into()).spawn(move || scrub.run());
     thread.map(drop).map_err(NodeError::Thread)
 }

@@ -8,6 +8,7 @@ mod error;
 mod handle;
 mod intervals;
 mod load;
+pub(crate) mod mend;
 pub mod peers;
 mod read;
 mod rows;
@@ -22,12 +23,14 @@ use crate::clock::Clock;
 use crate::core::{Config, Input, Node, Output, ReplyId, Submission, TemplateId};
 use crate::findings::Findings;
 use crate::record::{LogName, Record};
+use crate::scrub::Scrubbing;
 use crate::store::{Store, StoreError};
 use crate::tables::Change;
 use api::{Event, Finding, SubmitAnswer};
 use consensus::peer::{Answer, Ask};
 use consensus::sync::Contradiction;
 use ledger::{Block, PublicKey, SecretKey};
+use mend::Mending;
 use peers::{Peers, Report, Told};
 use rows::Rows;
 use search::Searchers;
@@ -55,6 +58,8 @@ pub struct Options {
     pub peers: Vec<String>,
     /// Threads that search; 1 is enough up to level 5, and makes the nonce the number of attempts less one.
     pub search_threads: u64,
+    /// How often what is stored is read again.
+    pub scrubbing: Scrubbing,
 }
 
 /// Requests that wait for the node's thread; whoever sends more waits himself.
@@ -81,6 +86,7 @@ enum Message {
     Submit { submission: Box<Submission>, reply: Reply },
     Ask(Box<dyn FnOnce(&mut Shell) + Send>),
     Peer(Report),
+    Mend(Box<Mending>),
     Found { template: TemplateId, extra_nonce: u64, nonce: u64, attempts: u64, elapsed: Duration },
     Shutdown,
 }
@@ -185,6 +191,7 @@ impl Shell {
                     question(self);
                 }
                 Message::Peer(report) => self.hear(report)?,
+                Message::Mend(mending) => self.mend(*mending)?,
                 Message::Found { template, extra_nonce, nonce, attempts, elapsed } => {
                     self.search_time += elapsed;
                     self.searched = self.searched.saturating_add(attempts);
@@ -427,8 +434,12 @@ impl Shell {
     /// Remembers what was found changed, and says that there is something new.
     fn find(&mut self, found: &[Finding]) {
         if self.findings.add(found) {
-            self.show(Output::Publish(Event::Finding { findings: self.findings.status() }));
+            self.tell_findings();
         }
+    }
+
+    fn tell_findings(&mut self) {
+        self.show(Output::Publish(Event::Finding { findings: self.findings.status() }));
     }
 
     /// Attempts a second while searching, the search under way included.

@@ -154,6 +154,23 @@ impl Store {
         Ok(store)
     }
 
+    /// What the store is kept on, for a repair; [`Store::reopen`] follows.
+    pub fn disk(&mut self) -> &mut dyn Disk {
+        self.disk.as_mut()
+    }
+
+    /// Finds its records anew, after the files were repaired.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn reopen(&mut self) -> Result<(), StoreError> {
+        self.tails = LogName::ALL.map(|log| (log, Tail::default())).into();
+        self.blocks.clear();
+        self.attachments.clear();
+        self.unsynced.clear();
+        LogName::ALL.into_iter().try_for_each(|log| self.open_log(log, true))
+    }
+
     fn bare(disk: Box<dyn Disk>) -> Self {
         let tails = LogName::ALL.map(|log| (log, Tail::default())).into();
         Self {

@@ -2,7 +2,7 @@
 
 use super::{Tables, TablesError};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Rows};
+use rusqlite::{Connection, Rows, params_from_iter};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -19,6 +19,18 @@ pub struct Difference {
     pub stored: Option<String>,
     /// The value that the blocks give; `None` for a row too much.
     pub right: Option<String>,
+}
+
+/// A row that is not what the blocks give, and what to put in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Correction {
+    /// What differs.
+    pub difference: Difference,
+    layout: usize,
+    /// Key of the row that is stored; nothing where it is missing.
+    stored: Option<Row>,
+    /// The right row; nothing where none belongs.
+    right: Option<Row>,
 }
 
 impl fmt::Display for Difference {
@@ -78,12 +90,50 @@ impl Tables {
     ///
     /// # Errors
     /// When SQLite refuses.
-    pub fn differences(&self, right: &Self, limit: usize) -> Result<Vec<Difference>, TablesError> {
+    pub fn differences(&self, right: &Self, limit: usize) -> Result<Vec<Correction>, TablesError> {
         let mut found = Vec::new();
-        for layout in &LAYOUTS {
+        for layout in 0..LAYOUTS.len() {
             compare(&self.connection, &right.connection, layout, limit, &mut found)?;
         }
         Ok(found)
+    }
+
+    /// Puts right rows in place of wrong ones, all or none. Whoever calls sees to it that the blocks which they follow
+    /// from are still part of the chain.
+    ///
+    /// # Errors
+    /// When SQLite refuses; the tables are then as they were.
+    pub fn correct(&mut self, corrections: &[Correction]) -> Result<(), TablesError> {
+        let transaction = self.connection.transaction()?;
+        // First all that is wrong goes: a right row may have the key of a wrong one.
+        for correction in corrections {
+            let (layout, columns) = correction.columns(&transaction)?;
+            let keys = columns.iter().take(layout.key_columns).enumerate();
+            let keys: Vec<String> = keys.map(|(at, name)| format!("{name} IS ?{}", at + 1)).collect();
+            if let Some(key) = &correction.stored {
+                let delete = format!("DELETE FROM {} WHERE {}", layout.table, keys.join(" AND "));
+                transaction.execute(&delete, params_from_iter(key))?;
+            }
+        }
+        for correction in corrections {
+            let (layout, columns) = correction.columns(&transaction)?;
+            let marks: Vec<String> = (1..=columns.len()).map(|number| format!("?{number}")).collect();
+            if let Some(row) = &correction.right {
+                let (table, names) = (layout.table, columns.join(", "));
+                let put = format!("INSERT OR REPLACE INTO {table} ({names}) VALUES ({})", marks.join(", "));
+                transaction.execute(&put, params_from_iter(row))?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+impl Correction {
+    /// Which table, and the names of its columns in the order of the rows.
+    fn columns(&self, connection: &Connection) -> Result<(&'static Layout, Vec<String>), TablesError> {
+        let layout = &LAYOUTS[self.layout];
+        let query = connection.prepare(layout.query)?;
+        Ok((layout, query.column_names().into_iter().map(str::to_owned).collect()))
     }
 }
 
@@ -98,10 +148,11 @@ fn next(rows: &mut Rows<'_>, columns: usize) -> Result<Option<Row>, TablesError>
 fn compare(
     stored: &Connection,
     right: &Connection,
-    layout: &Layout,
+    number: usize,
     limit: usize,
-    found: &mut Vec<Difference>,
+    found: &mut Vec<Correction>,
 ) -> Result<(), TablesError> {
+    let layout = &LAYOUTS[number];
     let (mut stored, mut right) = (stored.prepare(layout.query)?, right.prepare(layout.query)?);
     let names: Vec<String> = right.column_names().into_iter().map(str::to_owned).collect();
     let (mut stored, mut right) = (stored.query([])?, right.query([])?);
@@ -115,10 +166,22 @@ fn compare(
             (Some(a), Some(b)) => order_of(&key(a), &key(b)),
         };
         let shown = |row: &Option<Row>| row.as_ref().map(|row| show_all(&key(row))).unwrap_or_default();
+        let of_row = |difference, stored: Option<Row>, right: Option<&Row>| Correction {
+            difference,
+            layout: number,
+            stored,
+            right: right.cloned(),
+        };
         match (order, &pair) {
-            (Ordering::Equal, (Some(a), Some(b))) => differing(layout, &names, a, b, found),
-            (Ordering::Less, (row, _)) => found.push(lone(layout.table, shown(row), true)),
-            (_, (_, row)) => found.push(lone(layout.table, shown(row), false)),
+            (Ordering::Equal, (Some(a), Some(b))) => {
+                let differing = differing(layout, &names, a, b).into_iter();
+                found.extend(differing.map(|difference| of_row(difference, Some(key(a)), Some(b))));
+            }
+            (Ordering::Less, (row, _)) => {
+                let difference = lone(layout.table, shown(row), true);
+                found.push(of_row(difference, row.as_ref().map(key), None));
+            }
+            (_, (_, row)) => found.push(of_row(lone(layout.table, shown(row), false), None, row.as_ref())),
         }
         if order != Ordering::Greater {
             pair.0 = next(&mut stored, names.len())?;
@@ -130,18 +193,16 @@ fn compare(
     Ok(())
 }
 
-fn differing(layout: &Layout, names: &[String], stored: &Row, right: &Row, found: &mut Vec<Difference>) {
-    for (name, (stored_value, right_value)) in names.iter().zip(stored.iter().zip(right)) {
-        if stored_value != right_value {
-            found.push(Difference {
-                table: layout.table,
-                row: show_all(&stored[..layout.key_columns]),
-                column: Some(name.clone()),
-                stored: Some(show(stored_value)),
-                right: Some(show(right_value)),
-            });
-        }
-    }
+fn differing(layout: &Layout, names: &[String], stored: &Row, right: &Row) -> Vec<Difference> {
+    let values = names.iter().zip(stored.iter().zip(right)).filter(|(_, (stored, right))| stored != right);
+    let difference = |(name, (stored_value, right_value)): (&String, (&Value, &Value))| Difference {
+        table: layout.table,
+        row: show_all(&stored[..layout.key_columns]),
+        column: Some(name.clone()),
+        stored: Some(show(stored_value)),
+        right: Some(show(right_value)),
+    };
+    values.map(difference).collect()
 }
 
 fn lone(table: &'static str, row: String, is_stored: bool) -> Difference {

@@ -8,7 +8,7 @@ mod compare;
 mod intervals;
 mod write;
 
-pub use compare::Difference;
+pub use compare::{Correction, Difference};
 pub use intervals::IntervalRow;
 
 use crate::core::Committed;

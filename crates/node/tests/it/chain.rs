@@ -318,6 +318,7 @@ pub(crate) fn start(folder: &Path, community: &Community) -> Result<NodeHandle, 
         automatic: false,
         peers: Vec::new(),
         search_threads: 1,
+        scrubbing: node::Scrubbing::default(),
     };
     node::start(options, Arc::new(Stopped))
 }

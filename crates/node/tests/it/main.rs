@@ -10,6 +10,7 @@ mod community;
 mod crash;
 mod damage;
 mod machine;
+mod mending;
 mod net;
 mod peers;
 mod reorganise;

@@ -60,6 +60,7 @@ impl Running {
             automatic: true,
             peers: Vec::new(),
             search_threads: 2,
+            scrubbing: node::Scrubbing::default(),
         }
     }
 
@@ -76,6 +77,13 @@ impl Running {
     pub(crate) fn started_on(&self, data_dir: &Path, peers: Vec<String>) -> Result<NodeHandle, NodeError> {
         let options = Options { data_dir: data_dir.to_owned(), peers, ..self.options() };
         node::start(options, Arc::clone(&self.clock) as Arc<dyn Clock>)
+    }
+
+    /// The same, which looks through everything again and again.
+    pub(crate) fn scrubbed_on(&self, data_dir: &Path, peers: Vec<String>) -> NodeHandle {
+        let scrubbing = node::Scrubbing { pass_every: Duration::from_millis(50), compare_every: Duration::ZERO };
+        let options = Options { data_dir: data_dir.to_owned(), peers, scrubbing, ..self.options() };
+        node::start(options, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
     }
 
     /// A node without the log key and the miner's, on another folder.
@@ -104,6 +112,30 @@ impl Running {
             std::thread::sleep(Duration::from_millis(5));
         }
         panic!("block {height} does not come: {:?}", node.stopped());
+    }
+
+    /// Founded; six intervals of Chen's meter and a sale to Lee in the second block; and an empty block.
+    pub(crate) fn traded(&self) -> NodeHandle {
+        let node = self.start();
+        let community = &self.community;
+        for statement in community.founding() {
+            node.submit(statement.leaf().to_vec()).unwrap();
+        }
+        self.set(minutes(1));
+        self.until(&node, 1);
+        let binding = node.meter(meter("M-chen")).unwrap().binding;
+        node.set_automatic(false).unwrap();
+        self.set(minutes(100));
+        for interval in community.intervals(binding, 6) {
+            node.submit(interval.submission()).unwrap();
+        }
+        let sale = community.transfer(&community.chen, community.lee.account(), 20, minutes(100), 1);
+        node.submit(sale.leaf().to_vec()).unwrap();
+        node.set_automatic(true).unwrap();
+        self.until(&node, 2);
+        self.later();
+        self.until(&node, 3);
+        node
     }
 
     /// Founded, six intervals of Chen's meter, July closed and billed.

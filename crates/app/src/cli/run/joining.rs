@@ -6,9 +6,9 @@
 use super::super::terminal::say;
 use super::super::{NodeArgs, Trouble};
 use crate::community::{Community, Joining, KeyName};
-use api::{Client, ClientError};
-use gateway::HttpTransport;
+use consensus::peer::Failed;
 use ledger::Genesis;
+use node::shell::peers::{SourceError, genesis_at};
 use sha2::{Digest as _, Sha256};
 use std::net::{Ipv4Addr, SocketAddr};
 use units::LedgerId;
@@ -39,7 +39,7 @@ fn other_directory(args: &NodeArgs, found: LedgerId, wanted: LedgerId) -> Troubl
 
 /// The genesis document of exactly this ledger.
 fn fetch(peer: &str, wanted: LedgerId) -> Result<Genesis, Trouble> {
-    let bytes = Client::new(HttpTransport::new(peer)).genesis().map_err(|error| no_node(peer, &error))?;
+    let bytes = genesis_at(peer).map_err(|error| no_node(peer, &error))?;
     let found = LedgerId::from_bytes(Sha256::digest(&bytes).into());
     if found != wanted && Genesis::from_bytes(&bytes).is_err() {
         return Err(Trouble::environment(
@@ -59,13 +59,16 @@ fn fetch(peer: &str, wanted: LedgerId) -> Result<Genesis, Trouble> {
     })
 }
 
-fn no_node(peer: &str, error: &ClientError) -> Trouble {
+fn no_node(peer: &str, error: &SourceError) -> Trouble {
     match error {
-        ClientError::Transport(error) => Trouble::environment(
-            error,
-            "see that the node runs there and that the address is right, with http:// before it",
-        ),
-        _ => Trouble::environment(
+        SourceError::Address(_)
+        | SourceError::Failed { failed: Failed::Unreachable(_) | Failed::TimedOut | Failed::Busy, .. } => {
+            Trouble::environment(
+                error,
+                "see that the node runs there and that the address is right, with http:// or https:// before it",
+            )
+        }
+        SourceError::Failed { .. } => Trouble::environment(
             format_args!("{peer} is not a Wattproof node of this version: {error}"),
             "name the address that its operator sees when it starts",
         ),

@@ -146,6 +146,12 @@ const fn kind_name(kind: FindingKind) -> &'static str {
     }
 }
 
+/// Where a right value came from: another node's address, or this one's own blocks.
+fn from(t: Texts, from: &str) -> String {
+    let is_peer = from.starts_with("http://") || from.starts_with("https://");
+    if is_peer { t.arg("finding-from", "from", from.to_owned()) } else { t.get("finding-from-itself") }
+}
+
 fn finding_text(words: &Words<'_>, finding: &Finding) -> FindingText {
     let t = words.t;
     let kind = kind_name(finding.kind);
@@ -165,7 +171,7 @@ fn finding_text(words: &Words<'_>, finding: &Finding) -> FindingText {
         state: t.get(state),
         state_class,
         repaired: finding.repaired.as_ref().map(|repaired| words.face.moment(repaired.time_ms)),
-        from: finding.repaired.as_ref().map(|repaired| repaired.from.clone()).unwrap_or_default(),
+        from: finding.repaired.as_ref().map(|repaired| from(t, &repaired.from)).unwrap_or_default(),
         lost: if finding.lost.is_some() { t.get(&format!("finding-lost-{kind}")) } else { String::new() },
         kept_in: finding.kept_in.clone().unwrap_or_default(),
     }

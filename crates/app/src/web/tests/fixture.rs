@@ -75,6 +75,7 @@ impl Fixture {
             automatic: true,
             peers: Vec::new(),
             search_threads: 1,
+            scrubbing: node::Scrubbing::default(),
         };
         let node = node::start(options, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let transfer = StatementId::from_bytes([0; 32]);

@@ -2,11 +2,14 @@
 //! the next question.
 
 use super::PeersError;
+use super::tls::{self, Fingerprint, TlsConnector};
 use super::wire::{Question, SHORT_WITHIN};
 use api::MEDIA_COSE;
 use consensus::peer::Failed;
 use std::time::Duration;
 use ureq::Agent;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector as _, TcpConnector};
 
 /// Longest time until a connection stands.
 const CONNECT_WITHIN: Duration = Duration::from_secs(4);
@@ -22,22 +25,31 @@ pub(super) struct Http {
     base: String,
 }
 
-/// An address as it is asked: without a closing slash, and of a kind that can be asked.
-pub(super) fn base_of(address: &str) -> Result<String, PeersError> {
-    let base = address.trim().trim_end_matches('/');
-    let name = base.strip_prefix("http://").unwrap_or_default();
+/// What stands between an address and its certificate's SHA-256.
+const PIN_MARK: &str = "#sha256=";
+
+/// An address as it is asked: without a closing slash, and of a kind that can be asked; and the certificate that it names.
+fn parts_of(address: &str) -> Result<(String, Option<Fingerprint>), PeersError> {
+    let wrong = || PeersError::Address(address.to_owned());
+    let (base, pin) = match address.trim().split_once(PIN_MARK) {
+        Some((base, pin)) => (base, Some(tls::fingerprint(pin).ok_or_else(wrong)?)),
+        None => (address.trim(), None),
+    };
+    let base = base.trim_end_matches('/');
+    let (plain, encrypted) = (base.strip_prefix("http://"), base.strip_prefix("https://"));
+    let name = plain.filter(|_| pin.is_none()).or(encrypted).unwrap_or_default();
     let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte));
-    if is_plain { Ok(base.to_owned()) } else { Err(PeersError::Address(address.to_owned())) }
+    if is_plain { Ok((base.to_owned(), pin)) } else { Err(wrong()) }
 }
 
 impl Http {
-    /// To an address such as `http://192.168.1.20:8080`.
+    /// To an address such as `http://192.168.1.20:8080`, or `https://192.168.1.20:8080#sha256=...`.
     ///
     /// # Errors
     /// When it is none.
     pub(super) fn new(address: &str) -> Result<Self, PeersError> {
-        let base = base_of(address)?;
-        let agent = Agent::config_builder()
+        let (base, pin) = parts_of(address)?;
+        let config = Agent::config_builder()
             // Refusals are answers.
             .http_status_as_error(false)
             .max_redirects(0)
@@ -45,9 +57,19 @@ impl Http {
             .timeout_connect(Some(CONNECT_WITHIN))
             .max_response_header_size(HEADER_BYTES_MAX)
             .max_idle_connections_per_host(2)
-            .build()
-            .new_agent();
+            .build();
+        let agent = if base.starts_with("https://") {
+            let tls = TlsConnector::new(pin).map_err(|error| PeersError::Tls(error.to_string()))?;
+            Agent::with_parts(config, TcpConnector::default().chain(tls), DefaultResolver::default())
+        } else {
+            config.new_agent()
+        };
         Ok(Self { agent, base })
+    }
+
+    /// The address, without the certificate.
+    pub(super) fn base(&self) -> &str {
+        &self.base
     }
 
     /// Asks; gives the status and the whole body.
@@ -80,6 +102,8 @@ fn failed(error: &ureq::Error) -> Failed {
         ureq::Error::Timeout(_) => Failed::TimedOut,
         ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => Failed::TooLong,
         ureq::Error::Protocol(error) => Failed::Malformed(error.to_string()),
+        // What TLS says, or the system.
+        ureq::Error::Io(error) => Failed::Unreachable(error.to_string()),
         ureq::Error::Http(error) => Failed::Malformed(error.to_string()),
         error => Failed::Unreachable(error.to_string()),
     }
@@ -91,7 +115,13 @@ mod tests {
 
     #[test]
     fn an_address_names_a_server_and_nothing_else() {
+        let pinned = format!("https://127.0.0.1:8080{PIN_MARK}{}", "ab".repeat(32));
         for (address, base) in [
+            (&*pinned, Some("https://127.0.0.1:8080")),
+            ("https://node.example/", Some("https://node.example")),
+            (&pinned.replace("https", "http"), None),
+            ("https://127.0.0.1:8080#sha256=ab", None),
+            ("https://127.0.0.1:8080#top", None),
             ("http://127.0.0.1:8080", Some("http://127.0.0.1:8080")),
             (" http://node.example/ ", Some("http://node.example")),
             ("127.0.0.1:8080", None),
@@ -100,7 +130,9 @@ mod tests {
             ("http://host/path", None),
             ("ftp://host", None),
         ] {
-            assert_eq!(base_of(address).ok().as_deref(), base, "{address}");
+            let parts = parts_of(address).ok();
+            assert_eq!(parts.as_ref().map(|(base, _)| base.as_str()), base, "{address}");
+            assert!(parts.is_none_or(|(_, pin)| pin.is_some() == address.contains(PIN_MARK)), "{address}");
         }
     }
 }

@@ -9,9 +9,11 @@ mod http;
 pub mod identity;
 mod link;
 mod source;
+mod tls;
 mod wire;
 
-pub use source::{PeerSource, SourceError};
+pub(crate) use source::Several;
+pub use source::{PeerSource, SourceError, genesis_at};
 
 use crate::core::Node;
 use api::{Agreement, PeerState, PeerView};
@@ -36,8 +38,14 @@ const LISTENS_FOR: Duration = Duration::from_secs(40);
 #[derive(Debug, thiserror::Error)]
 pub enum PeersError {
     /// The address is none.
-    #[error("`{0}` is not a node's address; write it as http://192.168.1.20:8080, without a path")]
+    #[error(
+        "`{0}` is not a node's address; write it as http://192.168.1.20:8080 or, for a node with a self-made certificate, as \
+         https://192.168.1.20:8080#sha256=... as that node prints it at its start; without a path"
+    )]
     Address(String),
+    /// TLS cannot be spoken.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// There are too many.
     #[error("{0} peers; a node has at most {PEERS_MAX}: name those that are nearest")]
     TooMany(usize),
@@ -132,20 +140,21 @@ impl Peers {
         listeners: Listeners,
         around: &Surroundings,
     ) -> Result<Self, PeersError> {
-        let mut bases: Vec<String> = Vec::new();
+        let mut https: Vec<Http> = Vec::new();
         for address in addresses {
-            let base = http::base_of(address)?;
-            if !bases.contains(&base) {
-                bases.push(base);
+            let http = Http::new(address)?;
+            if https.iter().all(|known| known.base() != http.base()) {
+                https.push(http);
             }
         }
-        if bases.len() > PEERS_MAX {
-            return Err(PeersError::TooMany(bases.len()));
+        if https.len() > PEERS_MAX {
+            return Err(PeersError::TooMany(https.len()));
         }
-        let peers = (0..).zip(bases).map(|(number, address)| {
+        let peers = (0..).zip(https).map(|(number, http)| {
+            let address = http.base().to_owned();
             let setting = Setting {
                 peer: PeerId(number),
-                http: Http::new(&address)?,
+                http,
                 ledger: around.ledger,
                 instance: Arc::clone(instance),
                 tell: Arc::clone(&around.tell),

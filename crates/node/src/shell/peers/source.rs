@@ -33,24 +33,78 @@ pub enum SourceError {
     },
 }
 
+/// The genesis document of the node at an address, whatever it is: it is believed for its hash alone.
+///
+/// # Errors
+/// When the address is none, or nothing answers there as a node does.
+pub fn genesis_at(address: &str) -> Result<Vec<u8>, SourceError> {
+    let http = Http::new(address)?;
+    fetch_genesis(&http).map_err(|failed| SourceError::Failed { address: http.base().to_owned(), failed })
+}
+
+fn fetch_genesis(http: &Http) -> Result<Vec<u8>, Failed> {
+    let question =
+        Question { path: api::path::GENESIS.to_owned(), bytes_max: Genesis::BYTES_MAX, within: SHORT_WITHIN };
+    let (status, body) = http.get(&question)?;
+    match wire::of_status(status) {
+        None => Ok(body),
+        Some(Answer::Failed(failed)) => Err(failed),
+        Some(_) => Err(Failed::Malformed(format!("status {status}"))),
+    }
+}
+
 impl PeerSource {
     /// Asks the node at an address for its genesis document.
     ///
     /// # Errors
     /// When the address is none, or no node answers there.
     pub fn connect(address: &str) -> Result<Self, SourceError> {
-        let (http, address) = (Http::new(address)?, address.to_owned());
-        let question =
-            Question { path: api::path::GENESIS.to_owned(), bytes_max: Genesis::BYTES_MAX, within: SHORT_WITHIN };
-        let asked = http.get(&question).and_then(|(status, body)| match wire::of_status(status) {
-            None => Genesis::from_bytes(&body).map_err(|error| Failed::Malformed(error.to_string())),
-            Some(Answer::Failed(failed)) => Err(failed),
-            Some(_) => Err(Failed::Malformed(format!("status {status}"))),
-        });
+        let http = Http::new(address)?;
+        let address = http.base().to_owned();
+        let asked = fetch_genesis(&http)
+            .and_then(|body| Genesis::from_bytes(&body).map_err(|error| Failed::Malformed(error.to_string())));
         match asked {
             Ok(genesis) => Ok(Self { http, address, ledger: genesis.ledger(), genesis }),
             Err(failed) => Err(SourceError::Failed { address, failed }),
         }
+    }
+}
+
+/// Several nodes, of which the first that has it answers.
+#[derive(Debug)]
+pub(crate) struct Several {
+    sources: Vec<PeerSource>,
+    answered: usize,
+}
+
+impl Several {
+    /// Those that answer; `None` when nobody does.
+    pub(crate) fn connect(addresses: &[String]) -> Option<Self> {
+        let sources: Vec<PeerSource> =
+            addresses.iter().filter_map(|address| PeerSource::connect(address).ok()).collect();
+        (!sources.is_empty()).then_some(Self { sources, answered: 0 })
+    }
+}
+
+impl Source for Several {
+    fn ask(&mut self, ask: &Ask) -> Answer {
+        let mut last = Answer::Missing;
+        for (number, source) in self.sources.iter_mut().enumerate() {
+            last = source.ask(ask);
+            if !matches!(last, Answer::Missing | Answer::Failed(_)) {
+                self.answered = number;
+                break;
+            }
+        }
+        last
+    }
+
+    fn genesis(&mut self) -> Option<Vec<u8>> {
+        self.sources.first_mut().and_then(Source::genesis)
+    }
+
+    fn name(&self) -> String {
+        self.sources.get(self.answered).map(Source::name).unwrap_or_default()
     }
 }
 
