@@ -17,9 +17,10 @@ pub(crate) use sent::statement;
 
 use crate::community::{CommunityError, KeyName, change_entry, directory_path, read_directory};
 use crate::web::directory::{Directory, Person};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use units::AccountId;
+use units::{AccountId, StatementId};
 
 /// Where the operator's things lie on this computer.
 #[derive(Debug)]
@@ -33,7 +34,12 @@ pub(crate) struct Desk {
     profiles: PathBuf,
     /// Held while the directory's file is changed.
     writing: Mutex<()>,
+    /// What was signed last, by the mark of its form: a form sent twice is answered with the first.
+    sent: Mutex<VecDeque<([u8; 16], StatementId)>>,
 }
+
+/// Forms that are remembered as sent: nobody presses twice with so many others in between.
+const SENT_MAX: usize = 64;
 
 impl Desk {
     /// In a community's directory.
@@ -46,12 +52,27 @@ impl Desk {
             directory: directory_path(dir),
             profiles: dir.join("profiles"),
             writing: Mutex::new(()),
+            sent: Mutex::default(),
         }
     }
 
     /// The operator's key, if it lies here.
     fn operator_key(&self) -> Option<&Path> {
         Some(self.operator_key.as_path()).filter(|path| path.is_file())
+    }
+
+    /// The statement of a form that was signed already.
+    fn sent(&self, nonce: &[u8; 16]) -> Option<StatementId> {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.iter().find(|(known, _)| known == nonce).map(|(_, id)| *id)
+    }
+
+    fn remember(&self, nonce: [u8; 16], id: StatementId) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.push_back((nonce, id));
+        if sent.len() > SENT_MAX {
+            sent.pop_front();
+        }
     }
 
     /// Names an account, or forgets it, in the file and on the pages.

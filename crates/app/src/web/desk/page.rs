@@ -85,7 +85,7 @@ impl CheckPage {
 enum Shown {
     Form(Scene, Faults, Option<String>),
     Check(Scene, Plan, Vec<api::ActView>, Mark, Option<String>),
-    Sent(StatementId, Plan),
+    Sent(StatementId, Option<Plan>),
 }
 
 /// `GET /desk/{form}`: to fill in; what is in the address stands in the fields already.
@@ -164,7 +164,7 @@ pub(crate) async fn send(
         }
         Ok(Shown::Sent(id, plan)) => {
             let named = plan
-                .person
+                .and_then(|plan| plan.person)
                 .zip(desk)
                 .map(|((account, person), desk)| desk.name(&state.0.directory, account, Some(person)).err());
             // The ledger has it; a name can be given again on the member's page.
@@ -198,6 +198,9 @@ impl Work {
         let Self { form, pressed, typed, t, people } = self;
         let passphrase = Passphrase::new(typed.get("passphrase").to_owned());
         let mark = mark_of(&typed).filter(|_| pressed == Pressed::Sign);
+        if let Some(id) = mark.zip(desk).and_then(|(mark, desk)| desk.sent(&mark.nonce)) {
+            return Ok(Shown::Sent(id, None));
+        }
         let scene = Scene::gather((node, desk), t, people, (form, &typed, &passphrase), mark)?;
         if pressed == Pressed::Edit {
             return Ok(Shown::Form(scene, Faults::new(), None));
@@ -215,7 +218,7 @@ impl Work {
             return Ok(Shown::Check(scene, plan, acts, mark, None));
         };
         match desk.sign_and_submit(node, &plan, mark, &passphrase) {
-            Ok(id) => Ok(Shown::Sent(id, plan)),
+            Ok(id) => Ok(Shown::Sent(id, Some(plan))),
             Err(SignError::Refused(failure)) if failure.status() == StatusCode::INTERNAL_SERVER_ERROR => Err(failure),
             Err(SignError::Refused(failure)) => {
                 let words = refusal(t, &failure);

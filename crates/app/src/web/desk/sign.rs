@@ -83,6 +83,7 @@ impl Desk {
         }
         let statement = signed(&status, (&key, signer), mark, plan.acts.clone())?;
         node.submit(statement.to_submission(None)).map_err(Failure::from)?;
+        self.remember(mark.nonce, statement.id());
         Ok(statement.id())
     }
 
