@@ -80,14 +80,14 @@ impl World {
         world
     }
 
-    fn start_node(&mut self) {
+    pub(crate) fn start_node(&mut self) {
         let node = Running::start(self.folder.path(), &["node", "--data", "house", "--http", "127.0.0.1:0"]);
         let line = node.line_with("http://");
         self.url = line.split_once("at ").unwrap().1.split_once(';').unwrap().0.to_owned();
         self.node = Some(node);
     }
 
-    fn stop_node(&mut self) {
+    pub(crate) fn stop_node(&mut self) {
         assert_eq!(self.node.take().unwrap().stop(), 0);
     }
 

@@ -25,7 +25,7 @@ pub(super) async fn typed(browser: &Client, css: &str, text: &str) {
     browser.wait().at_most(WITHIN).for_element(Locator::Css(css)).await.unwrap().send_keys(text).await.unwrap();
 }
 
-async fn chosen(browser: &Client, css: &str, option: &str) {
+pub(super) async fn chosen(browser: &Client, css: &str, option: &str) {
     let select = browser.wait().at_most(WITHIN).for_element(Locator::Css(css)).await.unwrap();
     select.select_by_value(option).await.unwrap();
 }
