@@ -28,10 +28,12 @@ async fn sets_a_password(world: &World, browser: &Client, url: &str) {
     until(browser, "logged out", "!!document.querySelector('.rail .who a')").await;
 }
 
-/// Chromium logs every answer of 400 and above; that this page and a wrong password are refused is part of the story.
+/// Chromium logs every answer of 400 and above; that this page, a wrong password and a form without a name are refused is
+/// part of the story.
 fn is_refusal(entry: &Value) -> bool {
     let said = entry["message"].as_str().unwrap_or_default();
-    said.contains("status of 403") && (said.contains("/members?") || said.contains("/login "))
+    let refused = |place: &str, status: &str| said.contains(place) && said.contains(&format!("status of {status}"));
+    refused("/members?", "403") || refused("/login ", "403") || refused("/desk/member ", "422")
 }
 
 /// Logs in, from the page that was asked for and back to it.
