@@ -98,7 +98,9 @@ impl Watch<'_> {
         }
         for peer in &signs.peers {
             let heard = peer.heard_ms.map(|at| self.age(at)).unwrap_or_default();
-            let is_apart = peer.agreement == Some(Agreement::Differs)
+            // Two blocks found at the same time are settled by the next ones; what is final is not to differ.
+            let is_settled = peer.height.is_some_and(|height| height <= self.status.final_height);
+            let is_apart = (peer.agreement == Some(Agreement::Differs) && is_settled)
                 || matches!(peer.state, PeerState::OtherHistory | PeerState::Banned | PeerState::Foreign);
             if is_apart {
                 alarms.push(alarm(
