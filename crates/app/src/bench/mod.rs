@@ -9,6 +9,7 @@ mod databases;
 mod limit;
 mod line;
 mod memory;
+mod pages;
 mod readings;
 mod statements;
 mod table;
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// given for each.
     #[arg(long = "database", value_name = "URL", value_parser = str::parse::<DatabaseUrl>)]
     databases: Vec<DatabaseUrl>,
+    /// Measure the pages alone.
+    #[arg(long, conflicts_with = "only_databases")]
+    only_pages: bool,
     /// Measure the databases alone.
     #[arg(long, requires = "databases")]
     only_databases: bool,
@@ -80,6 +84,9 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 fn figures(args: &Args) -> Result<Vec<Figure>, BenchError> {
     let (time, long) = (Duration::from_secs(args.seconds), args.long);
     let folder = Folder::new()?;
+    if args.only_pages {
+        return pages::figures(time, &folder.0.join("pages"));
+    }
     if args.only_databases {
         return databases::figures(&args.databases, None, &folder.0);
     }
@@ -92,7 +99,7 @@ fn figures(args: &Args) -> Result<Vec<Figure>, BenchError> {
     figures.push(bus::polls()?);
     figures.push(memory::idle_gateway(time, &folder.0.join("gateway"))?);
     figures.extend(line::figures(time, &folder.0.join("line"))?);
-    figures.push(Figure::not_measured("page: first byte", "ms", "< 50 ms on loopback, < 100 kB"));
+    figures.extend(pages::figures(time, &folder.0.join("pages"))?);
     Ok(figures)
 }
 

@@ -58,20 +58,21 @@ fn rate_at(rounds: &[Work], mark: u64) -> f64 {
     number.and_then(|number| rounds.get(number)).map_or(0.0, |round| round.per_second())
 }
 
+/// A trade between neighbours, signed; each number gives another.
+pub(super) fn trade(chain: &Chain, nonce: u64) -> Result<Vec<u8>, BenchError> {
+    let member = |number: u64| u8::try_from(number % u64::from(MEMBERS)).map(key).map_err(BenchError::ledger);
+    let (from, to) = (member(nonce)?, member(nonce + 1)?.account());
+    let transfer = Transfer { to, energy: Energy::from_mwh(1), month: month()? };
+    Ok(chain.sign(vec![Act::Transfer(transfer)], nonce, &from)?.to_submission(None))
+}
+
 /// A round's trades between neighbours, signed on all cores.
 fn trades(chain: &Chain, first: u64) -> Result<Vec<Vec<Vec<u8>>>, BenchError> {
-    let (members, month) = (u64::from(MEMBERS), month()?);
-    let trade = |nonce: u64| {
-        let member = |number: u64| u8::try_from(number % members).map(key).map_err(BenchError::ledger);
-        let (from, to) = (member(nonce)?, member(nonce + 1)?.account());
-        let transfer = Transfer { to, energy: Energy::from_mwh(1), month };
-        Ok(chain.sign(vec![Act::Transfer(transfer)], nonce, &from)?.to_submission(None))
-    };
     let share = ROUND.div_ceil(cores());
     let signed: Vec<Result<Vec<Vec<u8>>, BenchError>> = std::thread::scope(|scope| {
         let signer = |core: u64| {
             let nonces = first + core * share..(first + (core + 1) * share).min(first + ROUND);
-            scope.spawn(move || nonces.map(trade).collect())
+            scope.spawn(move || nonces.map(|nonce| trade(chain, nonce)).collect())
         };
         let signers: Vec<_> = (0..cores()).map(signer).collect();
         let broke = |_| Err(BenchError::Ledger("a signer broke".to_owned()));
