@@ -72,10 +72,15 @@ impl Mender {
         self.ask(|shell| shell.node.state().head().height)
     }
 
-    /// The lowest stored block that is not the node's, or that is missing although the chain was as high before the look.
+    /// The lowest stored block that is not the node's, or that is missing although the chain was as high before the look. Only
+    /// what is final is compared: other blocks may just have been exchanged for those of another branch.
     pub(crate) fn first_differing(&self, hashes: Vec<BlockHash>, before: Option<Height>) -> Option<Height> {
         let first = self.ask(move |shell| {
-            let known = |height: &u64| shell.node.hash(Height::from_number(*height));
+            let last = shell.node.final_height();
+            let known = |height: &u64| {
+                let height = Height::from_number(*height);
+                shell.node.hash(height).filter(|_| height <= last)
+            };
             let differs = |(height, hash): &(u64, BlockHash)| known(height).is_some_and(|known| known != *hash);
             let missing = u64::try_from(hashes.len()).unwrap_or(u64::MAX);
             let wrong = (0..).zip(hashes).find(differs).map(|(height, _)| height);

@@ -65,7 +65,7 @@ class Genesis:
         order = cbor.fields(parts[14], (1, 2, 3, 4), (5,))
         self.level = cbor.one_of(order[1], range(1, 6))
         self.block_distance, self.empty_block_distance = cbor.uint(order[2]), cbor.uint(order[3])
-        cbor.uint(order[4])
+        need(cbor.uint(order[4]) <= 512, "a final depth beyond what can be undone")
         self.block_time, self.half_life = cbor.present(order[5], self._read_retarget) or (None, None)
         rewards = cbor.fields(parts[15], (1, 2, 3))
         self.rewards = cbor.listed(rewards[1], energy, 5, 5)
