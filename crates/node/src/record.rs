@@ -93,6 +93,7 @@ pub struct RecordError {
 
 impl Record {
     pub(crate) const BLOCK_KIND: u8 = 2;
+    pub(crate) const ANCHOR_KIND: u8 = 3;
     pub(crate) const ATTACHMENT_KIND: u8 = 4;
     pub(crate) const REWOUND_KIND: u8 = 8;
 
@@ -114,7 +115,7 @@ impl Record {
         match self {
             Self::Genesis(_) => 1,
             Self::Block(_) => Self::BLOCK_KIND,
-            Self::Anchor(_) => 3,
+            Self::Anchor(_) => Self::ANCHOR_KIND,
             Self::Attachment { .. } => Self::ATTACHMENT_KIND,
             Self::Pooled { .. } => 5,
             Self::Dropped(_) => 6,
@@ -135,6 +136,13 @@ impl Record {
             Self::Evidence { original, leaf } => [original.as_bytes().as_slice(), leaf].concat(),
             Self::Rewound(height) => height.number().to_be_bytes().to_vec(),
         }
+    }
+
+    /// How often it is written. A checkpoint is twice: a changed bit in the last record of a file cannot be told from an
+    /// interrupted write, and the log key must not forget what it signed last.
+    #[must_use]
+    pub const fn copies(&self) -> usize {
+        if matches!(self, Self::Anchor(_)) { 2 } else { 1 }
     }
 
     /// The log of which everything must be durable before this record is: a power cut must not take what it builds upon
@@ -163,7 +171,7 @@ impl Record {
         Ok(match kind {
             1 => Self::Genesis(payload.to_vec()),
             Self::BLOCK_KIND => Self::Block(payload.to_vec()),
-            3 => Self::Anchor(String::from_utf8(payload.to_vec()).map_err(|_| error())?),
+            Self::ANCHOR_KIND => Self::Anchor(String::from_utf8(payload.to_vec()).map_err(|_| error())?),
             Self::ATTACHMENT_KIND => {
                 let (statement, bytes) = identified()?;
                 Self::Attachment { statement, bytes }

@@ -19,6 +19,9 @@ const SKEW_MAX_MS: u64 = 2_000;
 /// Chance of a power cut before each output of the gateway, in a run that is about them.
 const POWER_CUTS: u64 = 200;
 
+/// Chance that a bit of a node's disk changes in a crash, in a run that has that.
+const BIT_FLIPS: u64 = 30_000;
+
 /// Something that happens once. Nodes, gateways and households are named by their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mishap {
@@ -56,6 +59,8 @@ pub(crate) struct Chaos {
     pub(crate) node_crash: u64,
     /// Whether a crash takes the power away: what is not synced is lost, and nobody hears how far a write had come.
     pub(crate) power_cut: u64,
+    /// Whether a bit of a node's disk changes while it is down.
+    pub(crate) bit_flip: u64,
     /// Of each message.
     pub(crate) message_lost: u64,
     pub(crate) message_repeated: u64,
@@ -75,6 +80,7 @@ impl Chaos {
             gateway_crash: sometimes(400),
             node_crash: sometimes(2_000),
             power_cut: 50_000,
+            bit_flip: 0,
             message_lost: sometimes(20_000),
             message_repeated: sometimes(20_000),
             message_slow: sometimes(20_000),
@@ -88,6 +94,9 @@ impl Chaos {
             plan.gateways(random, shape);
         }
         plan.mishaps.push((healed, Mishap::Healed));
+        if shape.nodes > 1 && random.chance(50_000) {
+            chaos.bit_flip = BIT_FLIPS;
+        }
         chaos.mishaps = plan.mishaps;
         chaos
     }

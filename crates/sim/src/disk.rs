@@ -43,6 +43,22 @@ impl VirtualDisk {
         }
     }
 
+    /// Names of all files.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.files().keys().cloned().collect()
+    }
+
+    /// Changes one bit of a file, from a byte on; `false` when there is nothing.
+    pub fn flip_bit(&self, file: &str, from: usize, random: &mut Random) -> bool {
+        let mut files = self.files();
+        let Some(bytes) = files.get_mut(file).and_then(|file| file.bytes.get_mut(from..)) else { return false };
+        let place = usize::try_from(random.below(u64::try_from(bytes.len()).unwrap_or_default().max(1)));
+        let Some(byte) = place.ok().and_then(|place| bytes.get_mut(place)) else { return false };
+        *byte ^= 1 << random.below(8);
+        true
+    }
+
     /// Loses the last bytes of a file although they were synced: a disk that lies. For planted bugs.
     pub fn lose_synced(&self, file: &str, bytes: usize) {
         if let Some(file) = self.files().get_mut(file) {

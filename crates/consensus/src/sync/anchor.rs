@@ -4,10 +4,11 @@
 //! branch makes that branch the only one that may be chosen; one that contradicts ours is evidence, and never followed.
 
 use super::conduct::Misdeed;
+use super::tree::Link;
 use super::{Contradiction, ITSELF, Output, Sync, Turn};
 use crate::peer::PeerId;
 use ledger::{Checkpoint, CheckpointError, PublicKey};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use units::{BlockHash, Height};
 
 /// A checkpoint that the log key signed.
@@ -29,6 +30,9 @@ pub(super) struct Anchors {
     pub(super) newest: Option<Anchor>,
     /// A newer one whose block the own chain does not have yet, and who showed it first.
     pub(super) sought: Option<(PeerId, Anchor)>,
+    /// Blocks that the own chain had and lost, and that the log key had signed: a branch as high as one of them without
+    /// it is never followed.
+    pub(super) lost: BTreeMap<Height, BlockHash>,
     pub(super) told: BTreeSet<(Height, BlockHash)>,
 }
 
@@ -44,13 +48,25 @@ impl Anchors {
 }
 
 impl Sync {
-    /// This node's store holds a checkpoint for a block that its chain lacks, because blocks were lost: the branch with that
-    /// block is followed as soon as a peer shows it. A note that the log key did not sign is passed over.
+    /// This node's store holds a checkpoint for a block that its chain lacks, because blocks were lost: the branch with the
+    /// newest such block is followed as soon as a peer shows it, and none without them. A note that the log key did not
+    /// sign is passed over.
     pub fn seek(&mut self, note: &str) {
         let Ok(checkpoint) = Checkpoint::open(note, &self.log_key) else { return };
-        if checkpoint.ledger == self.ledger && self.tree.own_hash(checkpoint.height).is_none() {
+        if checkpoint.ledger != self.ledger || self.tree.own_hash(checkpoint.height).is_some() {
+            return;
+        }
+        self.anchors.lost.insert(checkpoint.height, checkpoint.block);
+        let sought = self.anchors.sought.as_ref().map(|(_, sought)| sought.checkpoint.height);
+        if sought.is_none_or(|sought| checkpoint.height > sought) {
             self.anchors.sought = Some((ITSELF, Anchor { checkpoint, note: note.to_owned() }));
         }
+    }
+
+    /// Whether a branch has what the log key signed of the own chain before that was lost, as far as it goes.
+    pub(super) fn keeps_what_was_signed(&self, tip: &Link) -> bool {
+        let below = self.anchors.lost.range(..=tip.header.height);
+        below.into_iter().all(|(height, block)| self.tree.holds(&tip.hash, *height, block))
     }
 
     /// Whether a connected peer has shown a checkpoint at least as new as the newest here; for a node that does not know
@@ -117,6 +133,7 @@ impl Sync {
 
     fn rise(&mut self, anchor: Anchor) {
         self.tree.set_root(anchor.checkpoint.height);
+        self.anchors.lost.retain(|height, _| *height > anchor.checkpoint.height);
         self.anchors.newest = Some(anchor);
         self.drop_lost_tips();
         self.blocks.look_again();

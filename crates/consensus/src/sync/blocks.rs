@@ -149,7 +149,7 @@ impl Sync {
             let is_better = best.is_none_or(|best| {
                 link.work > best.work || (link.work == best.work && best.hash != head.hash && link.seen < best.seen)
             });
-            if is_better && fits(&link.hash) {
+            if is_better && fits(&link.hash) && self.keeps_what_was_signed(link) {
                 best = Some(link);
             }
         }

@@ -207,9 +207,9 @@ impl Queue {
     /// on a block that is undone later, nothing could be built.
     pub(super) fn compare(&mut self, own: Option<&Chain>, node: &Chain, is_final: bool) -> HeadVerdict {
         let own = own.filter(|own| own.binding == node.binding);
-        let known = self.entries.iter().any(|queued| queued.statement == node.head.previous);
-        if own.is_some_and(|own| known || own.head == node.head) {
-            return HeadVerdict::Same;
+        let known = self.entries.iter().position(|queued| queued.statement == node.head.previous);
+        if own.is_some_and(|own| known.is_some() || own.head == node.head) {
+            return self.go_on_behind(known);
         }
         if !is_final {
             return HeadVerdict::Unsettled;
@@ -219,9 +219,15 @@ impl Queue {
         match node.head.next_seq.cmp(&first) {
             std::cmp::Ordering::Less => HeadVerdict::Behind,
             // The front is what the node waits for.
-            std::cmp::Ordering::Equal if !self.entries.is_empty() => HeadVerdict::Same,
+            std::cmp::Ordering::Equal if !self.entries.is_empty() => self.go_on_behind(None),
             _ => HeadVerdict::Take { withdrawn: self.withdraw(node) },
         }
+    }
+
+    /// Delivers again what the node's chain does not have, taken or not: it may have lost what it had taken.
+    fn go_on_behind(&mut self, newest: Option<usize>) -> HeadVerdict {
+        self.taken = self.taken.min(newest.map_or(0, |newest| newest + 1));
+        HeadVerdict::Same
     }
 
     /// Keeps what may be in the ledger already, namely an earlier binding's intervals up to the new one's start.

@@ -52,6 +52,11 @@ impl Node {
         self.anchor = Some(Anchor { checkpoint, note });
     }
 
+    /// The newest block that the log key signed and that damage took from this chain, until it is back.
+    #[must_use]
+    pub fn lost(&self) -> Option<Height> {
+        self.lost.filter(|lost| self.final_height() < *lost)
+    }
     /// The newest checkpoint.
     #[must_use]
     pub const fn anchor(&self) -> Option<&Anchor> {

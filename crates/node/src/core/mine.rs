@@ -113,7 +113,7 @@ impl Node {
     /// program does not know, or too many blocks that are not final. Who runs it is told once of each reason.
     fn is_hindered(&mut self, now: Timestamp, miner: &SecretKey, outputs: &mut Vec<Output>) -> bool {
         let unfinal = self.chain.is_full();
-        let lost = self.lost.filter(|lost| self.final_height() < *lost);
+        let lost = self.lost();
         let hindrance = match self.state.check_proposer(now, miner.account()) {
             _ if lost.is_some() => lost.map(Hindrance::Lost),
             Err(error) => Some(Hindrance::Rule(error)),

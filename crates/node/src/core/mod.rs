@@ -25,8 +25,8 @@ pub use chain::{ChainError, UNFINAL_MAX};
 pub use mine::MiningStatistics;
 pub use missing::MISSING_MAX;
 pub use pool::{POOL_BYTES_MAX, POOL_STATEMENTS_MAX, Pooled};
-pub use recover::RecoverError;
 pub(crate) use recover::Recovery;
+pub use recover::{RecoverError, Standing};
 pub use submission::Submission;
 
 use crate::record::Record;

@@ -55,6 +55,15 @@ pub enum RecoverError {
     },
 }
 
+/// What a node may count on when damage took part of its store.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Standing {
+    /// There are other nodes that have what is lost here.
+    pub has_peers: bool,
+    /// Checkpoints were lost.
+    pub is_unsure: bool,
+}
+
 impl Node {
     /// A node from stored records, each log's in its order. Attachments need not be among them; `has_attachment` says
     /// whether one is stored.
@@ -66,10 +75,24 @@ impl Node {
         records: impl IntoIterator<Item = Record>,
         has_attachment: &dyn Fn(&StatementId) -> bool,
     ) -> Result<Self, RecoverError> {
+        Self::recover_damaged(config, records, has_attachment, Standing::default())
+    }
+
+    /// As [`Node::recover`], where damage may have taken part of what was stored.
+    ///
+    /// # Errors
+    /// As [`Node::recover`].
+    pub fn recover_damaged(
+        config: Config,
+        records: impl IntoIterator<Item = Record>,
+        has_attachment: &dyn Fn(&StatementId) -> bool,
+        standing: Standing,
+    ) -> Result<Self, RecoverError> {
         let mut recovery = Recovery::new(config, &OneByOne)?;
         // The checkpoint tells which blocks may yet be undone.
         let (anchors, rest): (Vec<_>, Vec<_>) =
             without_abandoned(records).into_iter().partition(|record| matches!(record, Record::Anchor(_)));
+        recovery.stand(standing, rest.iter().filter(|record| matches!(record, Record::Block(_))).count());
         for record in anchors.into_iter().chain(rest) {
             recovery.take(record, has_attachment)?;
         }
@@ -84,8 +107,8 @@ pub(crate) struct Recovery<'a> {
     anchor: Option<String>,
     /// How many blocks are stored, where a checkpoint of a later one does not stop the start.
     stored_blocks: Option<u64>,
-    /// The newest checkpoint of a block that is not stored.
-    lost: Option<String>,
+    /// Checkpoints of blocks that are not stored, oldest first.
+    lost: Vec<String>,
     /// The block that vouches for the signatures before it.
     vouching: Option<(Height, BlockHash)>,
     /// What waits, with its place among all that were stored.
@@ -101,19 +124,18 @@ type Verdicts = BTreeMap<Digest, Digest>;
 impl<'a> Recovery<'a> {
     pub(crate) fn new(config: Config, jobs: &'a dyn Jobs) -> Result<Self, RecoverError> {
         let (node, waiting) = (Node::new(config)?, BTreeMap::new());
-        let (stored_blocks, lost, vouching) = (None, None, None);
+        let (stored_blocks, lost, vouching) = (None, Vec::new(), None);
         Ok(Self { node, jobs, anchor: None, stored_blocks, lost, vouching, waiting, stored: 0, lacking: None })
     }
 
-    /// Lets the chain end before the block of the newest checkpoint, of which so many blocks are stored: damage took the
-    /// rest, and the other nodes have it.
-    pub(crate) const fn may_lack_blocks(&mut self, stored: u64) {
-        self.stored_blocks = Some(stored);
-    }
-
-    /// The log key signs nothing before another node has shown what it signed last: that was lost to damage here.
-    pub(crate) const fn is_unsure(&mut self) {
-        self.node.is_unsure = true;
+    /// With other nodes, the chain, of which so many blocks are stored, may end before the block of the newest checkpoint:
+    /// damage took the rest, and they have it. The log key signs nothing before another node has shown what it signed
+    /// last, where that was lost to damage here.
+    pub(crate) fn stand(&mut self, standing: Standing, stored_blocks: usize) {
+        if standing.has_peers {
+            self.stored_blocks = Some(u64::try_from(stored_blocks).unwrap_or(u64::MAX));
+            self.node.is_unsure = standing.is_unsure;
+        }
     }
 
     /// Hash of the newest block so far.
@@ -158,7 +180,7 @@ impl<'a> Recovery<'a> {
     fn take_anchor(&mut self, note: String) {
         if let Ok(checkpoint) = Checkpoint::read_unverified(&note) {
             if self.stored_blocks.is_some_and(|stored| checkpoint.height.number() > stored) {
-                self.lost = Some(note);
+                self.lost.push(note);
                 return;
             }
             self.node.chain.settle(checkpoint.height);
@@ -273,8 +295,8 @@ impl<'a> Recovery<'a> {
             node.anchor = Some(Anchor { checkpoint, note });
         }
         node.peers = Peers::new(Sync::new(&node.config.genesis, node.own()));
-        if let Some(note) = lost {
-            node.lost = Some(Checkpoint::open(&note, &node.config.genesis.log_key)?.height);
+        for note in lost {
+            node.lost = node.lost.max(Some(Checkpoint::open(&note, &node.config.genesis.log_key)?.height));
             node.peers.seek(&note);
         }
         Ok(node)

@@ -5,7 +5,7 @@ use super::log::{Fill, Log, Place, framed};
 use super::{RepairError, Source};
 use crate::record::Record;
 use consensus::peer::{Answer, Ask};
-use ledger::{Block, Genesis, Header, State};
+use ledger::{Block, Checkpoint, Genesis, Header, State};
 use std::collections::{BTreeMap, BTreeSet};
 use units::{BlockHash, Height};
 
@@ -136,6 +136,7 @@ pub(super) fn fill(
     log: &Log,
     genesis: &Genesis,
     end: Option<End>,
+    anchors: &[Checkpoint],
     source: &mut dyn Source,
 ) -> Result<Vec<(Place, Filled)>, RepairError> {
     let mut chain = Chain::begin(genesis.clone())?;
@@ -155,6 +156,7 @@ pub(super) fn fill(
             Some(header) => chain.fill_before(gap, &header, source)?,
             None => chain.fill_up_to(gap, end, source)?,
         };
+        let result = chain.leave_unsigned(result, anchors)?;
         let result = if gap == (0, 0) { with_genesis(result, &chain.genesis)? } else { result };
         let is_missing = matches!(result, Filled::Missing { .. });
         filled.push((gap, result));
@@ -170,6 +172,25 @@ fn with_genesis(mut filled: Filled, genesis: &Genesis) -> Result<Filled, RepairE
     let (Filled::Whole(fill, _) | Filled::Missing { fill, .. }) = &mut filled;
     fill.records = [framed(GENESIS_KIND, &genesis.to_bytes())?, std::mem::take(&mut fill.records)].concat();
     Ok(filled)
+}
+
+impl Chain {
+    /// Where the log has to end, it may end in a branch that the chain had left: what leads away from it was damaged. From
+    /// the first block on that is another than the log key signed, that branch is left again.
+    fn leave_unsigned(&mut self, mut filled: Filled, anchors: &[Checkpoint]) -> Result<Filled, RepairError> {
+        let Filled::Missing { fill, .. } = &mut filled else { return Ok(filled) };
+        let within = anchors.iter().filter(|anchor| anchor.height.number() <= self.height());
+        if let Some(first) = within
+            .into_iter()
+            .find(|anchor| !self.holds(&(anchor.height, anchor.block)))
+            .map(|anchor| anchor.height.number())
+        {
+            let mark = Record::Rewound(Height::from_number(first.saturating_sub(1)));
+            fill.records.extend(framed(mark.kind(), &mark.payload())?);
+            self.rewind(first.saturating_sub(1));
+        }
+        Ok(filled)
+    }
 }
 
 fn missing(at: Place, what: String) -> Filled {

@@ -90,6 +90,12 @@ pub struct Task<'a> {
     pub may_cut: bool,
 }
 
+/// Whether a file is the copy of a damaged one that held checkpoints.
+#[must_use]
+pub fn is_lost_checkpoint(file: &str) -> bool {
+    file.starts_with(LogName::Anchors.name()) && file.contains(KEPT_MARK)
+}
+
 /// Why a repair ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
@@ -128,8 +134,8 @@ pub fn repair_as(disk: &mut dyn Disk, task: &Task<'_>, source: &mut dyn Source) 
     let mut blocks = Log::read(disk, LogName::Blocks)?;
     let genesis = blocks::genesis(&mut blocks, source)?;
     let mut repair = Repair { disk, now: task.now, task: *task, source, genesis, findings: &mut findings };
-    let anchor = repair.anchors()?;
-    repair.blocks(&mut blocks, anchor.as_ref())?;
+    let anchors = repair.anchors()?;
+    repair.blocks(&mut blocks, &anchors)?;
     repair.pool()?;
     repair.evidence()?;
     repair.attachments()?;
@@ -147,8 +153,8 @@ struct Repair<'a> {
 }
 
 impl Repair<'_> {
-    fn blocks(&mut self, log: &mut Log, anchor: Option<&Checkpoint>) -> Result<(), RepairError> {
-        let end = self.task.end.or(anchor.map(|anchor| (anchor.height, anchor.block)));
+    fn blocks(&mut self, log: &mut Log, anchors: &[Checkpoint]) -> Result<(), RepairError> {
+        let end = self.task.end.or(anchors.last().map(|anchor| (anchor.height, anchor.block)));
         let wrong = blocks::wrong(log, end, &self.task.suspects.heights);
         log.doubt(&wrong);
         if log.damaged().is_empty() {
@@ -157,7 +163,7 @@ impl Repair<'_> {
             }
             log.open_end();
         }
-        let filled = blocks::fill(log, &self.genesis, end, self.source)?;
+        let filled = blocks::fill(log, &self.genesis, end, anchors, self.source)?;
         let cut = filled.iter().find(|(_, filled)| matches!(filled, Filled::Missing { .. })).map(|(at, _)| *at);
         if cut.is_some() && !self.task.may_cut {
             return Ok(());

@@ -1,8 +1,9 @@
 //! The logs besides the blocks: checkpoints, the pool, evidence, attachments.
 
-use super::log::{Fill, Log, framed};
+use super::log::{Fill, Log, Place, framed};
 use super::{Repair, RepairError};
 use crate::record::{LogName, Record};
+use crate::store;
 use api::Repaired;
 use consensus::peer::{Answer, Ask};
 use ledger::act::{Act, Readings};
@@ -12,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use units::StatementId;
 
 impl Repair<'_> {
-    /// The newest checkpoint of those that are whole here and the one that the peer knows.
-    pub(super) fn anchors(&mut self) -> Result<Option<Checkpoint>, RepairError> {
+    /// The checkpoints that are whole here, and the one that the peer knows if it is newer; oldest first.
+    pub(super) fn anchors(&mut self) -> Result<Vec<Checkpoint>, RepairError> {
         let log = Log::read(self.disk, LogName::Anchors)?;
         let log_key = self.genesis.log_key.clone();
         let open = |note: &str| Checkpoint::open(note, &log_key).ok();
@@ -21,31 +22,37 @@ impl Repair<'_> {
             Record::Anchor(note) => Some(note),
             _ => None,
         });
-        let own = notes.filter_map(|note| open(&note)).max_by_key(|checkpoint| checkpoint.height);
+        let mut own: Vec<Checkpoint> = notes.filter_map(|note| open(&note)).collect();
+        own.sort_by_key(|checkpoint| checkpoint.height);
         let damaged = log.damaged();
         let Some(last) = damaged.last().copied() else { return Ok(own) };
         let theirs = match self.source.ask(&Ask::Head) {
             Answer::Head(head) => head.anchor.and_then(|note| Some((open(&note)?, note))),
             _ => None,
         };
-        let newer = theirs.filter(|(theirs, _)| own.is_none_or(|own| theirs.height > own.height));
-        let copies = log.quarantine(self.disk, None, self.task.mark)?;
-        let mut fills = Vec::new();
-        for at in &damaged {
+        let newer = theirs.filter(|(theirs, _)| own.last().is_none_or(|own| theirs.height > own.height));
+        let fills = damaged.iter().map(|at| Ok(Fill { at: *at, records: second_copies(&log, *at)? }));
+        let mut fills = fills.collect::<Result<Vec<_>, RepairError>>()?;
+        let is_whole = |fill: &Fill| log.place(fill.at).is_some_and(|(.., bytes)| bytes <= fill.records.len());
+        let is_mended = newer.is_none() && fills.iter().all(is_whole);
+        let copies = log.quarantine(self.disk, None, if is_mended { super::MENDED_MARK } else { self.task.mark })?;
+        for fill in &fills {
             // An older one is of no use besides a newer one.
-            let is_older = *at != last || log.whole().any(|(place, ..)| place > *at);
+            let is_older = fill.at != last || log.whole().any(|(place, ..)| place > fill.at);
             let (repaired, lost) = match &newer {
-                _ if is_older => (Some(self.by_itself()), None),
+                _ if is_older || is_whole(fill) => (Some(self.by_itself()), None),
                 Some(_) => (Some(self.by_peer()), None),
                 None => (None, Some("a checkpoint, unless another node or a bill has it".to_owned())),
             };
-            self.find(&log, *at, &copies, "a checkpoint of the log key".to_owned(), repaired, lost);
+            self.find(&log, fill.at, &copies, "a checkpoint of the log key".to_owned(), repaired, lost);
         }
-        if let Some((_, note)) = &newer {
-            fills.push(Fill { at: last, records: framed(Record::Anchor(note.clone()).kind(), note.as_bytes())? });
+        if let (Some((_, note)), Some(fill)) = (&newer, fills.last_mut()) {
+            let framed = store::framed(&Record::Anchor(note.clone()));
+            fill.records.extend(framed.ok_or_else(|| RepairError::TooLarge("a checkpoint".to_owned()))?);
         }
         log.write(self.disk, &fills, None)?;
-        Ok(newer.map(|(checkpoint, _)| checkpoint).or(own))
+        own.extend(newer.map(|(checkpoint, _)| checkpoint));
+        Ok(own)
     }
 
     fn by_itself(&self) -> Repaired {
@@ -151,6 +158,16 @@ impl Repair<'_> {
         }
         Ok(readings)
     }
+}
+
+/// The checkpoints beside a damaged place that stand there once only, framed: the second copy of each was there.
+fn second_copies(log: &Log, at: Place) -> Result<Vec<u8>, RepairError> {
+    let before = log.whole().filter(|(place, ..)| *place < at).last();
+    let behind = log.whole().find(|(place, ..)| *place > at);
+    let is_single = |payload: &[u8]| log.whole().filter(|(.., other)| *other == payload).count() == 1;
+    let beside = [before, behind].into_iter().flatten().map(|(.., payload)| payload);
+    let copies = beside.filter(|payload| is_single(payload)).map(|payload| framed(Record::ANCHOR_KIND, payload));
+    Ok(copies.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn records(log: &Log) -> impl Iterator<Item = Record> + '_ {

@@ -4,7 +4,7 @@ use super::peers::{self, Listeners, Peers, Several, Surroundings};
 use super::{Keys, Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
 use crate::clock::Clock;
 use crate::core::Committed;
-use crate::core::{Config, Node, RecoverError, Recovery, UNFINAL_MAX};
+use crate::core::{Config, Node, RecoverError, Recovery, Standing, UNFINAL_MAX};
 use crate::findings::{self, Findings};
 use crate::record::{LogName, Record};
 use crate::repair::{self, Suspects, Task};
@@ -123,7 +123,7 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     let Options { miner, log_key, receipt_key, automatic, peers: addresses, .. } = options;
     let ledger = genesis.ledger();
     let config = Config { genesis, miner, log_key, automatic };
-    let standing = Standing::of(&options.data_dir, &addresses);
+    let standing = standing(&options.data_dir, &addresses);
     let node = recover(&mut store, &mut tables, config.clone(), standing)?;
     let (sender, requests) = sync_channel(REQUESTS_MAX);
     let threads = if node.is_miner() { options.search_threads.max(1) } else { 0 };
@@ -190,22 +190,10 @@ fn live(mut shell: Shell, requests: Receiver<Message>, stopped: &Mutex<Option<St
     }
 }
 
-/// What a node may count on when damage took part of its store.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Standing {
-    /// There are other nodes that have what is lost here.
-    has_peers: bool,
-    /// Checkpoints were lost.
-    is_unsure: bool,
-}
-
-impl Standing {
-    fn of(data_dir: &Path, addresses: &[String]) -> Self {
-        let is_kept = |name: &str| name.starts_with(LogName::Anchors.name()) && name.contains(repair::KEPT_MARK);
-        let names = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
-        let is_unsure = names.into_iter().any(|entry| entry.file_name().to_str().is_some_and(is_kept));
-        Self { has_peers: !addresses.is_empty(), is_unsure }
-    }
+fn standing(data_dir: &Path, addresses: &[String]) -> Standing {
+    let names = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
+    let is_unsure = names.into_iter().any(|entry| entry.file_name().to_str().is_some_and(repair::is_lost_checkpoint));
+    Standing { has_peers: !addresses.is_empty(), is_unsure }
 }
 
 /// Reads everything stored through the checking path and derives the rows that are missing.
@@ -221,16 +209,13 @@ pub(super) fn recover(
     }
     let threads = Threads::all();
     let mut recovery = Recovery::new(config, &threads)?;
-    if standing.has_peers {
-        recovery.may_lack_blocks(u64::try_from(store.block_count()).unwrap_or(u64::MAX));
-    }
+    recovery.stand(standing, store.block_count());
     if standing.has_peers && standing.is_unsure {
         tracing::warn!(
             "checkpoints were lost to damage here: the log key signs nothing until another node has shown a checkpoint as new \
              as the newest that is left. If no other node ever had a newer one, remove the files anchors-*{}* to go on",
             repair::KEPT_MARK
         );
-        recovery.is_unsure();
     }
     store.replay(LogName::Anchors, |record: Record| {
         recovery.take(record, &|_| false).map(drop).map_err(NodeError::from)

@@ -20,7 +20,7 @@ pub(crate) use load::{TABLES_FILE, genesis_of, replay_blocks};
 pub use load::{create, read_genesis, start, start_on};
 
 use crate::clock::Clock;
-use crate::core::{Config, Input, Node, Output, ReplyId, Submission, TemplateId};
+use crate::core::{Config, Input, Node, Output, ReplyId, Standing, Submission, TemplateId};
 use crate::findings::Findings;
 use crate::record::{LogName, Record};
 use crate::scrub::Scrubbing;
@@ -123,7 +123,7 @@ pub(crate) struct Shell {
     peers: Peers,
     /// What peers told that the node has not taken yet.
     inbox: VecDeque<Input>,
-    standing: load::Standing,
+    standing: Standing,
     findings: Findings,
     subscribers: Vec<SyncSender<Event>>,
     keys: Keys,
@@ -424,6 +424,7 @@ impl Shell {
             self.store.rewrite(LogName::Pool, &records)?;
         }
         if self.store.log_bytes(LogName::Anchors) > ANCHORS_FILE_REWRITE_BYTES
+            && self.node.lost().is_none()
             && let Some(anchor) = self.node.anchor()
         {
             self.store.rewrite(LogName::Anchors, &[Record::Anchor(anchor.note.clone())])?;

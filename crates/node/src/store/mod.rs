@@ -198,11 +198,14 @@ impl Store {
             let file = segment_name(log, number);
             let size = self.size(&file)?;
             let is_last = self.size(&segment_name(log, number + 1))? == 0;
-            let end = self.skim(log, number, size, is_last)?;
+            let mut end = self.skim(log, number, size, is_last)?;
             if end < size && cut {
                 let torn = size - end;
                 self.warnings.push(format!("{file}: an interrupted write of {torn} bytes at byte {end} was cut off"));
                 self.disk.truncate(&file, end).map_err(|error| StoreError::Io { file: file.clone(), error })?;
+                if log == LogName::Anchors {
+                    end += self.repeat_last(&file, end)?;
+                }
             } else if end < size && self.size(&file)? == size {
                 // A file that has grown meanwhile is being written by a node that runs.
                 let broken = size - end;
@@ -217,6 +220,22 @@ impl Store {
             }
             number += 1;
         }
+    }
+
+    /// Writes the last record of a file that ends at `end` once more: what was cut off may have been its second copy. Gives
+    /// the bytes written.
+    fn repeat_last(&mut self, file: &str, end: u64) -> Result<u64, StoreError> {
+        let (mut last, mut offset) = (0, 0);
+        while offset < end {
+            let head = Head::read(&self.read(file, offset, HEAD_BYTES)?);
+            let head = head.map_err(|_| StoreError::Damaged { file: file.to_owned(), offset })?;
+            last = offset;
+            offset += record_bytes(head.length);
+        }
+        let length = usize::try_from(end - last).map_err(|_| StoreError::TooLarge)?;
+        let bytes = self.read(file, last, length)?;
+        self.disk.append(file, &bytes).map_err(|error| StoreError::Io { file: file.to_owned(), error })?;
+        Ok(end - last)
     }
 
     /// Walks over a segment's records; gives the end of the last whole one.
@@ -414,7 +433,7 @@ impl Store {
             self.sync_log(before)?;
         }
         let payload = record.payload();
-        let framed = segment::frame(record.kind(), &payload).ok_or(StoreError::TooLarge)?;
+        let framed = framed(record).ok_or(StoreError::TooLarge)?;
         let mut tail = self.tails.get(&log).copied().unwrap_or_default();
         if tail.size >= SEGMENT_BYTES_MAX {
             // The next segment is opened as the last one, so this one must be whole before it exists.
@@ -470,7 +489,7 @@ impl Store {
         }
         let mut bytes = Vec::new();
         for record in records {
-            bytes.extend(segment::frame(record.kind(), &record.payload()).ok_or(StoreError::TooLarge)?);
+            bytes.extend(framed(record).ok_or(StoreError::TooLarge)?);
         }
         let file = segment_name(log, 0);
         self.disk.replace(&file, &bytes).map_err(|error| StoreError::Io { file, error })?;
@@ -479,6 +498,11 @@ impl Store {
         self.unsynced.remove(&log);
         Ok(())
     }
+}
+
+/// A record as it lies in its file: once, or as often as its kind asks for. `None` when it is too large.
+pub(crate) fn framed(record: &Record) -> Option<Vec<u8>> {
+    Some(segment::frame(record.kind(), &record.payload())?.repeat(record.copies()))
 }
 
 /// Bytes that a record takes in its file.

@@ -92,7 +92,17 @@ impl NodeHost {
             said.finals.insert(height, hash);
         }
         self.shown_final = self.shown_final.max(newest);
+        self.damaged = self.damaged.filter(|before| *before > newest);
         Ok(())
+    }
+
+    /// Of a chain that damage shortened, what it still has must be what it was. The rest it fetches again: final blocks,
+    /// and those whose statements it had crossed off its pool.
+    pub(super) fn forget_what_damage_took(&mut self) {
+        if let Some(node) = self.running.as_ref().map(|running| &running.node).filter(|_| self.damaged.is_some()) {
+            self.shown_final = self.shown_final.min(node.final_height());
+            self.acknowledged.retain(|id| node.statement_state(id).is_some());
+        }
     }
 
     /// What it acknowledged is in its pool or chain, or was given up. What is final needs no more looking at.

@@ -53,6 +53,8 @@ pub(crate) struct NodeHost {
     confirmed: Vec<BlockHash>,
     /// The newest block that it ever showed as final.
     shown_final: Height,
+    /// Since a bit changed on its disk: the newest block that it had shown as final, until it has that again.
+    damaged: Option<Height>,
     pub(crate) starts: u64,
 }
 
@@ -75,6 +77,7 @@ impl NodeHost {
             dropped: BTreeSet::new(),
             confirmed: Vec::new(),
             shown_final: Height::GENESIS,
+            damaged: None,
             starts: 0,
         })
     }

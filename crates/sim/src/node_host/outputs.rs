@@ -46,7 +46,7 @@ impl World {
             leaf: pooled.statement.signed().leaf().to_vec(),
         });
         let pooled: Vec<Record> = pooled.collect();
-        let anchor = node.anchor().map(|anchor| Record::Anchor(anchor.note.clone()));
+        let anchor = node.anchor().filter(|_| node.lost().is_none()).map(|anchor| Record::Anchor(anchor.note.clone()));
         let rewritten = store.rewrite(LogName::Pool, &pooled).and_then(|()| match anchor {
             Some(anchor) => store.rewrite(LogName::Anchors, &[anchor]),
             None => Ok(()),
