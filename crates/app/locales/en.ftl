@@ -1200,6 +1200,7 @@ flow-others = { $count } others
 ## Pool, mining, nodes, search
 mining-title = Pool and mining
 mining-lead = What waits for a block, and the search for the next one.
+mining-head = Mining
 mining-by-itself = By itself
 mining-on = on
 mining-off = off
@@ -1216,6 +1217,7 @@ mining-level = Change the level
 mining-no-key = This node has no miner's key: it keeps a copy and checks the others.
 mining-operator-only = Who looks after the house can mine by hand.
 pool-empty-head = Nothing waits
+pool-empty-next = Readings and trades stand here until the next block.
 pool-since = waits since { $age },
 pool-more = { $count } more wait.
 nodes-title = Nodes side by side

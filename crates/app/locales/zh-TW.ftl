@@ -1200,6 +1200,7 @@ flow-others = 其他 { $count } 戶
 ## Pool, mining, nodes, search
 mining-title = 待入帳與挖礦
 mining-lead = 等待入帳的聲明，以及下一個區塊的搜尋。
+mining-head = 挖礦
 mining-by-itself = 自動挖礦
 mining-on = 開啟
 mining-off = 關閉
@@ -1216,6 +1217,7 @@ mining-level = 變更難度
 mining-no-key = 這個節點沒有礦工金鑰，只保存並核對帳本。
 mining-operator-only = 管理者可以手動挖礦。
 pool-empty-head = 沒有等待中的聲明
+pool-empty-next = 讀數與交易在進入下一個區塊之前，會列在這裡。
 pool-since = 等待起始：{ $age }，
 pool-more = 另有 { $count } 件等待中。
 nodes-title = 節點並列

@@ -309,3 +309,65 @@ async fn a_name_is_changed_and_forgotten_beside_the_ledger() {
     }
     assert_eq!(fixture.node.status().unwrap().height, height, "no name enters the ledger");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_searched_for_is_found_and_names_only_by_who_may_know_them() {
+    let fixture = Fixture::new(false);
+    let site = site_with(&fixture, None);
+    let chen = fixture.chen().to_string();
+    let block = fixture.node.block("1").unwrap();
+    let statement = fixture.transfer.to_string();
+    let results = format!("/results?account={chen}");
+    for (typed, by_the_operator, place) in [
+        ("1", false, Some("/blocks/1".to_owned())),
+        ("%231", false, Some("/blocks/1".to_owned())),
+        (block.hash.to_string().as_str(), false, Some("/blocks/1".to_owned())),
+        (block.hash.to_string().to_uppercase().as_str(), false, Some("/blocks/1".to_owned())),
+        ("999999", false, None),
+        (statement.as_str(), false, Some(format!("/statements/{statement}"))),
+        ("f".repeat(64).as_str(), false, None),
+        (chen.as_str(), false, Some(results.clone())),
+        (CHEN_METER, false, Some(format!("/meters/{CHEN_METER}/readings"))),
+        ("chen+301", true, Some(results)),
+        ("chen+301", false, None),
+        ("a".repeat(200).as_str(), true, None),
+    ] {
+        let request = get(&format!("/search?q={typed}"));
+        let request = if by_the_operator { by_operator(&fixture, request) } else { request };
+        let response = send(&site, ELSEWHERE, request).await;
+        let found = (response.status() == StatusCode::SEE_OTHER).then(|| header_of(&response, "location").to_owned());
+        assert_eq!(found, place, "{typed}");
+        assert!(place.is_some() || response.status() == StatusCode::NOT_FOUND, "{typed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_mines_by_hand_and_nobody_else() {
+    let fixture = Fixture::new(false);
+    let site = site_with(&fixture, None);
+    let order = |order: &str| {
+        let request = Request::builder().method("POST").uri("/pool").header(header::HOST, "localhost:8080");
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        request.body(Body::from(format!("order={order}"))).unwrap()
+    };
+    let automatic = || fixture.node.status().unwrap().mining.automatic;
+    assert_eq!((send(&site, HERE, order("by_hand")).await.status().as_u16(), automatic()), (403, true));
+    for (word, expected) in [("by_hand", false), ("mine_now", false), ("automatic", true)] {
+        let response = send(&site, HERE, by_operator(&fixture, order(word))).await;
+        assert_eq!((response.status(), automatic()), (StatusCode::SEE_OTHER, expected), "{word}");
+    }
+    assert_eq!(send(&site, HERE, by_operator(&fixture, order("nonsense"))).await.status(), 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_overview_says_what_needs_a_hand_and_nobody_elses_does() {
+    let fixture = Fixture::new(false);
+    let site = site_with(&fixture, None);
+    let page = text(send(&site, HERE, by_operator(&fixture, get("/?lang=en"))).await).await;
+    for shown in ["id=\"alarms-head\"", "130.2 V", "See the evidence", "id=\"flow-head\"", "From the grid", "Chen 301"]
+    {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let page = text(send(&site, HERE, get("/?lang=en")).await).await;
+    assert!(!page.contains("alarms-head") && !page.contains("flow-head"));
+}

@@ -54,23 +54,28 @@ pub(super) fn plan(scene: &Scene, checking: &mut Checking<'_>) -> Option<Plan> {
     if room.as_ref().is_some_and(|room| room.len() > NAME_BYTES_MAX) {
         checking.text("room", NAME_BYTES_MAX);
     }
-    let (key, made) = key(scene, checking)?;
-    let account = key.account();
+    let key = key(scene, checking);
+    // Without a key the rest is checked all the same, for its faults.
+    let account = key.as_ref().map_or(scene.status.operator, |(key, _)| key.account());
     if scene.with_role("member").any(|member| member.id == account) {
         let words = checking.t.arg("desk-fault-known-key", "name", scene.name(&account));
         checking.fault("key", words);
     }
-    let from = scene.now;
-    let mut acts = vec![Act::Register(Register::Key(RegisterKey { key, role: Role::Member, from, beneficiary: None }))];
+    let mut acts = Vec::new();
     let mut notes = Vec::new();
-    if !checking.typed.get("meter").is_empty() {
-        let (bindings, more) = bind(scene, checking, account, false)?;
+    if !checking.typed.get("meter").is_empty()
+        && let Some((bindings, more)) = bind(scene, checking, account, false)
+    {
         acts.extend(bindings);
         notes.extend(more);
     }
     if !checking.typed.get("energy").is_empty() {
-        acts.extend(contract::acts(scene, checking, account)?);
+        acts.extend(contract::acts(scene, checking, account).unwrap_or_default());
     }
+    let (key, made) = key?;
+    let from = scene.now;
+    let register = RegisterKey { key, role: Role::Member, from, beneficiary: None };
+    acts.insert(0, Act::Register(Register::Key(register)));
     if made.is_some() {
         notes.push(checking.t.get("desk-note-made-key"));
     }
