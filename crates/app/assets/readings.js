@@ -140,8 +140,9 @@ function begin() {
     go(from, Math.max(until, from + SPAN_MIN_MS), false);
   }
 
+  // Sweden writes dates as the rest of the page does: year, month, day.
   const clock = (seconds, full) =>
-    new Intl.DateTimeFormat("zh-TW", {
+    new Intl.DateTimeFormat("sv-SE", {
       timeZone: labels.zone, hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit",
       ...(full ? { year: "numeric", month: "2-digit", day: "2-digit" } : {}),
     }).format(seconds * 1000);

@@ -125,7 +125,9 @@ impl Band {
         let (least, most) = (all().min().filter(|_| !extents.is_empty())?, all().max()?);
         // A twentieth of air, so that no line lies on the edge.
         let air = (most.saturating_sub(least) / 20).max(1);
-        let (least, most) = (least.saturating_sub(air), most.saturating_add(air));
+        // What is never below zero stands on it.
+        let ground = if least >= 0 { 0 } else { i64::MIN };
+        let (least, most) = (least.saturating_sub(air).max(ground), most.saturating_add(air));
         let x = |at: u64| i128::from(canvas.width) * i128::from(at) / i128::from(steps.max(1));
         let y = |value: i64| {
             let span = i128::from(most) - i128::from(least);
@@ -206,9 +208,9 @@ mod tests {
     fn a_band_covers_each_steps_values_and_the_limits_lie_within_the_box() {
         let extents = [Extent { at: 0, min: 0, max: 100 }, Extent { at: 9, min: 50, max: 50 }];
         let band = Band::through(&extents, &[20, 180], 10, CANVAS).unwrap();
-        assert_eq!((band.least, band.most), (-9, 189));
-        assert_eq!(band.path, "M0 17H10V38H0ZM90 28H100V29H90Z");
-        assert_eq!(band.lines, [34, 1]);
+        assert_eq!((band.least, band.most), (0, 189));
+        assert_eq!(band.path, "M0 18H10V40H0ZM90 29H100V30H90Z");
+        assert_eq!(band.lines, [35, 1]);
         assert_eq!(Band::through(&[], &[20, 180], 10, CANVAS), None);
         assert!(Band::through(&[Extent { at: 0, min: i64::MIN, max: i64::MAX }], &[], 1, CANVAS).is_some());
     }

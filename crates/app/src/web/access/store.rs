@@ -299,6 +299,8 @@ pub(crate) async fn identify(State(access): State<Access>, request: Request, nex
     let mut caller = access.caller(&parts);
     let is_page = parts.method == Method::GET && !super::guard::is_for_programs(parts.uri.path());
     let is_page = is_page && !parts.uri.path().starts_with("/assets/");
+    // Whoever follows a personal link wants to be who it is for, also at a demonstration.
+    let is_page = is_page && !parts.uri.path().starts_with(super::links::PATH);
     let mut cookie = None;
     if access.0.operator_here && caller.origin == Origin::Here && caller.who == Who::Anyone && is_page {
         match access.open_session(caller.scheme) {

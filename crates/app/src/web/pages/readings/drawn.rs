@@ -61,8 +61,20 @@ pub(super) fn draw(t: Texts, course: &CourseView, show: Shown) -> Option<Drawn> 
     let span = (course.from_ms.ms(), course.until_ms.ms());
     let Values { points, scale, places, unit, from_zero } = values(t, course, show);
     let text = |value: i64| format!("{} {unit}", decimal(i128::from(value), scale, places));
-    if show == Shown::Voltage && course.points.iter().any(|point| point.voltage_max_mv.is_some()) {
-        let band = Band::through(&extents(course), &[], COLUMNS, PLOT)?;
+    let has = |of: fn(&CoursePoint) -> Option<i64>| course.points.iter().any(|point| of(point).is_some());
+    let extents = match show {
+        Shown::Voltage if has(|point| point.voltage_max_mv) => extents(course, |point| {
+            let least = point.voltage_min_mv.or(point.voltage_mv);
+            least.zip(point.voltage_max_mv.or(point.voltage_mv))
+        }),
+        // What was used in a step is a bar as wide as the step.
+        Shown::Energy if has(|point| point.energy_mwh) => {
+            extents(course, |point| point.energy_mwh.map(|used| (0, used)))
+        }
+        _ => Vec::new(),
+    };
+    if !extents.is_empty() {
+        let band = Band::through(&extents, &[], COLUMNS, PLOT)?;
         let (top, bottom) = (text(band.most), text(band.least));
         return Some(Drawn { line: String::new(), area: band.path, is_band: true, top, bottom });
     }
@@ -71,14 +83,13 @@ pub(super) fn draw(t: Texts, course: &CourseView, show: Shown) -> Option<Drawn> 
     Some(Drawn { line: traced.line, area: traced.area, is_band: false, top, bottom })
 }
 
-/// Lowest and highest voltage in each column.
-fn extents(course: &CourseView) -> Vec<Extent> {
+/// Least and most in each column.
+fn extents(course: &CourseView, range: impl Fn(&CoursePoint) -> Option<(i64, i64)>) -> Vec<Extent> {
     let (from, until) = (course.from_ms.ms(), course.until_ms.ms());
     let width = (until.saturating_sub(from) / COLUMNS).max(1);
     let mut extents: Vec<Extent> = Vec::new();
     for point in &course.points {
-        let least = point.voltage_min_mv.or(point.voltage_mv);
-        let Some((min, max)) = least.zip(point.voltage_max_mv.or(point.voltage_mv)) else { continue };
+        let Some((min, max)) = range(point) else { continue };
         let column = |time: u64| (time.saturating_sub(from) / width).min(COLUMNS - 1);
         // A step may be as wide as several columns.
         for at in column(point.time_ms.ms())..=column(point.end_ms.ms().saturating_sub(1).max(point.time_ms.ms())) {

@@ -15,7 +15,7 @@ pub(super) const ASKING_MAX: usize = 2;
 
 /// Blocks with statements that one page opens: of a node elsewhere each is a question over the network.
 const OPENED_HERE: usize = 400;
-const OPENED_ELSEWHERE: usize = 40;
+const OPENED_ELSEWHERE: usize = 150;
 
 /// Which node.
 pub(super) enum Source {
