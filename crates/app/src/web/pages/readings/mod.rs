@@ -247,7 +247,7 @@ fn page(
     let shown_from = past.rows.len().saturating_sub(ROWS_MAX);
     let oldest_shown = past.rows.get(shown_from).map(|row| row.time);
     let earlier = oldest_shown.filter(|_| shown_from > 0 || has_earlier);
-    let rows: Vec<Row> = past.rows.iter().rev().take(ROWS_MAX).map(|row| table_row(words, &meter.meter, row)).collect();
+    let rows: Vec<Row> = past.rows.iter().rev().take(ROWS_MAX).map(|row| table_row(words, meter, row)).collect();
     ReadingsPage {
         frame: Frame::new(reader, Section::Readings, &status.name, title),
         t,
@@ -276,13 +276,14 @@ fn meter_link(words: &Words<'_>, other: &MeterView, current: &MeterId) -> Link {
     }
 }
 
-fn table_row(words: &Words<'_>, meter: &MeterId, row: &PastRow) -> Row {
+fn table_row(words: &Words<'_>, meter: &MeterView, row: &PastRow) -> Row {
     let value = |(name, scale, places): (&str, u32, u32)| {
         row.values.get(name).map_or_else(|| "–".to_owned(), |value| decimal(i128::from(*value), scale, places))
     };
     Row {
         time: words.face.moment(row.time),
-        pick: row.is_booked.then(|| format!("{meter}@{}", row.time.ms())),
+        // A statement that is not in a block yet cannot be quoted.
+        pick: (row.is_booked && row.time < meter.head.end_ms).then(|| format!("{}@{}", meter.meter, row.time.ms())),
         values: COLUMNS.map(value).into(),
         is_booked: row.is_booked,
     }
