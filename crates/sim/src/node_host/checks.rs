@@ -92,12 +92,13 @@ impl NodeHost {
             said.finals.insert(height, hash);
         }
         self.shown_final = self.shown_final.max(newest);
-        self.damaged = self.damaged.filter(|before| *before > newest);
+        let head = node.state().head().height;
+        self.damaged = self.damaged.filter(|(kept, reached)| *kept > newest || *reached > head);
         Ok(())
     }
 
     /// Of a chain that damage shortened, what it still has must be what it was. The rest it fetches again: final blocks,
-    /// and those whose statements it had crossed off its pool.
+    /// those whose statements it had crossed off its pool, and those whose keys other statements are signed with.
     pub(super) fn forget_what_damage_took(&mut self) {
         if let Some(node) = self.running.as_ref().map(|running| &running.node).filter(|_| self.damaged.is_some()) {
             self.shown_final = self.shown_final.min(node.final_height());

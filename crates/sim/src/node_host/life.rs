@@ -121,8 +121,8 @@ impl World {
             return;
         }
         let node = self.nodes[number].node();
-        let kept = node.map_or(Height::GENESIS, Node::final_height);
-        let signed = node.is_some_and(|node| kept == node.state().head().height);
+        let (kept, reached) = node.map(|node| (node.final_height(), node.state().head().height)).unwrap_or_default();
+        let signed = node.is_some() && kept == reached;
         let power = self.random.chance(self.chaos.power_cut);
         let how = if power { ", power cut" } else { "" };
         self.note(format_args!("node {number} crashes{how}, down for {} ms", down.ms()));
@@ -138,16 +138,17 @@ impl World {
             _ => {}
         }
         if self.random.chance(self.chaos.bit_flip) {
-            self.flip_bit(number, kept);
+            self.flip_bit(number, kept, reached);
         }
         self.later(down, Happening::NodeStart(number));
     }
 
     /// One bit of what is not only this node's changes on its disk: of the blocks that became final, another honest node
     /// whose disk is whole has each, and the rest of the chain anybody can build again.
-    fn flip_bit(&mut self, number: usize, kept: Height) {
+    fn flip_bit(&mut self, number: usize, kept: Height, reached: Height) {
         let host = &self.nodes[number];
-        let kept = kept.max(host.shown_final).max(host.damaged.unwrap_or_default());
+        let (kept_before, reached_before) = host.damaged.unwrap_or_default();
+        let (kept, reached) = (kept.max(host.shown_final).max(kept_before), reached.max(reached_before));
         let honest = self.nodes.get(..self.honest).unwrap_or_default().iter().enumerate();
         let others = honest.filter(|(other, _)| *other != number);
         let is_elsewhere = others.clone().any(|(_, other)| other.shown_final >= kept && other.damaged.is_none());
@@ -158,7 +159,7 @@ impl World {
         let (log, from) = if self.random.chance(70_000) { ("blocks", founding) } else { ("anchors", 0) };
         let host = &mut self.nodes[number];
         if host.disk.flip_bit(&format!("{log}-00000000.seg"), from, &mut self.random) {
-            host.damaged = Some(kept);
+            host.damaged = Some((kept, reached));
             self.note(format_args!("node {number}: a bit of its {log} is changed"));
         }
     }

@@ -53,8 +53,9 @@ pub(crate) struct NodeHost {
     confirmed: Vec<BlockHash>,
     /// The newest block that it ever showed as final.
     shown_final: Height,
-    /// Since a bit changed on its disk: the newest block that it had shown as final, until it has that again.
-    damaged: Option<Height>,
+    /// Since a bit changed on its disk: the newest block that it held for final, and its newest one, until it has got as
+    /// far again.
+    damaged: Option<(Height, Height)>,
     pub(crate) starts: u64,
 }
 
