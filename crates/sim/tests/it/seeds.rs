@@ -1,6 +1,7 @@
 //! Many seeds on all cores.
 //!
-//! `WATTPROOF_SEED=n` replays one, `WATTPROOF_SEEDS=n` runs the first n, `WATTPROOF_LONG=1` runs many times as many.
+//! `WATTPROOF_SEED=n` replays one, `WATTPROOF_SEEDS=n` runs the first n, without those before
+//! `WATTPROOF_FROM=m`, `WATTPROOF_LONG=1` runs many times as many.
 
 use crate::replay;
 use meter::Replay;
@@ -26,7 +27,7 @@ pub(crate) fn long(factor: u64) -> u64 {
 pub(crate) fn all(count: u64, run: fn(u64, &Arc<Replay>) -> Result<Outcome, Box<Failure>>) -> Vec<Outcome> {
     let (first, end) = match number("WATTPROOF_SEED") {
         Some(seed) => (seed, seed + 1),
-        None => (0, number("WATTPROOF_SEEDS").unwrap_or(count)),
+        None => (number("WATTPROOF_FROM").unwrap_or(0), number("WATTPROOF_SEEDS").unwrap_or(count)),
     };
     let (replay, next, stop) = (replay(), AtomicU64::new(first), AtomicBool::new(false));
     let (outcomes, failures) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
