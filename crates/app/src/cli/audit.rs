@@ -3,7 +3,7 @@
 use super::terminal::{say, say_json};
 use super::{AuditArgs, Trouble, run, trouble};
 use crate::clock::RealClock;
-use crate::community::Community;
+use crate::community::{Community, KeyName};
 use crate::export::FolderSource;
 use crate::web::format::Clockface;
 use gateway::Config;
@@ -13,6 +13,7 @@ use node::repair::{FolderRepairError, repair_folder};
 use node::shell::peers::PeerSource;
 use serde::Serialize;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// The findings of both audits.
 #[derive(Default, Serialize)]
@@ -68,6 +69,11 @@ fn repair(community: &Community, peer: &str) -> Result<(), Trouble> {
     let mut source = PeerSource::connect(peer).map_err(|error| {
         Trouble::environment(error, "name a node of this ledger that runs, such as http://192.168.1.20:8080")
     })?;
+    // A ledger may keep readings to its members and to registered nodes; without a key, everything else is fetched.
+    let key = community.key_if_any(KeyName::Miner).ok().flatten().map(|key| key.key);
+    if let Some(key) = key {
+        source = source.signing(key, Arc::new(RealClock));
+    }
     let found = repair_folder(&folder, RealClock.time(), &mut source).map_err(|error| match error {
         FolderRepairError::Folder(error) => Trouble::environment(error, "stop the node first"),
         error => Trouble::environment(

@@ -69,6 +69,7 @@ pub(super) fn node(args: &NodeArgs, passphrases: PassphraseSource) -> Result<Exi
             .with_losses(community.loss_rules()?)
             .with_names(community.config().names)
             .with_address(places.elsewhere.clone())
+            .with_certificate(places.fingerprint.as_deref())
             .with_desk(Desk::of(community.dir()));
         say(format_args!("`{}`: the pages are at {}; Ctrl-C stops the node", community.genesis().name, places.here));
         say_places(&places);

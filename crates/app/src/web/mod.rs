@@ -37,7 +37,7 @@ mod view;
 pub(crate) use serve::{Limits, ServeError, bind, serve, serve_router};
 
 use ::api::{ActView, Status};
-use access::{Access, Caller, Facts, Guarded, Need, Object, Owner, Table, Who, identify};
+use access::{Access, Caller, Facts, Guarded, Need, NodeAsks, Object, Owner, Table, Who, identify};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -52,6 +52,7 @@ use live::Live;
 use loads::LoadSite;
 use node::NodeHandle;
 use node::losses::LossRules;
+use node::shell::peers::signed::RequestRefused;
 use peers::News;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -82,6 +83,7 @@ struct Shared {
     losses: OnceLock<LossRules>,
     names: OnceLock<NamesFor>,
     address: OnceLock<String>,
+    certificate: OnceLock<String>,
     desk: OnceLock<Arc<Desk>>,
     beside: pages::Beside,
 }
@@ -111,6 +113,7 @@ impl AppState {
             losses,
             names,
             address,
+            certificate: OnceLock::new(),
             desk,
             beside: pages::Beside::default(),
         }))
@@ -119,11 +122,26 @@ impl AppState {
     /// With the loads of the gateway in the same program.
     pub(crate) fn with_loads(self, loads: LoadSite) -> Self {
         let Shared { node, live, directory, hub, access, news, losses, names, address, desk, beside, .. } = &*self.0;
+        let certificate = self.0.certificate.clone();
         let (node, live, directory, hub) = (node.clone(), live.clone(), Arc::clone(directory), hub.clone());
         let (access, news, losses) = (access.clone(), news.clone(), losses.clone());
         let (names, address, desk) = (names.clone(), address.clone(), desk.clone());
         let (loads, beside) = (Some(loads), beside.clone());
-        Self(Arc::new(Shared { node, live, directory, hub, access, news, loads, losses, names, address, desk, beside }))
+        Self(Arc::new(Shared {
+            node,
+            live,
+            directory,
+            hub,
+            access,
+            news,
+            loads,
+            losses,
+            names,
+            address,
+            certificate,
+            desk,
+            beside,
+        }))
     }
 
     /// With rules of the operator's for losses between meters.
@@ -162,6 +180,15 @@ impl AppState {
 
     fn desk(&self) -> Option<Arc<Desk>> {
         self.0.desk.get().cloned()
+    }
+
+    /// Showing a certificate with this SHA-256, in hexadecimal digits: requests that nodes sign may be for it.
+    pub(crate) fn with_certificate(self, fingerprint: Option<&str>) -> Self {
+        if let Some(fingerprint) = fingerprint {
+            // Set once, before anything is served.
+            let _ = self.0.certificate.set(fingerprint.replace(':', "").to_lowercase());
+        }
+        self
     }
 
     fn address(&self) -> Option<&str> {
@@ -244,6 +271,14 @@ fn hear_gateway(gateway: &GatewayHandle, hub: Hub) {
 }
 
 impl Guarded for AppState {
+    async fn is_asked_by_node(&self, asks: NodeAsks) -> Result<bool, Failure> {
+        let certificate = self.0.certificate.get().cloned();
+        let checked = self.ask(move |node| Ok(node.check_request(asks.into_inner(), certificate.as_deref())?)).await?;
+        let refused =
+            |refused: RequestRefused| Failure::new(refused.name(), StatusCode::FORBIDDEN, refused.to_string());
+        checked.map(|_| true).map_err(refused)
+    }
+
     async fn facts(&self, object: Option<Object>) -> Result<Facts, Failure> {
         let facts = self.ask(move |node| {
             let Status { name, public_readings, .. } = node.status()?;

@@ -1,12 +1,13 @@
 //! What other nodes ask this one, as curl can ask it too. Who asks is believed nothing, and learns nothing that the pages
-//! do not show him: the attachments of readings only where the ledger opens them.
+//! do not show him: the attachments of readings only where the ledger opens them, or to a registered node, which signs
+//! that it asks.
 
 mod news;
 
 pub(crate) use news::News;
 
 use super::AppState;
-use super::access::{Caller, Need};
+use super::access::{Caller, Guarded as _, Need, NodeAsks};
 use super::failure::Failure;
 use ::api::{
     FindingsView, MEDIA_COSE, PAGE_ITEMS_DEFAULT, Page, PeerHead, PeerIdentity, PeerNews, PeerView, Problem, path,
@@ -15,6 +16,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use consensus::peer::{Answer, Ask, LOCATOR_MAX};
 use ledger::{Header, SignedStatement};
@@ -167,6 +169,7 @@ pub(crate) async fn waiting(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
+    request: Parts,
 ) -> Result<Response, Failure> {
     let id = parse(&id)?;
     let answer = state.ask(move |node| Ok((node.serve(Ask::Waiting(id))?, node.status()?)));
@@ -178,6 +181,11 @@ pub(crate) async fn waiting(
     if SignedStatement::from_submission(&statement).is_ok_and(|(_, attachment)| attachment.is_some()) {
         // Nodes at one computer are one operator's, and hand each other everything.
         let may = caller.sight(status.public_readings).reads_all() || caller.is_here();
+        let asks = NodeAsks::of(&request.method, &request.uri, &request.headers);
+        let may = match asks.filter(|_| !may) {
+            Some(asks) => state.is_asked_by_node(asks).await?,
+            None => may,
+        };
         may.then_some(()).ok_or_else(|| Need::Attachment.refusal(&caller))?;
     }
     Ok(bytes(MEDIA_COSE, statement))

@@ -5,6 +5,7 @@ mod desk;
 pub(crate) mod fixture;
 mod login;
 mod member;
+mod signed;
 
 use super::{AppState, router};
 use axum::Router;

@@ -2,6 +2,7 @@
 //!
 //! `WATTPROOF_LONG=1` kills a hundred times instead of twenty.
 
+mod encrypted;
 mod faults;
 mod strangers;
 

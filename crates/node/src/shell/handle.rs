@@ -1,5 +1,6 @@
 //! How the rest of the program speaks to the node's thread.
 
+use super::peers::signed::{self, Asked, RequestRefused, Seen, SignedRequest};
 use super::peers::{Listeners, identity};
 use super::{Keys, Message, NodeError, Reply, Shell};
 use crate::audit::{AuditError, AuditReport, audit};
@@ -15,7 +16,7 @@ use ledger::act::{ActId, Bill};
 use ledger::state::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use units::{AccountId, Digest, Height, MeterId, Month, StatementId, Timestamp};
 
@@ -51,6 +52,8 @@ pub(super) struct Company {
     pub(super) instance: Arc<str>,
     /// Who listens.
     pub(super) listeners: Listeners,
+    /// Signed requests that were answered.
+    pub(super) seen: Arc<Mutex<Seen>>,
 }
 
 /// A running node. Clones speak to the same one; when the last is dropped the node stops. Methods block until the node's
@@ -186,6 +189,28 @@ impl NodeHandle {
     #[must_use]
     pub fn instance(&self) -> &str {
         &self.inner.company.instance
+    }
+
+    /// Checks a request that another node signed; gives its account. The names of this node are that of its run and
+    /// `certificate`, the SHA-256 of the certificate that it shows, in hexadecimal digits.
+    ///
+    /// # Errors
+    /// Within: why the request is refused. Without: when the node has stopped.
+    pub fn check_request(
+        &self,
+        request: SignedRequest,
+        certificate: Option<&str>,
+    ) -> Result<Result<AccountId, RequestRefused>, NodeError> {
+        let seen = Arc::clone(&self.inner.company.seen);
+        let certificate = certificate.map(|digits| format!("sha256:{digits}"));
+        let to: Vec<String> = [self.instance().to_owned()].into_iter().chain(certificate).collect();
+        self.ask(move |shell| {
+            let SignedRequest { header, method, target, body } = &request;
+            let asked = Asked { to: "", method, target, body };
+            let to: Vec<&str> = to.iter().map(String::as_str).collect();
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            signed::check(header, &asked, &to, shell.state(), (shell.clock.now(), &mut seen))
+        })
     }
 
     /// Notes that a node, by the name of its run, asks for this one's news.

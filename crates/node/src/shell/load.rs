@@ -1,6 +1,7 @@
 //! Making, opening and starting a node.
 
-use super::peers::{self, Listeners, Peers, Several, Surroundings};
+use super::peers::signed::Signer;
+use super::peers::{self, Listeners, Peers, Several, Signs, Surroundings};
 use super::{Keys, Message, NodeError, NodeHandle, Options, REQUESTS_MAX, Shell};
 use crate::clock::Clock;
 use crate::core::Committed;
@@ -19,7 +20,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use units::{Height, Timestamp};
+use units::Height;
 
 use super::handle::Company;
 use super::mend::Mender;
@@ -72,7 +73,7 @@ pub fn start(options: Options, clock: Arc<dyn Clock>) -> Result<NodeHandle, Node
     let mut is_wrong = noticed.iter().any(Finding::is_open);
     for _ in 0..REPAIRS_MAX {
         if is_wrong && !options.peers.is_empty() {
-            set_aside(&mut folder, &options, &suspects, clock.now())?;
+            set_aside(&mut folder, &options, &suspects, &clock)?;
         }
         match start_on(Box::new(folder), options.clone(), Arc::clone(&clock)) {
             Err(error) if !options.peers.is_empty() && suspect(&error, &mut suspects) => tracing::error!("{error}"),
@@ -97,9 +98,16 @@ fn suspect(error: &NodeError, suspects: &mut Suspects) -> bool {
 
 /// Copies what is damaged beside, puts back what a peer has and takes the rest out of the logs; what was found is
 /// remembered.
-fn set_aside(disk: &mut Folder, options: &Options, suspects: &Suspects, now: Timestamp) -> Result<(), NodeError> {
-    let task = Task { now, suspects, end: None, mark: repair::KEPT_MARK, may_cut: true };
-    let found = match Several::connect(&options.peers) {
+fn set_aside(
+    disk: &mut Folder,
+    options: &Options,
+    suspects: &Suspects,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), NodeError> {
+    let key = options.miner.as_ref().or(options.receipt_key.as_ref());
+    let signs = key.map(|key| (key.clone(), Arc::clone(clock)));
+    let task = Task { now: clock.now(), suspects, end: None, mark: repair::KEPT_MARK, may_cut: true };
+    let found = match Several::connect(&options.peers, &signs) {
         Some(mut peers) => repair::repair_as(disk, &task, &mut peers)?,
         None => repair::repair_as(disk, &task, &mut repair::Nobody)?,
     };
@@ -132,7 +140,10 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     let (instance, listeners) = (peers::new_instance(), Listeners::default());
     let told = sender.clone();
     let tell = Arc::new(move |report| told.send(Message::Peer(report)).is_ok());
-    let around = Surroundings { ledger, tell };
+    let key = config.miner.as_ref().or(receipt_key.as_ref());
+    let signs: Signs = key.map(|key| (key.clone(), Arc::clone(&clock)));
+    let signer = signs.as_ref().map(|(key, clock)| Signer::new(key.clone(), ledger, Arc::clone(clock)));
+    let around = Surroundings { ledger, tell, signer };
     let shell = Shell {
         keys: Arc::clone(&keys),
         peers: Peers::start(&addresses, &instance, listeners.clone(), &around)?,
@@ -157,10 +168,10 @@ pub fn start_on(disk: Box<dyn Disk>, options: Options, clock: Arc<dyn Clock>) ->
     };
     let stopped = Arc::new(Mutex::new(None));
     let reason = Arc::clone(&stopped);
-    let mender = Mender::new(sender.clone(), addresses);
+    let mender = Mender::new(sender.clone(), addresses, signs);
     scrub(&options.data_dir, options.scrubbing, Arc::clone(&shell.clock), Arc::clone(&stopped), mender)?;
     let thread = std::thread::Builder::new().name("node".into()).spawn(move || live(shell, requests, &reason));
-    let company = Company { instance, listeners };
+    let company = Company { instance, listeners, seen: Arc::default() };
     Ok(NodeHandle::new((sender, keys, company), thread.map_err(NodeError::Thread)?, stopped, options.data_dir))
 }
 

@@ -5,7 +5,7 @@
 //! peers up to the block that memory ends with. What nobody has stays as it is, noticed and not given out, until somebody
 //! does; cutting it out is left to a start.
 
-use super::peers::Several;
+use super::peers::{Several, Signs};
 use super::{Message, NodeError, Shell, Stop};
 use crate::core::Input;
 use crate::record::Record;
@@ -52,11 +52,12 @@ pub(crate) struct Mending {
 pub(crate) struct Mender {
     node: SyncSender<Message>,
     addresses: Vec<String>,
+    signs: Signs,
 }
 
 impl Mender {
-    pub(super) const fn new(node: SyncSender<Message>, addresses: Vec<String>) -> Self {
-        Self { node, addresses }
+    pub(super) const fn new(node: SyncSender<Message>, addresses: Vec<String>, signs: Signs) -> Self {
+        Self { node, addresses, signs }
     }
 
     /// Asks the node's thread; `None` when it has stopped.
@@ -92,7 +93,7 @@ impl Mender {
 
     /// Has what was found put right. The peers are asked whether they are there on this thread, not on the node's.
     pub(crate) fn mend(&self, found: Found) {
-        let source = if found.concerns_logs() { Several::connect(&self.addresses) } else { None };
+        let source = if found.concerns_logs() { Several::connect(&self.addresses, &self.signs) } else { None };
         // A node that has stopped looks again on its next start.
         drop(self.node.send(Message::Mend(Box::new(Mending { found, source }))));
     }

@@ -10,10 +10,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::handler::Handler;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
+use node::shell::peers::signed::{self, SignedRequest};
 use std::future::Future;
 use units::{AccountId, Timestamp};
 
@@ -59,6 +60,29 @@ pub(crate) struct Facts {
 pub(crate) trait Guarded: Clone + Send + Sync + 'static {
     /// What is known about the site and an object in it.
     fn facts(&self, object: Option<Object>) -> impl Future<Output = Result<Facts, Failure>> + Send;
+
+    /// Whether a registered node asks; an error says why a signed request is refused.
+    fn is_asked_by_node(&self, _asks: NodeAsks) -> impl Future<Output = Result<bool, Failure>> + Send {
+        async { Ok(false) }
+    }
+}
+
+/// A request that another node may have signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NodeAsks(SignedRequest);
+
+impl NodeAsks {
+    /// Of a request without a body; `None` where nothing is signed.
+    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Self> {
+        let header = headers.get(signed::HEADER)?.to_str().unwrap_or_default().to_owned();
+        let target = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        Some(Self(SignedRequest { header, method: method.to_string(), target, body: Vec::new() }))
+    }
+
+    /// As the node takes it.
+    pub(crate) fn into_inner(self) -> SignedRequest {
+        self.0
+    }
 }
 
 /// From when on the caller may read the meter in the path. A handler that takes it stands behind a guard that looked.
@@ -142,7 +166,17 @@ async fn guard<S: Guarded>(
     };
     let sight = caller.sight(facts.public_readings);
     if !sight.meets(need, facts.owner.as_ref().map(|owner| &owner.account)) {
-        return refuse(request, &facts.community, need.refusal(&caller)).await;
+        // What a node may have, it has for the ledger's sake, and that is attachments only.
+        let asks = NodeAsks::of(request.method(), request.uri(), request.headers());
+        let by_node = match asks.filter(|_| need == Need::Attachment) {
+            Some(asks) => site.is_asked_by_node(asks).await,
+            None => Ok(false),
+        };
+        match by_node {
+            Ok(true) => {}
+            Ok(false) => return refuse(request, &facts.community, need.refusal(&caller)).await,
+            Err(failure) => return refuse(request, &facts.community, failure).await,
+        }
     }
     let since = facts.owner.filter(|_| !sight.reads_all()).map(|owner| owner.since).unwrap_or_default();
     request.extensions_mut().insert(ReadableSince(since));

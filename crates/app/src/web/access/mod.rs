@@ -23,7 +23,7 @@ mod store;
 mod token;
 
 pub(crate) use folder::{AccessError, Folder};
-pub(crate) use guard::{Facts, Guarded, Object, Owner, ReadableSince, Table, is_for_programs};
+pub(crate) use guard::{Facts, Guarded, NodeAsks, Object, Owner, ReadableSince, Table, is_for_programs};
 pub(crate) use origin::{Origin, Scheme};
 pub(crate) use store::{Access, AccessSetup, From, LoginError, cookie, identify};
 

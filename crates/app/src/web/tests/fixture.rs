@@ -99,6 +99,15 @@ impl Fixture {
         self.keys.chen.account()
     }
 
+    /// The key of a node that the ledger knows.
+    pub(crate) fn miner(&self) -> SecretKey {
+        self.keys.miner.clone()
+    }
+
+    pub(crate) fn lee_key(&self) -> SecretKey {
+        self.keys.lee.clone()
+    }
+
     pub(crate) fn lee(&self) -> AccountId {
         self.keys.lee.account()
     }

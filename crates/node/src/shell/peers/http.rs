@@ -2,10 +2,12 @@
 //! the next question.
 
 use super::PeersError;
+use super::signed::{self, Asked, Signer};
 use super::tls::{self, Fingerprint, TlsConnector};
 use super::wire::{Question, SHORT_WITHIN};
 use api::MEDIA_COSE;
 use consensus::peer::Failed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use ureq::Agent;
 use ureq::unversioned::resolver::DefaultResolver;
@@ -23,6 +25,10 @@ const HEADER_BYTES_MAX: usize = 16 << 10;
 pub(super) struct Http {
     agent: Agent,
     base: String,
+    pin: Option<Fingerprint>,
+    signer: Option<Signer>,
+    /// The name of the peer's run, as soon as it is known.
+    instance: Arc<Mutex<String>>,
 }
 
 /// What stands between an address and its certificate's SHA-256.
@@ -64,7 +70,31 @@ impl Http {
         } else {
             config.new_agent()
         };
-        Ok(Self { agent, base })
+        Ok(Self { agent, base, pin, signer: None, instance: Arc::default() })
+    }
+
+    /// With somebody who signs what is asked for that the ledger keeps to its members.
+    pub(super) fn signing(self, signer: Option<Signer>) -> Self {
+        Self { signer, ..self }
+    }
+
+    /// Notes the name of the peer's run: signed requests are for it.
+    pub(super) fn note_instance(&self, instance: &str) {
+        if let Ok(mut known) = self.instance.lock() {
+            known.replace_range(.., instance);
+        }
+    }
+
+    /// The signature of a question. It is for the certificate where one is named: a peer that lies about its run cannot
+    /// have another node answer it then.
+    fn credential(&self, question: &Question) -> Option<String> {
+        let signer = self.signer.as_ref().filter(|_| question.is_private)?;
+        let to = match &self.pin {
+            Some(pin) => format!("sha256:{}", crate::view::hex(pin)),
+            None => self.instance.lock().ok()?.clone(),
+        };
+        let asked = Asked { to: &to, method: "GET", target: &question.path, body: &[] };
+        signer.sign(&asked).ok().filter(|_| !to.is_empty())
     }
 
     /// The address, without the certificate.
@@ -75,7 +105,9 @@ impl Http {
     /// Asks; gives the status and the whole body.
     pub(super) fn get(&self, question: &Question) -> Result<(u16, Vec<u8>), Failed> {
         let url = format!("{}{}", self.base, question.path);
-        let call = self.agent.get(url).config().timeout_global(Some(question.within)).build();
+        let call = self.agent.get(url);
+        let call = self.credential(question).into_iter().fold(call, |call, signed| call.header(signed::HEADER, signed));
+        let call = call.config().timeout_global(Some(question.within)).build();
         let mut answer = call.call().map_err(|error| failed(&error))?;
         let limit = u64::try_from(question.bytes_max).unwrap_or(u64::MAX);
         let body = answer.body_mut().with_config().limit(limit).read_to_vec().map_err(|error| failed(&error))?;

@@ -84,10 +84,16 @@ impl Link {
 /// Carries questions over until nobody asks any more.
 fn carry(setting: &Setting, jobs: &Receiver<Job>) {
     let Setting { peer, http, ledger, tell, .. } = setting;
+    let mut was_refused = false;
     while let Ok(job) = jobs.recv() {
         let goes_on = match job {
             Job::Ask(id, ask) => {
-                let answer = asked(http, *ledger, &ask);
+                let (answer, refusal) = asked(http, *ledger, &ask);
+                // Once is enough for an operator; the next start says it again.
+                if let Some(reason) = refusal.filter(|_| !was_refused) {
+                    was_refused = true;
+                    tracing::warn!("{} keeps readings from this node: {reason}", http.base());
+                }
                 tell(Report { peer: *peer, told: Told::Answered { id, answer } })
             }
             Job::Push(bytes) => {
@@ -103,10 +109,14 @@ fn carry(setting: &Setting, jobs: &Receiver<Job>) {
     }
 }
 
-fn asked(http: &Http, ledger: LedgerId, ask: &Ask) -> Answer {
+/// The answer, and why what was asked for is kept from this node.
+fn asked(http: &Http, ledger: LedgerId, ask: &Ask) -> (Answer, Option<String>) {
     match http.get(&wire::question(ask)) {
-        Ok((status, body)) => wire::answer(ask, ledger, status, body),
-        Err(failed) => Answer::Failed(failed),
+        Ok((status, body)) => {
+            let refusal = (status == 403).then(|| wire::detail(&body));
+            (wire::answer(ask, ledger, status, body), refusal)
+        }
+        Err(failed) => (Answer::Failed(failed), None),
     }
 }
 
@@ -147,7 +157,8 @@ impl Listener {
         let path = path::peer_news(&self.next, &self.setting.instance);
         // The first answer comes at once.
         let within = if self.next.is_empty() { SHORT_WITHIN } else { NEWS_WITHIN };
-        let (status, body) = self.setting.http.get(&Question { path, bytes_max: NEWS_BYTES_MAX, within })?;
+        let (status, body) =
+            self.setting.http.get(&Question { path, bytes_max: NEWS_BYTES_MAX, within, is_private: false })?;
         wire::news(status, &body)
     }
 
@@ -161,6 +172,7 @@ impl Listener {
             self.next.clear();
             return (self.tell(Told::Itself), FOREIGN_AGAIN_AFTER);
         }
+        self.setting.http.note_instance(&news.instance);
         if !self.is_up {
             let shown = self.identity();
             if !self.tell(Told::Up { instance: news.instance, key: shown }) {
@@ -180,7 +192,7 @@ impl Listener {
     fn identity(&self) -> Option<PublicKey> {
         let challenge: Challenge = identity::new_challenge();
         let path = path::peer_identity(&crate::view::hex(&challenge));
-        let question = Question { path, bytes_max: IDENTITY_BYTES_MAX, within: SHORT_WITHIN };
+        let question = Question { path, bytes_max: IDENTITY_BYTES_MAX, within: SHORT_WITHIN, is_private: false };
         let (status, body) = self.setting.http.get(&question).ok()?;
         let shown = wire::identity(status, &body)?;
         identity::check(&shown, self.setting.ledger, &challenge)

@@ -8,27 +8,27 @@
 mod http;
 pub mod identity;
 mod link;
+pub mod signed;
 mod source;
 mod tls;
 mod wire;
 
-pub(crate) use source::Several;
 pub use source::{PeerSource, SourceError, genesis_at};
+pub(crate) use source::{Several, Signs};
 
 use crate::core::Node;
 use api::{Agreement, PeerState, PeerView};
 use consensus::peer::{Answer, Ask, AskId, Failed, Head, PeerId};
-use consensus::sync;
+use consensus::sync::{self, PEERS_MAX};
 use http::Http;
 use ledger::{Checkpoint, PublicKey};
 use link::{Job, Link, Setting};
+use signed::Signer;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use units::{LedgerId, StatementId, Timestamp};
 
-/// Peers of a node: each has two threads, and more than some dozens make nothing safer.
-pub const PEERS_MAX: usize = 32;
 /// Nodes that are remembered to listen to this one: as many as can hold a connection.
 const LISTENERS_MAX: usize = 1_024;
 /// A node that has not asked for news for this long does not listen any more: it asks again within 25 seconds.
@@ -102,6 +102,8 @@ impl Listeners {
 pub(super) struct Surroundings {
     pub(super) ledger: LedgerId,
     pub(super) tell: Arc<dyn Fn(Report) -> bool + Send + Sync>,
+    /// Signs what is asked for that the ledger keeps to its members.
+    pub(super) signer: Option<Signer>,
 }
 
 /// One peer as the node's thread sees it.
@@ -142,7 +144,7 @@ impl Peers {
     ) -> Result<Self, PeersError> {
         let mut https: Vec<Http> = Vec::new();
         for address in addresses {
-            let http = Http::new(address)?;
+            let http = Http::new(address)?.signing(around.signer.clone());
             if https.iter().all(|known| known.base() != http.base()) {
                 https.push(http);
             }

@@ -2,10 +2,13 @@
 
 use super::PeersError;
 use super::http::Http;
-use super::wire::{self, Question, SHORT_WITHIN};
+use super::signed::Signer;
+use super::wire::{self, NEWS_BYTES_MAX, Question, SHORT_WITHIN};
+use crate::clock::Clock;
 use crate::repair::Source;
 use consensus::peer::{Answer, Ask, Failed};
-use ledger::Genesis;
+use ledger::{Genesis, SecretKey};
+use std::sync::Arc;
 use units::LedgerId;
 
 /// A node that is asked by its address.
@@ -43,8 +46,12 @@ pub fn genesis_at(address: &str) -> Result<Vec<u8>, SourceError> {
 }
 
 fn fetch_genesis(http: &Http) -> Result<Vec<u8>, Failed> {
-    let question =
-        Question { path: api::path::GENESIS.to_owned(), bytes_max: Genesis::BYTES_MAX, within: SHORT_WITHIN };
+    let question = Question {
+        path: api::path::GENESIS.to_owned(),
+        bytes_max: Genesis::BYTES_MAX,
+        within: SHORT_WITHIN,
+        is_private: false,
+    };
     let (status, body) = http.get(&question)?;
     match wire::of_status(status) {
         None => Ok(body),
@@ -70,6 +77,24 @@ impl PeerSource {
     }
 }
 
+impl PeerSource {
+    /// Signs with a node's key, so that the node asked gives what its ledger keeps to its members.
+    #[must_use]
+    pub fn signing(mut self, key: SecretKey, clock: Arc<dyn Clock>) -> Self {
+        let path = api::path::peer_news("", "");
+        let question = Question { path, bytes_max: NEWS_BYTES_MAX, within: SHORT_WITHIN, is_private: false };
+        let news = self.http.get(&question).and_then(|(status, body)| wire::news(status, &body));
+        if let Ok(news) = news {
+            self.http.note_instance(&news.instance);
+        }
+        self.http = self.http.signing(Some(Signer::new(key, self.ledger, clock)));
+        self
+    }
+}
+
+/// A node's key and clock.
+pub(crate) type Signs = Option<(SecretKey, Arc<dyn Clock>)>;
+
 /// Several nodes, of which the first that has it answers.
 #[derive(Debug)]
 pub(crate) struct Several {
@@ -79,9 +104,14 @@ pub(crate) struct Several {
 
 impl Several {
     /// Those that answer; `None` when nobody does.
-    pub(crate) fn connect(addresses: &[String]) -> Option<Self> {
-        let sources: Vec<PeerSource> =
-            addresses.iter().filter_map(|address| PeerSource::connect(address).ok()).collect();
+    pub(crate) fn connect(addresses: &[String], signs: &Signs) -> Option<Self> {
+        let connected = addresses.iter().filter_map(|address| PeerSource::connect(address).ok());
+        let sources: Vec<PeerSource> = connected
+            .map(|source| match signs {
+                Some((key, clock)) => source.signing(key.clone(), Arc::clone(clock)),
+                None => source,
+            })
+            .collect();
         (!sources.is_empty()).then_some(Self { sources, answered: 0 })
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Question {
     pub(super) bytes_max: usize,
     /// How long the whole answer may take.
     pub(super) within: Duration,
+    /// Whether the answer may be kept to members, so that a node says who it is.
+    pub(super) is_private: bool,
 }
 
 /// What is asked where.
@@ -43,7 +45,8 @@ pub(super) fn question(ask: &Ask) -> Question {
         Ask::Pool => (path::PEER_POOL.to_owned(), IDS_BYTES_MAX, SHORT_WITHIN),
         Ask::Waiting(id) => (path::peer_waiting(id), SUBMISSION_BYTES_MAX, LONG_WITHIN),
     };
-    Question { path, bytes_max, within }
+    let is_private = matches!(ask, Ask::Attachment(_) | Ask::Waiting(_));
+    Question { path, bytes_max, within, is_private }
 }
 
 /// What an answer's status says before its body is looked at; `None` when the body is what was asked for.
@@ -73,6 +76,12 @@ pub(super) fn answer(ask: &Ask, ledger: LedgerId, status: u16, body: Vec<u8>) ->
         Ask::Waiting(_) => Ok(Answer::Waiting(body)),
     };
     read.unwrap_or_else(Answer::Failed)
+}
+
+/// What a refusal says (RFC 9457).
+pub(super) fn detail(body: &[u8]) -> String {
+    let problem: Option<api::Problem> = serde_json::from_slice(body).ok();
+    problem.map_or_else(|| "it gives no reason".to_owned(), |problem| problem.detail)
 }
 
 fn malformed(error: impl std::fmt::Display) -> Failed {
