@@ -163,7 +163,13 @@ pub fn audit(data_dir: &Path) -> Result<AuditReport, AuditError> {
 pub(crate) fn inspect(data_dir: &Path, manner: &Manner<'_>) -> Result<Option<Inspection>, AuditError> {
     let mut report = AuditReport::default();
     let (mut corrections, mut rows_up_to, mut hashes) = (Vec::new(), None, Vec::new());
-    let genesis = crate::shell::read_genesis(data_dir)?;
+    let genesis = match crate::shell::read_genesis(data_dir) {
+        Err(NodeError::Store(error @ (StoreError::Damaged { .. } | StoreError::Record { .. }))) => {
+            report.find(Finding::Store(error.to_string()));
+            return Ok(Some(Inspection { report, corrections, rows_up_to, hashes }));
+        }
+        other => other?,
+    };
     let tables_file = data_dir.join(TABLES_FILE);
     let (tables, store) = moment(data_dir, genesis.ledger());
     let tables = match tables {

@@ -5,7 +5,7 @@
 //! every derived row, every attachment, and the hashes against those that the node has in memory. So a record that was
 //! rewritten together with its check is found too.
 //!
-//! What is found is remembered as a finding and put right at once where that can be ([`crate::shell::mend`]); the running
+//! What is found is remembered as a finding and put right at once where that can be (`shell::mend`); the running
 //! node gives nothing damaged out meanwhile.
 
 use crate::audit::{self, Inspection, Manner};

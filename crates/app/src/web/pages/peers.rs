@@ -149,7 +149,7 @@ const fn kind_name(kind: FindingKind) -> &'static str {
 /// Where a right value came from: another node's address, or this one's own blocks.
 fn from(t: Texts, from: &str) -> String {
     let is_peer = from.starts_with("http://") || from.starts_with("https://");
-    if is_peer { t.arg("finding-from", "from", from.to_owned()) } else { t.get("finding-from-itself") }
+    if is_peer { t.arg("finding-from", "from", from) } else { t.get("finding-from-itself") }
 }
 
 fn finding_text(words: &Words<'_>, finding: &Finding) -> FindingText {

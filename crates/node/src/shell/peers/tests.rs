@@ -55,7 +55,7 @@ fn peers(addresses: &[String]) -> (Peers, Receiver<Report>) {
     let (sender, reports) = channel();
     let sender = Mutex::new(sender);
     let tell = Arc::new(move |report| sender.lock().is_ok_and(|sender| sender.send(report).is_ok()));
-    let around = Surroundings { ledger: LEDGER, tell };
+    let around = Surroundings { ledger: LEDGER, tell, signer: None };
     (Peers::start(addresses, &"me".into(), Listeners::default(), &around).unwrap(), reports)
 }
 
@@ -138,16 +138,16 @@ fn a_peer_that_answers_nothing_takes_a_bounded_number_of_questions() {
 #[test]
 fn refuse_addresses_that_are_none_and_too_many() {
     let tell: Arc<dyn Fn(Report) -> bool + Send + Sync> = Arc::new(|_| true);
-    let around = Surroundings { ledger: LEDGER, tell };
+    let around = Surroundings { ledger: LEDGER, tell, signer: None };
     let start = |addresses: &[String]| {
         let started = Peers::start(addresses, &"me".into(), Listeners::default(), &around);
         started.map(|peers| peers.counts()).map_err(|error| error.to_string())
     };
-    let many: Vec<String> = (0..33).map(|port| format!("http://127.0.0.1:{}", 1_000 + port)).collect();
+    let many: Vec<String> = (0..=PEERS_MAX).map(|port| format!("http://127.0.0.1:{}", 1_000 + port)).collect();
     let twice = ["http://127.0.0.1:9".to_owned(), "http://127.0.0.1:9/".to_owned()];
     assert_eq!(start(&twice), Ok((1, 0)));
     assert!(start(&["node.example".to_owned()]).unwrap_err().contains("write it as http://"));
-    assert!(start(&many).unwrap_err().starts_with("33 peers"));
+    assert!(start(&many).unwrap_err().starts_with(&format!("{} peers", PEERS_MAX + 1)));
 }
 
 #[test]
