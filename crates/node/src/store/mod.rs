@@ -222,20 +222,21 @@ impl Store {
         }
     }
 
-    /// Writes the last record of a file that ends at `end` once more: what was cut off may have been its second copy. Gives
-    /// the bytes written.
+    /// Writes the last record of a file that ends at `end` once more if it stands there once only: what was cut off was its
+    /// second copy. Gives the bytes written.
     fn repeat_last(&mut self, file: &str, end: u64) -> Result<u64, StoreError> {
-        let (mut last, mut offset) = (0, 0);
+        let (mut last, mut before, mut offset) = (Vec::new(), Vec::new(), 0);
         while offset < end {
             let head = Head::read(&self.read(file, offset, HEAD_BYTES)?);
             let head = head.map_err(|_| StoreError::Damaged { file: file.to_owned(), offset })?;
-            last = offset;
+            before = std::mem::replace(&mut last, self.read(file, offset, HEAD_BYTES + head.length)?);
             offset += record_bytes(head.length);
         }
-        let length = usize::try_from(end - last).map_err(|_| StoreError::TooLarge)?;
-        let bytes = self.read(file, last, length)?;
-        self.disk.append(file, &bytes).map_err(|error| StoreError::Io { file: file.to_owned(), error })?;
-        Ok(end - last)
+        if last == before {
+            return Ok(0);
+        }
+        self.disk.append(file, &last).map_err(|error| StoreError::Io { file: file.to_owned(), error })?;
+        u64::try_from(last.len()).map_err(|_| StoreError::TooLarge)
     }
 
     /// Walks over a segment's records; gives the end of the last whole one.
