@@ -27,7 +27,7 @@ fn a_crate_depends_only_on_what_its_floor_allows() {
             "units meter ledger api",
             "prometheus-client rumqttc serde serde_json sha2 sqlx thiserror tokio tokio-serial toml tracing ureq",
         ),
-        ("node", "units ledger consensus api", "rusqlite serde_json sha2 thiserror tracing ureq"),
+        ("node", "units ledger consensus api", "rusqlite rustls serde_json sha2 thiserror tracing ureq"),
         ("sim", "units meter ledger consensus api gateway node", "sha2 thiserror"),
     ] {
         let allowed: BTreeSet<&str> = own.split(' ').chain(foreign.split(' ')).collect();
