@@ -113,7 +113,7 @@ fn joining_what_is_not_there_makes_nothing_and_says_what_to_do() {
         (&node, &wrong, 1, "keeps another ledger"),
         (&page, &right, 2, "is not a Wattproof node"),
         (&nobody, &right, 2, "see that the node runs there"),
-        (&"node.example".to_owned(), &right, 2, "with http:// before it"),
+        (&"node.example".to_owned(), &right, 2, "with http:// or https:// before it"),
     ] {
         let join = ["node", "--data", "copy", "--http", "127.0.0.1:0", "--join", address, "--genesis", ledger];
         let ended = run(community.path(), &join);
