@@ -97,11 +97,10 @@ impl Node {
         if now < earliest || (self.pool.is_empty() && !may_be_empty) || self.is_resting(now) {
             return;
         }
-        let selection = match self.select(now, miner.account()) {
+        let selection = match self.winnow(now, miner.account(), outputs) {
             Ok(selection) => selection,
             Err(error) => return outputs.push(Output::Halt(format!("the next block cannot be drafted: {error}"))),
         };
-        self.drop_refused(&selection.dropped, outputs);
         if selection.statements.is_empty() && !may_be_empty {
             self.fruitless = Some((now, self.pool.generation()));
             return;
@@ -168,19 +167,43 @@ impl Node {
         Ok(Selection { statements, leaves, dropped, state_root })
     }
 
-    fn drop_refused(&mut self, dropped: &[(VerifiedStatement, RuleViolation)], outputs: &mut Vec<Output>) {
-        for (statement, violation) in dropped {
-            let id = statement.id();
-            self.pool.remove(&id);
-            let readings = readings_in(statement.signed());
-            let taken = readings.filter_map(|readings| self.chain.at_sequence(&readings.binding, readings.seq));
-            if let Some(original) = taken.take(1).find(|original| *original != id) {
-                self.keep_evidence(original, statement, outputs);
+    /// What a block would take, and out of the pool with what can never apply again, and with what waited for that. It is
+    /// stored and told in the other direction: a crash in between must not take a key's registration and leave what is
+    /// signed with that key, which nobody could check any more.
+    fn winnow(
+        &mut self,
+        time: Timestamp,
+        proposer: AccountId,
+        outputs: &mut Vec<Output>,
+    ) -> Result<Selection, ApplyError> {
+        let mut dropped = Vec::new();
+        let selection = loop {
+            let mut selection = self.select(time, proposer);
+            let refused =
+                selection.as_mut().map(|selection| std::mem::take(&mut selection.dropped)).unwrap_or_default();
+            if refused.is_empty() {
+                break selection;
             }
-            outputs.push(Output::Store(Record::Dropped(id)));
-            let (rule, reason) = (violation.name().to_owned(), violation.to_string());
-            outputs.push(Output::Publish(Event::Dropped { id, rule, reason }));
+            refused.iter().for_each(|(statement, _)| drop(self.pool.remove(&statement.id())));
+            dropped.extend(refused);
+        };
+        for (statement, violation) in dropped.iter().rev() {
+            self.give_up(statement, violation, outputs);
         }
+        selection
+    }
+
+    /// What was dropped is stored as such, told with its reason, and kept as evidence where its place is taken.
+    fn give_up(&mut self, statement: &VerifiedStatement, violation: &RuleViolation, outputs: &mut Vec<Output>) {
+        let id = statement.id();
+        let readings = readings_in(statement.signed());
+        let taken = readings.filter_map(|readings| self.chain.at_sequence(&readings.binding, readings.seq));
+        if let Some(original) = taken.take(1).find(|original| *original != id) {
+            self.keep_evidence(original, statement, outputs);
+        }
+        outputs.push(Output::Store(Record::Dropped(id)));
+        let (rule, reason) = (violation.name().to_owned(), violation.to_string());
+        outputs.push(Output::Publish(Event::Dropped { id, rule, reason }));
     }
 
     /// Drops what waits and can never apply again, after the chain has changed under it. A node that proposes blocks does
@@ -190,9 +213,7 @@ impl Node {
         let time = now.max(self.state.head().time + Millis::from_ms(1));
         let Some(proposer) = self.trial_proposer(time).filter(|_| !self.pool.is_empty()) else { return };
         // Outside the calendar and before an upgrade nothing can be judged, so nothing is dropped.
-        if let Ok(selection) = self.select(time, proposer) {
-            self.drop_refused(&selection.dropped, outputs);
-        }
+        drop(self.winnow(time, proposer, outputs));
     }
 
     /// Sifts the pool of a node that proposes nothing, when other nodes' blocks have changed what it waits for.
